@@ -1,0 +1,78 @@
+import importX from 'eslint-plugin-import-x';
+import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
+import tseslint from 'typescript-eslint';
+
+const folder = (target, from, message) => ({ target, from, message });
+
+export default tseslint.config(
+  { ignores: ['dist/**', 'node_modules/**', 'bench/node_modules/**', 'coverage/**', 'data/**'] },
+  ...tseslint.configs.recommended,
+  {
+    plugins: { 'import-x': importX },
+    settings: { 'import-x/resolver-next': [createTypeScriptImportResolver({ project: './tsconfig.json' })] },
+    rules: {
+      'no-empty': ['error', { allowEmptyCatch: false }],
+      'no-console': 'error',
+      eqeqeq: 'error',
+      'max-params': ['error', 4],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      'import-x/no-cycle': 'error',
+      'import-x/no-default-export': 'error',
+      'import-x/no-restricted-paths': [
+        'error',
+        {
+          zones: [
+            folder(
+              './lib/protocol',
+              ['./lib/!(protocol)', './lib/!(protocol)/**', './services', './scripts'],
+              'lib/protocol imports nothing of ours.',
+            ),
+            folder(
+              './lib/provider',
+              ['./lib/!(protocol|provider)', './lib/!(protocol|provider)/**', './services', './scripts'],
+              'lib/provider imports lib/protocol only.',
+            ),
+            folder('./lib', ['./services', './scripts', './test'], 'The library does not know who runs it.'),
+            folder('./services', ['./scripts', './test'], 'Services import lib only.'),
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['lib/protocol/**', 'lib/provider/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ group: ['node:*'], message: 'Browser-safe code.' }] },
+      ],
+      'no-restricted-globals': ['error', 'process', 'Buffer', 'setImmediate'],
+    },
+  },
+  {
+    files: ['lib/**/*.ts'],
+    ignores: ['lib/broker/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { paths: [{ name: 'moleculer', message: 'Domain logic does not know Moleculer.' }] },
+      ],
+    },
+  },
+  {
+    files: ['lib/**/*.ts', 'services/**/*.ts'],
+    ignores: ['lib/config.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'Only lib/config.ts reads the environment.' },
+      ],
+    },
+  },
+  {
+    files: ['services/**', '*.config.ts', 'eslint.config.js'],
+    rules: { 'import-x/no-default-export': 'off' },
+  },
+  { files: ['scripts/**', 'bench/**', 'test/**'], rules: { 'no-console': 'off' } },
+);

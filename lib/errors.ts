@@ -1,0 +1,86 @@
+/**
+ * Every error that crosses a port, an action or HTTP, once. `status` is the HTTP status, `retryable`
+ * tells a caller that the same call may succeed later. `message` may be shown to a user; internal text
+ * belongs into `cause` and never leaves the process.
+ */
+export const APP_ERRORS = {
+  BAD_CONFIG: { status: 500, retryable: false, message: 'The configuration is not valid.' },
+  BAD_INPUT: { status: 422, retryable: false, message: 'The input does not have the expected shape.' },
+  NOT_FOUND: { status: 404, retryable: false, message: 'There is no such thing.' },
+  FORBIDDEN: { status: 403, retryable: false, message: 'You may not do this.' },
+  INTERNAL: { status: 500, retryable: false, message: 'An internal error happened.' },
+  STREAM_UNAVAILABLE: { status: 503, retryable: true, message: 'The log is not reachable.' },
+  STREAM_APPEND_FAILED: {
+    status: 503,
+    retryable: true,
+    message: 'The record is not known to be in the log.',
+  },
+  STREAM_RECORD_TOO_LARGE: {
+    status: 413,
+    retryable: false,
+    message: 'The record exceeds the limit of the topic.',
+  },
+  STREAM_BUFFER_FULL: { status: 503, retryable: true, message: 'The producer buffer is full.' },
+  STREAM_OFFSET_OUT_OF_RANGE: {
+    status: 500,
+    retryable: false,
+    message: 'The log no longer holds this offset.',
+  },
+  STREAM_TOPIC_MISSING: { status: 503, retryable: true, message: 'The topic does not exist yet.' },
+  STREAM_PARTITIONS_CHANGED: {
+    status: 500,
+    retryable: false,
+    message: 'The topic has another number of partitions than configured.',
+  },
+  STREAM_IDENTITY_CHANGED: { status: 500, retryable: false, message: 'A known topic has another identity.' },
+  STREAM_LOCKED: { status: 500, retryable: false, message: 'Another process uses this data folder.' },
+  STREAM_CLOSED: { status: 503, retryable: true, message: 'The log has been closed.' },
+  STORE_UNAVAILABLE: { status: 503, retryable: true, message: 'The store is not reachable.' },
+  STORE_BAD_DATA: { status: 500, retryable: false, message: 'The store refused this data.' },
+  STORE_BEHIND: { status: 503, retryable: true, message: 'The store has not caught up with the log yet.' },
+  CODEC_OVERLOADED: { status: 503, retryable: true, message: 'Too much codec work is waiting.' },
+  CODEC_TIMEOUT: { status: 503, retryable: false, message: 'The codec work took too long.' },
+  CODEC_FAILED: { status: 500, retryable: false, message: 'The document cannot be processed.' },
+  SYNC_TICKET_UNKNOWN: { status: 404, retryable: true, message: 'This ticket is unknown or has expired.' },
+  SERVICE_UNAVAILABLE: { status: 503, retryable: true, message: 'A service is not available.' },
+} as const satisfies Record<string, { status: number; retryable: boolean; message: string }>;
+
+export type AppErrorType = keyof typeof APP_ERRORS;
+
+export interface AppErrorOptions {
+  message?: string;
+  data?: Record<string, unknown>;
+  cause?: unknown;
+}
+
+export class AppError extends Error {
+  readonly type: AppErrorType;
+  readonly code: number;
+  readonly retryable: boolean;
+  readonly data: Record<string, unknown>;
+
+  constructor(type: AppErrorType, options: AppErrorOptions = {}) {
+    super(options.message ?? APP_ERRORS[type].message, { cause: options.cause });
+    this.name = 'AppError';
+    this.type = type;
+    this.code = APP_ERRORS[type].status;
+    this.retryable = APP_ERRORS[type].retryable;
+    this.data = options.data ?? {};
+  }
+}
+
+/** Decides by the type, not by class: an error that came over the transporter has lost its class. */
+export function isAppError<T extends AppErrorType>(
+  error: unknown,
+  type?: T,
+): error is AppError & { type: T } {
+  if (typeof error !== 'object' || error === null) return false;
+  const found = (error as { type?: unknown }).type;
+  if (typeof found !== 'string' || !Object.hasOwn(APP_ERRORS, found)) return false;
+  return type === undefined || found === type;
+}
+
+/** For unreachable branches over closed sets. */
+export function assertNever(value: never): never {
+  throw new AppError('INTERNAL', { data: { value: String(value) } });
+}

@@ -1,0 +1,76 @@
+import type { CloseNotice } from './close-codes.ts';
+import type { DocumentAddress } from './ids.ts';
+import type { NackCode } from './nack-codes.ts';
+import type { Position } from './position.ts';
+import type { VersionRanges } from './ranges.ts';
+
+/** Names of the Socket.IO events, once. */
+export const SocketEvent = {
+  Join: 'join',
+  Leave: 'leave',
+  Message: 'protocol-message',
+  Nack: 'protocol-nack',
+  Close: 'protocol-close',
+} as const;
+
+export interface HandshakeAuth {
+  token?: string;
+  codec?: string;
+}
+
+export interface JoinRequest extends DocumentAddress {
+  senderId: string;
+  /** Where the client stands; left out for a full state. */
+  position?: Position;
+  /** The highest position the client has heard of, also when it asks for a full state. */
+  heard?: Position;
+  /** What the client has, so that only the rest of a full state is sent. */
+  stateVector?: Uint8Array;
+}
+
+export interface JoinAccepted {
+  ok: true;
+  /** Number of this join on this socket; the state frame that answers it carries the same. */
+  join: number;
+  position: Position;
+  readOnly: boolean;
+  /** State vector of the server at `position`; empty when the answer is a delta. */
+  stateVector: Uint8Array;
+  appended: VersionRanges;
+  /** Bytes of the state frame that follows, for a progress display. */
+  stateBytes: number;
+}
+
+export interface Refusal {
+  ok: false;
+  code: NackCode;
+  message: string;
+  permanent: boolean;
+  retryAfterMs?: number;
+}
+
+export type JoinAnswer = JoinAccepted | Refusal;
+export type LeaveAnswer = { ok: true } | Refusal;
+
+/** The content of `protocol-nack`. Without `version` it speaks of a frame that could not be read. */
+export interface Nack extends Partial<DocumentAddress> {
+  version?: number;
+  code: NackCode;
+  message: string;
+  permanent: boolean;
+  retryAfterMs?: number;
+  /** With GENERATION_CHANGED: the barrier. */
+  position?: Position;
+}
+
+export interface ServerToClientEvents {
+  'protocol-message': (frame: Uint8Array) => void;
+  'protocol-nack': (nack: Nack) => void;
+  'protocol-close': (notice: CloseNotice) => void;
+}
+
+export interface ClientToServerEvents {
+  join: (request: JoinRequest, answer: (answer: JoinAnswer) => void) => void;
+  leave: (address: DocumentAddress, answer: (answer: LeaveAnswer) => void) => void;
+  'protocol-message': (frame: Uint8Array) => void;
+}

@@ -1,0 +1,172 @@
+import type { DocumentId } from '../protocol/ids.ts';
+import type { Position } from '../protocol/position.ts';
+import type { VersionRanges } from '../protocol/ranges.ts';
+import type { TopicIdentity } from '../stream/port.ts';
+
+/**
+ * The store keeps what the log said. Everything in it can be repeated without harm.
+ * Adapters: postgres.ts (MikroORM), memory.ts; test/contract/store.suite.ts holds what every adapter must do.
+ * Errors: STORE_UNAVAILABLE (infrastructure: retry), STORE_BAD_DATA (SQLSTATE 22, 23: this data never fits).
+ */
+
+/** One update of the log, as the persister read it. */
+export interface IncomingUpdate {
+  kind: 'update';
+  offset: number;
+  document: DocumentId;
+  generation: number;
+  senderId: string;
+  clientVersion: number;
+  userId?: string;
+  /** Milliseconds since 1970 as stamped by the gateway. */
+  atMs: number;
+  /** The envelope's metadata, unknown keys included. */
+  metadata: Record<string, unknown>;
+  /** The raw Yjs update (V1), without message types. */
+  payload: Uint8Array;
+}
+
+/** A generation begins at `offset`. Counts only if it raises the document's generation. */
+export interface IncomingBarrier {
+  kind: 'barrier';
+  offset: number;
+  document: DocumentId;
+  generation: number;
+  reason: 'deleted' | 'recreated' | 'restored';
+}
+
+/** A record that nobody can use: kept with its bytes and the reason, left out of folds. */
+export interface IncomingQuarantine {
+  kind: 'quarantine';
+  offset: number;
+  /** Absent when the record does not even say which document it is for. */
+  document?: DocumentId;
+  reason: string;
+  key: string;
+  value: Uint8Array;
+  headers: Record<string, string>;
+}
+
+export type IncomingRecord = IncomingUpdate | IncomingBarrier | IncomingQuarantine;
+
+export interface IncomingBatch {
+  /** Name of the position that moves with the rows, e.g. `persister`. */
+  consumer: string;
+  epoch: number;
+  partition: number;
+  /** Must equal the stored next offset for the batch to be taken. */
+  fetchOffset: number;
+  /** The stored next offset afterwards. */
+  nextOffset: number;
+  records: IncomingRecord[];
+}
+
+/**
+ * stored: rows and position are committed together. moved: the position was not where the batch begins;
+ * nothing was written; go on from `nextOffset` (lower than the batch: seek back; inside it: drop the known part).
+ */
+export interface StoreResult {
+  outcome: 'stored' | 'moved';
+  nextOffset: number;
+  /** What the batch added, by document (key = documentKey), for the snapshot policy. */
+  touched: Map<string, { document: DocumentId; updates: number; bytes: number }>;
+}
+
+export interface Snapshot {
+  document: DocumentId;
+  generation: number;
+  epoch: number;
+  partition: number;
+  /** The last offset that it covers. */
+  throughOffset: number;
+  /** A Yjs update (V1) that holds everything, pending structs included. */
+  data: Uint8Array;
+  stateVector: Uint8Array;
+}
+
+export interface StoredUpdate {
+  offset: number;
+  epoch: number;
+  partition: number;
+  senderId: string;
+  clientVersion: number;
+  payload: Uint8Array;
+}
+
+/** What one REPEATABLE READ transaction saw of a document. */
+export interface StoredState {
+  /** 1 when there is no row of the document yet. */
+  generation: number;
+  /** The barrier's offset, or -1. */
+  generationStartOffset: number;
+  deleted: boolean;
+  /** The newest one of this generation, epoch and partition. */
+  snapshot?: Snapshot;
+  /** Rows with a payload of this generation after the snapshot (or after `sinceOffset`), in offset order. */
+  updates: StoredUpdate[];
+  /** S: the store covers the partition through this offset; -1 = nothing yet. */
+  storedThrough: number;
+}
+
+export interface LoadRequest {
+  document: DocumentId;
+  epoch: number;
+  partition: number;
+  /** Leave the snapshot out and return only rows after this offset (resume). */
+  sinceOffset?: number;
+}
+
+/** How much lies behind the newest snapshot; the snapshot policy decides on it. */
+export interface SnapshotDebt {
+  document: DocumentId;
+  generation: number;
+  epoch: number;
+  partition: number;
+  updates: number;
+  bytes: number;
+  /** Age of the oldest update that no snapshot covers. */
+  oldestAtMs: number;
+  snapshotBytes: number;
+}
+
+export interface HistoryRow extends StoredUpdate {
+  generation: number;
+  userId?: string;
+  atMs: number;
+  metadata: Record<string, unknown>;
+  /** Offset of the row that has the payload, when this one is a repeat (payload is then empty). */
+  repeatOf?: number;
+}
+
+export interface PersistenceAdapter {
+  /** Makes or migrates the schema; several processes may call it at once. */
+  prepare(): Promise<void>;
+  /** The epoch of a topic's identity, recorded at first sight. STREAM_IDENTITY_CHANGED, STREAM_PARTITIONS_CHANGED. */
+  epochOf(identity: TopicIdentity): Promise<number>;
+  /** Takes another identity of a known topic as a new epoch; an operator's explicit decision. */
+  adoptEpoch(identity: TopicIdentity): Promise<number>;
+  /** Next offset of a consumer; 0 when it has stored nothing. */
+  nextOffset(consumer: string, epoch: number, partition: number): Promise<number>;
+  /** Rows, quarantine, barriers and position in one transaction (design rule 8). */
+  storeBatch(batch: IncomingBatch): Promise<StoreResult>;
+  /** Snapshot, rows and S from one REPEATABLE READ transaction. */
+  load(request: LoadRequest): Promise<StoredState>;
+  /** The sender's versions in rows up to `throughOffset`, repeats included. */
+  appendedVersions(
+    document: DocumentId,
+    generation: number,
+    sender: { senderId: string; epoch: number; throughOffset: number },
+  ): Promise<VersionRanges>;
+  /** False when a snapshot that covers as much is there already, or the generation has moved on. */
+  persistSnapshot(snapshot: Snapshot): Promise<boolean>;
+  /** Documents with something behind their snapshot, most bytes first. */
+  snapshotDebts(limit: number): Promise<SnapshotDebt[]>;
+  snapshotDebt(document: DocumentId): Promise<SnapshotDebt | undefined>;
+  /** Rows after `since` (of its generation; all of the current one when left out), in offset order, in pages. */
+  exportHistory(document: DocumentId, since?: Position): AsyncIterable<HistoryRow>;
+  /** Deletes snapshots that a newer one of the same document supersedes; returns how many. Never history rows. */
+  trimSnapshots(): Promise<number>;
+  countQuarantined(): Promise<number>;
+  ping(timeoutMs: number): Promise<boolean>;
+  close(): Promise<void>;
+}
