@@ -2,8 +2,6 @@ import importX from 'eslint-plugin-import-x';
 import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 import tseslint from 'typescript-eslint';
 
-const folder = (target, from, message) => ({ target, from, message });
-
 export default tseslint.config(
   { ignores: ['dist/**', 'node_modules/**', 'bench/node_modules/**', 'coverage/**', 'data/**'] },
   ...tseslint.configs.recommended,
@@ -23,18 +21,23 @@ export default tseslint.config(
         'error',
         {
           zones: [
-            folder(
-              './lib/protocol',
-              ['./lib/!(protocol)', './lib/!(protocol)/**', './services', './scripts'],
-              'lib/protocol imports nothing of ours.',
-            ),
-            folder(
-              './lib/provider',
-              ['./lib/!(protocol|provider)', './lib/!(protocol|provider)/**', './services', './scripts'],
-              'lib/provider imports lib/protocol only.',
-            ),
-            folder('./lib', ['./services', './scripts', './test'], 'The library does not know who runs it.'),
-            folder('./services', ['./scripts', './test'], 'Services import lib only.'),
+            {
+              target: './lib/protocol',
+              from: './lib',
+              except: ['./protocol'],
+              message: 'lib/protocol imports nothing of ours.',
+            },
+            {
+              target: './lib/provider',
+              from: './lib',
+              except: ['./protocol', './provider'],
+              message: 'lib/provider imports lib/protocol only.',
+            },
+            { target: './lib', from: './services', message: 'The library does not know who runs it.' },
+            { target: './lib', from: './scripts', message: 'The library does not know who runs it.' },
+            { target: './lib', from: './test', message: 'The library does not know its tests.' },
+            { target: './services', from: './scripts', message: 'Services import lib only.' },
+            { target: './services', from: './test', message: 'Services import lib only.' },
           ],
         },
       ],
