@@ -1,0 +1,57 @@
+import { ServiceBroker } from 'moleculer';
+import { createRuntime, type OpenRuntime, type RuntimeOptions } from '../../lib/broker/open-runtime.ts';
+import { createBrokerOptions } from '../../lib/broker/options.ts';
+import { call } from '../../lib/broker/call.ts';
+import { attachRuntime } from '../../lib/broker/runtime.ts';
+import type { Config } from '../../lib/config.ts';
+import type { Logger } from '../../lib/log.ts';
+import codec from '../../services/codec.service.ts';
+import fastsync from '../../services/fastsync.service.ts';
+import gateway from '../../services/gateway.service.ts';
+import persister from '../../services/persister.service.ts';
+
+export interface EmbeddedServer {
+  /** Where the page, the HTTP API and Socket.IO are. */
+  url: string;
+  broker: ServiceBroker;
+  runtime: OpenRuntime;
+  /** Stops everything; state stays in the data folder. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedOptions {
+  config: Config;
+  logger: Logger;
+  wrapStream?: RuntimeOptions['wrapStream'];
+}
+
+/** All services in this process, on the embedded log and database of `config.dataDir`. */
+export async function startEmbedded({
+  config,
+  logger,
+  wrapStream,
+}: EmbeddedOptions): Promise<EmbeddedServer> {
+  const nodeId = config.nodeId || 'embedded';
+  const runtime = createRuntime({ config, logger, nodeId, ...(wrapStream ? { wrapStream } : {}) });
+  const broker = new ServiceBroker({
+    ...createBrokerOptions(config, nodeId),
+    created: (made) => attachRuntime(made, runtime),
+  });
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= broker.stop().then(() => runtime.close());
+    return stopped;
+  };
+  try {
+    // Opened first: a locked data folder or a bad schema must be the error that is seen.
+    await runtime.stream();
+    await runtime.store();
+    for (const schema of [codec, persister, fastsync, gateway]) broker.createService(schema);
+    await broker.start();
+    const { url } = await call(broker, 'gateway.addresses.get', {});
+    return { url, broker, runtime, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,38 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig, type Config } from '../../lib/config.ts';
+import { createLogger } from '../../lib/log.ts';
+import type { Stream } from '../../lib/stream/port.ts';
+import { startEmbedded as start, type EmbeddedServer } from '../../scripts/lib/embedded.ts';
+
+export interface TestServer extends EmbeddedServer {
+  dataDir: string;
+}
+
+const servers: TestServer[] = [];
+const folders: string[] = [];
+
+/**
+ * A whole server on a free port of loopback with its own data folder (or the one given). Test files call
+ * `stopServers` in `afterAll`.
+ */
+export async function startEmbedded(
+  overrides: Partial<Config> = {},
+  options: { wrapStream?: (stream: Stream) => Stream } = {},
+): Promise<TestServer> {
+  const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), 'ykafka-test-')));
+  if (overrides.dataDir === undefined) folders.push(dataDir);
+  const config = loadConfig(
+    {},
+    { port: 0, logLevel: 'error', partitions: 4, ...overrides, dataDir, mode: 'embedded' },
+  );
+  const server = { ...(await start({ config, logger: createLogger(config.logLevel), ...options })), dataDir };
+  servers.push(server);
+  return server;
+}
+
+export async function stopServers(): Promise<void> {
+  await Promise.all(servers.splice(0).map((server) => server.stop()));
+  await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true })));
+}
