@@ -1,4 +1,13 @@
-import * as decoding from 'lib0/decoding';
+import type * as decoding from 'lib0/decoding';
+
+/** Bytes as they come out of a socket (Buffer in Node, ArrayBuffer in a browser) as a view; undefined for anything else. */
+export function toBytes(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  return ArrayBuffer.isView(value)
+    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    : undefined;
+}
 
 /**
  * `count` bytes at the decoder as a view, or undefined when fewer are left. lib0's own reader checks
@@ -12,14 +21,26 @@ export function readBytes(decoder: decoding.Decoder, count: number): Uint8Array 
   return view;
 }
 
-/** A VarUint, or undefined when it is cut off, over-long or above 2^53 - 1. */
+/** Bytes of the longest VarUint: 2^53 - 1 has 53 bits, 7 in each byte. */
+const MAX_VAR_UINT_BYTES = 8;
+
+/** A VarUint, or undefined when it is cut off, above 2^53 - 1 or longer than it needs to be. */
 export function readCount(decoder: decoding.Decoder): number | undefined {
-  try {
-    const value = decoding.readVarUint(decoder);
-    return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-  } catch {
-    return undefined; // lib0 throws on truncation and overflow; both mean: not a VarUint
+  const { arr } = decoder;
+  let value = 0;
+  let factor = 1;
+  for (let i = 0; i < MAX_VAR_UINT_BYTES; i++) {
+    const byte = arr[decoder.pos];
+    if (byte === undefined) return undefined;
+    decoder.pos++;
+    value += (byte & 0x7f) * factor;
+    factor *= 128;
+    if (byte < 0x80) {
+      const isShortest = byte !== 0 || i === 0;
+      return isShortest && Number.isSafeInteger(value) ? value : undefined;
+    }
   }
+  return undefined;
 }
 
 /** A length-prefixed view, or undefined when the length goes beyond the input. */
@@ -30,10 +51,10 @@ export function readLengthPrefixed(decoder: decoding.Decoder): Uint8Array | unde
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** A length-prefixed UTF-8 text, or undefined when it is cut off or not UTF-8. */
-export function readText(decoder: decoding.Decoder): string | undefined {
+/** A length-prefixed UTF-8 text, or undefined when it is cut off, not UTF-8 or longer than `maxBytes`. */
+export function readText(decoder: decoding.Decoder, maxBytes = Infinity): string | undefined {
   const bytes = readLengthPrefixed(decoder);
-  return bytes === undefined ? undefined : decodeText(bytes);
+  return bytes === undefined || bytes.byteLength > maxBytes ? undefined : decodeText(bytes);
 }
 
 export function decodeText(bytes: Uint8Array): string | undefined {

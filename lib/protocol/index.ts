@@ -1,3 +1,4 @@
+export * from './awareness.ts';
 export * from './bytes.ts';
 export * from './chunks.ts';
 export * from './close-codes.ts';
@@ -6,6 +7,7 @@ export * from './events.ts';
 export * from './failures.ts';
 export * from './frames.ts';
 export * from './ids.ts';
+export * from './json.ts';
 export * from './limits.ts';
 export * from './message-types.ts';
 export * from './metadata.ts';
