@@ -1,0 +1,129 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '../..');
+const RUNNER = join(ROOT, 'node_modules/moleculer/bin/moleculer-runner.mjs');
+const LOG_LINES_KEPT = 200;
+const READY_POLL_MS = 50;
+
+export interface ServiceProcessOptions {
+  /** Node id, e.g. `gateway-1`. */
+  name: string;
+  /** File name without `.service.ts`. */
+  service: string;
+  env: Record<string, string>;
+  /** Called for each line that the process logs. */
+  onLine?: (name: string, line: string) => void;
+  /** Called when it ends without having been asked to. */
+  onDeath?: (name: string, state: { code: number | null; signal: NodeJS.Signals | null }) => void;
+}
+
+/** One service in its own process, as an operator runs it. */
+export class ServiceProcess {
+  readonly name: string;
+  readonly #options: ServiceProcessOptions;
+  #child: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+  #port: number | undefined;
+  #isExpectedToEnd = false;
+  #lines: string[] = [];
+
+  constructor(options: ServiceProcessOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** The last lines that it logged. */
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Base URL of its internal listener, once it has told. */
+  get internalUrl(): string | undefined {
+    return this.#port === undefined ? undefined : `http://127.0.0.1:${this.#port}`;
+  }
+
+  start(): void {
+    this.#isExpectedToEnd = false;
+    this.#port = undefined;
+    const args = [
+      '--disable-warning=ExperimentalWarning',
+      RUNNER,
+      '--config',
+      'moleculer.config.ts',
+      `services/${this.#options.service}.service.ts`,
+    ];
+    const child = spawn(process.execPath, args, {
+      cwd: ROOT,
+      env: this.#options.env,
+      // Its own process group: Ctrl-C reaches only the parent, which stops all in order.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    for (const stream of [child.stdout, child.stderr])
+      createInterface({ input: stream! }).on('line', (line) => this.#take(line));
+    this.#exited = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        if (!this.#isExpectedToEnd) this.#options.onDeath?.(this.name, { code, signal });
+        resolve();
+      });
+    });
+  }
+
+  #take(line: string): void {
+    this.#lines.push(line);
+    if (this.#lines.length > LOG_LINES_KEPT) this.#lines.shift();
+    if (line.includes('internal listener open')) this.#port = (JSON.parse(line) as { port: number }).port;
+    this.#options.onLine?.(this.name, line);
+  }
+
+  /** Resolves with the health report once `/health/ready` answers 200; throws at the deadline or when it has died. */
+  async waitUntilReady(timeoutMs = 60_000): Promise<Record<string, unknown>> {
+    const deadline = performance.now() + timeoutMs;
+    let last = 'no answer yet';
+    while (performance.now() < deadline) {
+      if (!this.isRunning)
+        throw new Error(`${this.name} ended while starting:\n${this.#lines.slice(-20).join('\n')}`);
+      if (this.internalUrl) {
+        try {
+          const response = await fetch(`${this.internalUrl}/health/ready`, {
+            signal: AbortSignal.timeout(5_000),
+          });
+          last = await response.text();
+          if (response.ok) return JSON.parse(last) as Record<string, unknown>;
+        } catch (error) {
+          last = String(error); // not listening yet, or busy: asked again until the deadline
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+    }
+    throw new Error(
+      `${this.name} was not ready within ${timeoutMs} ms: ${last}\n${this.#lines.slice(-20).join('\n')}`,
+    );
+  }
+
+  /** Sends a signal that is meant to end the process, and waits for its end. */
+  async end(signal: NodeJS.Signals, timeoutMs = 25_000): Promise<void> {
+    if (!this.isRunning) return;
+    this.#isExpectedToEnd = true;
+    this.#child?.kill(signal);
+    const timer = setTimeout(() => this.#child?.kill('SIGKILL'), timeoutMs);
+    await this.#exited;
+    clearTimeout(timer);
+  }
+
+  /** Sends any signal (SIGSTOP, SIGCONT) without waiting. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+}

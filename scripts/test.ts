@@ -1,0 +1,134 @@
+import { spawn } from 'node:child_process';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findComponents, type Component } from './lib/components.ts';
+import { startKafka } from './dev/kafka.ts';
+import { startPostgres } from './dev/postgres.ts';
+import { buildWeb } from './build-web.ts';
+
+/**
+ * `npm test` (fast lane) and `npm run test:full` (long lane). Chooses whole jest projects by what this
+ * machine has, starts one Kafka and one PostgreSQL for the run, and says first and last what was left out.
+ */
+const ROOT = join(import.meta.dirname, '..');
+const RESULTS = join(ROOT, '.cache/test-results');
+
+interface Lane {
+  project: string;
+  needs: readonly Component[];
+}
+
+const FAST: readonly Lane[] = [
+  { project: 'unit', needs: [] },
+  { project: 'services', needs: [] },
+  { project: 'e2e', needs: [] },
+  { project: 'contract', needs: ['postgres'] },
+  { project: 'kafka', needs: ['kafka'] },
+  { project: 'cluster', needs: ['kafka', 'postgres'] },
+];
+const LONG: readonly Lane[] = [
+  { project: 'browser', needs: ['chromium'] },
+  { project: 'full', needs: ['kafka', 'postgres'] },
+];
+
+const isFull = process.argv.includes('--full');
+const lane = isFull ? 'full' : 'fast';
+
+function run(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: ROOT, stdio: 'inherit', env: { ...process.env, ...env } });
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+const bin = (name: string) => join(ROOT, 'node_modules/.bin', name);
+
+async function check(): Promise<boolean> {
+  const codes = await Promise.all([
+    run(bin('tsc'), ['-p', 'tsconfig.json']),
+    run(bin('eslint'), ['.']),
+    run(bin('prettier'), ['--check', '--log-level', 'warn', '.']),
+  ]);
+  return codes.every((code) => code === 0);
+}
+
+interface JestResult {
+  numPassedTests: number;
+  numFailedTests: number;
+  numRuntimeErrorTestSuites: number;
+  testResults: { name: string; assertionResults: { status: string }[] }[];
+}
+
+/** How many tests passed in each project (the folder below test/). */
+function countByProject(result: JestResult): string {
+  const counts = new Map<string, number>();
+  for (const file of result.testResults) {
+    const project = file.name.split('/test/').at(-1)!.split('/')[0]!;
+    counts.set(
+      project,
+      (counts.get(project) ?? 0) + file.assertionResults.filter(({ status }) => status === 'passed').length,
+    );
+  }
+  const total = (names: string[]) => names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
+  const parts = [...counts].map(([name, count]) => `${name} ${count}`).join(', ');
+  return `${parts}; on embedded ${total(['unit', 'services', 'e2e', 'contract', 'browser'])}, on Kafka ${total(['kafka', 'cluster', 'full'])}`;
+}
+
+const components = await findComponents();
+const chosen = (isFull ? LONG : FAST).filter(({ needs }) => needs.every((need) => components[need]));
+const left = (isFull ? LONG : FAST).filter((candidate) => !chosen.includes(candidate));
+const leftOut = left.map(
+  ({ project, needs }) => `${project} (needs ${needs.filter((need) => !components[need]).join(', ')})`,
+);
+const announcement = leftOut.length === 0 ? 'All test projects run.' : `LEFT OUT: ${leftOut.join('; ')}`;
+console.log(announcement);
+if (leftOut.length > 0 && process.env.CI === 'true') {
+  console.error('With CI=true every component has to be there.');
+  process.exit(1);
+}
+
+let exitCode = 0;
+if (!isFull && !(await check())) {
+  console.error('Typecheck, lint or format failed.');
+  process.exit(1);
+}
+if ((await run(bin('tsc'), ['-p', 'tsconfig.build.json'])) !== 0) process.exit(1);
+await buildWeb();
+
+const needed = new Set(chosen.flatMap(({ needs }) => needs));
+const env: Record<string, string> = {};
+const stops: (() => Promise<void>)[] = [];
+try {
+  if (needed.has('kafka') && !process.env.KAFKA_BROKERS) {
+    const kafka = await startKafka();
+    stops.push(() => kafka.stop());
+    env.KAFKA_BROKERS = kafka.brokers.join(',');
+  }
+  if (needed.has('postgres') && !process.env.DATABASE_URL) {
+    const postgres = await startPostgres();
+    stops.push(() => postgres.stop());
+    env.DATABASE_URL = postgres.url;
+  }
+  await mkdir(RESULTS, { recursive: true });
+  const resultFile = join(RESULTS, `${lane}.json`);
+  await rm(resultFile, { force: true });
+  const args = [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    'node_modules/jest/bin/jest.js',
+    '--selectProjects',
+    ...chosen.map(({ project }) => project),
+    '--json',
+    `--outputFile=${resultFile}`,
+    `--maxWorkers=${isFull ? 1 : 2}`,
+  ];
+  exitCode = await run(process.execPath, args, env);
+  const result = JSON.parse(await readFile(resultFile, 'utf8')) as JestResult;
+  console.log(`Tests by project: ${countByProject(result)}`);
+  if (result.numPassedTests === 0 || result.numRuntimeErrorTestSuites > 0) exitCode ||= 1;
+} finally {
+  for (const stop of stops.reverse()) await stop();
+}
+console.log(announcement);
+process.exit(exitCode);
