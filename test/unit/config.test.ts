@@ -1,0 +1,66 @@
+import { describe, expect, it } from '@jest/globals';
+import { CONFIG_SCHEMA, loadConfig } from '../../lib/config.ts';
+import { isAppError } from '../../lib/errors.ts';
+
+function problemsOf(env: Record<string, string>): string[] {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (isAppError(error, 'BAD_CONFIG')) return error.data.problems as string[];
+    throw error;
+  }
+  return [];
+}
+
+describe('loadConfig', () => {
+  it('starts with the defaults on an empty environment', () => {
+    const config = loadConfig({});
+    expect(config).toMatchObject({
+      mode: 'embedded',
+      host: '127.0.0.1',
+      port: 3000,
+      partitions: 16,
+      auth: 'none',
+    });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('lists every bad variable at once', () => {
+    const problems = problemsOf({ PORT: 'http', PARTITIONS: '0', AUTH: 'maybe', YKAFKA_MAX_UNACKED: '1.5' });
+    expect(problems.map((problem) => problem.split('=')[0])).toEqual([
+      'PORT',
+      'AUTH',
+      'PARTITIONS',
+      'YKAFKA_MAX_UNACKED',
+    ]);
+  });
+
+  it('names an unknown variable of its own prefix, so that a typing error does not pass unseen', () => {
+    expect(problemsOf({ YKAFKA_PARTITONS: '4' })).toEqual(['YKAFKA_PARTITONS: unknown variable']);
+  });
+
+  it('does not mind variables of others', () => {
+    expect(problemsOf({ NODE_ENV: 'production', KAFKA_HOME: '/opt/kafka' })).toEqual([]);
+  });
+
+  it('refuses AUTH=none on anything but loopback', () => {
+    expect(problemsOf({ HOST: '0.0.0.0' })[0]).toMatch(/^AUTH=none: refused/);
+  });
+
+  it('needs brokers in cluster mode', () => {
+    expect(problemsOf({ YKAFKA_MODE: 'cluster' })).toEqual(['KAFKA_BROKERS: needed in cluster mode']);
+  });
+
+  it('never shows a secret in a problem', () => {
+    const secrets = Object.values(CONFIG_SCHEMA).filter((setting) => 'secret' in setting);
+    expect(secrets.map(({ env }) => env)).toEqual(['DATABASE_URL']);
+  });
+
+  it('has a default that its own parser accepts', () => {
+    for (const setting of Object.values(CONFIG_SCHEMA)) {
+      const text = Array.isArray(setting.default) ? setting.default.join(',') : String(setting.default);
+      if (text === '') continue;
+      expect((setting.parse as (text: string) => unknown)(text)).toEqual(setting.default);
+    }
+  });
+});
