@@ -21,6 +21,16 @@ export function readBytes(decoder: decoding.Decoder, count: number): Uint8Array 
   return view;
 }
 
+/**
+ * The same bytes in an ArrayBuffer of their own. What Yjs or y-protocols decodes has to be: lib0's readers check a
+ * length against the whole ArrayBuffer, so a lying one inside would take in a neighbour's bytes of a pooled Buffer.
+ */
+export function exactBytes(view: Uint8Array): Uint8Array<ArrayBuffer> {
+  return view.byteLength === view.buffer.byteLength && view.buffer instanceof ArrayBuffer
+    ? (view as Uint8Array<ArrayBuffer>)
+    : new Uint8Array(view); // not slice(): a Buffer's slice is again a view
+}
+
 /** Bytes of the longest VarUint: 2^53 - 1 has 53 bits, 7 in each byte. */
 const MAX_VAR_UINT_BYTES = 8;
 

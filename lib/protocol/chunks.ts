@@ -2,9 +2,9 @@ import { decoded, failed, type Decoded } from './failures.ts';
 import { encodeChunk, type Chunk } from './frames.ts';
 
 /** Bytes that the chunk head may take: kind byte and three VarUints. */
-const CHUNK_HEAD_BYTES = 1 + 3 * 8;
+export const CHUNK_HEAD_BYTES = 1 + 3 * 8;
 
-/** The frame itself when it fits, else chunk frames of at most `maxFrameBytes`, in order, all with `id`. */
+/** The frame itself when it fits, else chunk frames of at most `maxFrameBytes` (above CHUNK_HEAD_BYTES), in order, all with `id`. */
 export function* splitFrame(frame: Uint8Array, id: number, maxFrameBytes: number): Generator<Uint8Array> {
   if (frame.byteLength <= maxFrameBytes) {
     yield frame;
@@ -17,6 +17,9 @@ export function* splitFrame(frame: Uint8Array, id: number, maxFrameBytes: number
   }
 }
 
+/** The collected bytes begin with this much room and double, so that many tiny chunks cost no object each. */
+const FIRST_CAPACITY_BYTES = 4 * 1024;
+
 /**
  * Puts chunks together again. One message at a time (chunks of one message are never mixed with
  * those of another on a connection), at most `maxBytes`; what does not continue it is a failure and
@@ -27,7 +30,7 @@ export class ChunkAssembler {
   #id = -1;
   #count = 0;
   #next = 0;
-  #parts: Uint8Array[] = [];
+  #collected = new Uint8Array(0);
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -44,17 +47,11 @@ export class ChunkAssembler {
     if (chunk.index === 0) this.#begin(chunk);
     if (chunk.id !== this.#id || chunk.count !== this.#count || chunk.index !== this.#next)
       return this.#fail('BAD_CHUNK');
-    this.#bytes += chunk.bytes.byteLength;
-    if (this.#bytes > this.#maxBytes) return this.#fail('UPDATE_TOO_LARGE');
-    this.#parts.push(chunk.bytes.slice());
+    if (this.#bytes + chunk.bytes.byteLength > this.#maxBytes) return this.#fail('UPDATE_TOO_LARGE');
+    this.#append(chunk.bytes);
     this.#next++;
     if (this.#next < this.#count) return decoded(undefined);
-    const frame = new Uint8Array(this.#bytes);
-    let at = 0;
-    for (const part of this.#parts) {
-      frame.set(part, at);
-      at += part.byteLength;
-    }
+    const frame = this.#collected.subarray(0, this.#bytes);
     this.reset();
     return decoded(frame);
   }
@@ -63,7 +60,7 @@ export class ChunkAssembler {
     this.#id = -1;
     this.#count = 0;
     this.#next = 0;
-    this.#parts = [];
+    this.#collected = new Uint8Array(0);
     this.#bytes = 0;
   }
 
@@ -71,6 +68,19 @@ export class ChunkAssembler {
     this.reset();
     this.#id = chunk.id;
     this.#count = chunk.count;
+  }
+
+  /** Grows by what has come, never by what the sender announces. */
+  #append(bytes: Uint8Array): void {
+    const needed = this.#bytes + bytes.byteLength;
+    if (needed > this.#collected.byteLength) {
+      const capacity = Math.max(needed, FIRST_CAPACITY_BYTES, 2 * this.#collected.byteLength);
+      const grown = new Uint8Array(Math.min(capacity, this.#maxBytes));
+      grown.set(this.#collected.subarray(0, this.#bytes));
+      this.#collected = grown;
+    }
+    this.#collected.set(bytes, this.#bytes);
+    this.#bytes = needed;
   }
 
   #fail(code: 'BAD_CHUNK' | 'UPDATE_TOO_LARGE') {

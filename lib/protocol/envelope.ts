@@ -1,7 +1,8 @@
 import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
-import { decodeText, readBytes, readCount, readLengthPrefixed } from './bytes.ts';
+import { readCount, readLengthPrefixed } from './bytes.ts';
 import { decoded, failed, unwrap, type Decoded } from './failures.ts';
+import { parseBoundedJson } from './json.ts';
 import { DEFAULT_LIMITS, type ProtocolLimits } from './limits.ts';
 import { isProtocolMessageType, ProtocolMessageType, SyncMessageType } from './message-types.ts';
 import { validateMetadata, type Metadata } from './metadata.ts';
@@ -67,15 +68,9 @@ export function tryDecodeMetadata(
 ): Decoded<Metadata> {
   const json = metadataBytes(bytes, limits);
   if (!json.ok) return json;
-  const text = decodeText(json.value);
-  if (text === undefined) return failed('BAD_METADATA', 'The metadata is not UTF-8.');
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return failed('BAD_METADATA', 'The metadata is not JSON.');
-  }
-  return validateMetadata(parsed, limits);
+  const parsed = parseBoundedJson(json.value);
+  if (!parsed.ok) return failed('BAD_METADATA', `The metadata ${parsed.problem}.`);
+  return validateMetadata(parsed.value, limits);
 }
 
 function metadataBytes(bytes: Uint8Array, limits: ProtocolLimits): Decoded<Uint8Array> {
@@ -205,9 +200,11 @@ export function encodeAwarenessPayload(update: Uint8Array): Uint8Array {
   return encoding.toUint8Array(payload);
 }
 
+const BARRIER_REASONS = ['deleted', 'recreated', 'restored'] as const;
+
 /** Commands in the log. A barrier begins `generation`; what was written for an earlier one is stale behind it. */
 export type ControlMessage =
-  { op: 'barrier'; generation: number; reason: 'deleted' | 'recreated' | 'restored' } | { op: 'unknown' };
+  { op: 'barrier'; generation: number; reason: (typeof BARRIER_REASONS)[number] } | { op: 'unknown' };
 
 export function encodeControlPayload(message: ControlMessage): Uint8Array {
   const payload = encoding.createEncoder();
@@ -219,17 +216,17 @@ export function encodeControlPayload(message: ControlMessage): Uint8Array {
 /** Unknown operations come back as `{ op: 'unknown' }`, so that an older reader passes over a newer command. */
 export function tryDecodeControl(content: Uint8Array): Decoded<ControlMessage> {
   const decoder = decoding.createDecoder(content);
-  const length = readCount(decoder);
-  const text = length === undefined ? undefined : decodeText(readBytes(decoder, length) ?? new Uint8Array());
-  try {
-    const json = JSON.parse(text ?? '') as Record<string, unknown> | null;
-    if (json?.op === 'barrier' && Number.isSafeInteger(json.generation) && (json.generation as number) > 0) {
-      return decoded(json as unknown as ControlMessage);
-    }
-    return typeof json?.op === 'string'
-      ? decoded({ op: 'unknown' })
-      : failed('BAD_ENVELOPE', 'The control message has no `op`.');
-  } catch {
-    return failed('BAD_ENVELOPE', 'The control message is not JSON.');
-  }
+  const bytes = readLengthPrefixed(decoder);
+  if (bytes === undefined || decoding.hasContent(decoder)) return badControl('is truncated or has a tail');
+  const parsed = parseBoundedJson(bytes);
+  if (!parsed.ok) return badControl(parsed.problem);
+  const json = parsed.value as { op?: unknown; generation?: unknown; reason?: unknown } | null;
+  if (typeof json?.op !== 'string') return badControl('has no `op`');
+  if (json.op !== 'barrier') return decoded({ op: 'unknown' });
+  const reason = BARRIER_REASONS.find((known) => known === json.reason);
+  if (!Number.isSafeInteger(json.generation) || (json.generation as number) < 1 || reason === undefined)
+    return badControl('is not a barrier of a generation');
+  return decoded({ op: 'barrier', generation: json.generation as number, reason });
 }
+
+const badControl = (problem: string) => failed('BAD_ENVELOPE', `The control message ${problem}.`);

@@ -45,7 +45,9 @@ export function parseDocumentKey(key: string): DocumentId | undefined {
     ];
     const id: DocumentId =
       subdocId === undefined ? { tenantId, roomId, docId } : { tenantId, roomId, docId, subdocId };
-    return [tenantId, roomId, docId, subdocId ?? 'x'].every((part) => isValidId(part)) ? id : undefined;
+    const isValid = [tenantId, roomId, docId, subdocId ?? 'x'].every((part) => isValidId(part));
+    // `%41` would be a second spelling of `A`: only the canonical key names a document.
+    return isValid && documentKey(id) === key ? id : undefined;
   } catch {
     return undefined; // malformed percent-encoding: not a key of ours
   }

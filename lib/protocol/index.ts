@@ -2,6 +2,7 @@ export * from './awareness.ts';
 export * from './bytes.ts';
 export * from './chunks.ts';
 export * from './close-codes.ts';
+export * from './codec-context.ts';
 export * from './envelope.ts';
 export * from './events.ts';
 export * from './failures.ts';

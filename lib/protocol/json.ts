@@ -1,4 +1,3 @@
-import { decoded, failed, type Decoded } from './failures.ts';
 import { decodeText } from './bytes.ts';
 
 /** Deeper JSON is refused: JSON.stringify recurses, and nothing on this wire nests further. */
@@ -153,14 +152,17 @@ export function isBoundedJson(text: string): boolean {
   return scanner.scan() && scanner.cost <= 2 * text.length + FREE_COST;
 }
 
-/** Parses UTF-8 JSON from outside. Fails (BAD_METADATA; callers rename it) instead of building more than its bound. */
-export function parseBoundedJson(bytes: Uint8Array): Decoded<unknown> {
+export type ParsedJson = { ok: true; value: unknown } | { ok: false; problem: string };
+
+/** Parses UTF-8 JSON from outside; refuses, with words that follow "The metadata …", what would not be bounded. */
+export function parseBoundedJson(bytes: Uint8Array): ParsedJson {
   const text = decodeText(bytes);
-  if (text === undefined) return failed('BAD_METADATA', 'The metadata is not UTF-8.');
-  if (!isBoundedJson(text)) return failed('BAD_METADATA', 'The metadata is not JSON of a bounded size.');
+  if (text === undefined) return { ok: false, problem: 'is not UTF-8' };
+  if (!isBoundedJson(text))
+    return { ok: false, problem: 'is not JSON, or too deep or too large when parsed' };
   try {
-    return decoded(JSON.parse(text));
+    return { ok: true, value: JSON.parse(text) };
   } catch {
-    return failed('BAD_METADATA', 'The metadata is not JSON.'); // not reached: the scan accepts JSON only
+    return { ok: false, problem: 'is not JSON' }; // not reached: the scan accepts JSON only
   }
 }

@@ -78,7 +78,11 @@ export function validateMetadata(json: unknown, limits: ProtocolLimits = DEFAULT
     if (m[key] !== undefined && !isValidId(m[key], limits.maxIdBytes))
       return failed('BAD_ID', `\`${key}\` is not a valid id.`);
   }
-  return decoded({ ...m, ...address.value, v } as Metadata);
+  if (m.traceparent !== undefined && typeof m.traceparent !== 'string') {
+    return failed('BAD_METADATA', '`traceparent` must be a text.');
+  }
+  const { subdocId: _given, ...rest } = m; // a `null` must not stay; a valid one is in the address
+  return decoded({ ...rest, ...address.value, v } as Metadata);
 }
 
 /** Checks the ids of an address inside any object (metadata, `join`, `leave`). */

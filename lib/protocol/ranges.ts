@@ -38,3 +38,19 @@ export function mergeRanges(a: VersionRanges, b: VersionRanges): VersionRanges {
   }
   return merged;
 }
+
+/** Whether parsed JSON is a list of ranges, ascending and disjoint. */
+export function isVersionRanges(value: unknown): value is VersionRanges {
+  if (!Array.isArray(value)) return false;
+  let last = -1;
+  for (const range of value as unknown[]) {
+    if (!Array.isArray(range) || range.length !== 2) return false;
+    const [from, to] = range as [unknown, unknown];
+    if (!isVersion(from) || !isVersion(to) || from <= last || to < from) return false;
+    last = to;
+  }
+  return true;
+}
+
+const isVersion = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value);
