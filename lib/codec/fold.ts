@@ -1,0 +1,107 @@
+import * as Y from 'yjs';
+import { AppError } from '../errors.ts';
+import { EMPTY_STATE_VECTOR, EMPTY_UPDATE, pendingOf, scratchDocument } from './documents.ts';
+import type { Folded } from './port.ts';
+
+export interface FoldLimits {
+  /** How often the fold may begin again because an update threw; CODEC_FAILED above. */
+  maxRestarts: number;
+}
+
+/**
+ * The state that a snapshot and raw updates lead to, by Yjs. An update that throws may have been applied
+ * in part, so the fold begins again without it: the result never depends on half an update.
+ * `Y.encodeStateAsUpdate` includes pending structs and deletes; test/unit/codec/fold.test.ts holds it to that.
+ */
+export function foldWithYjs(
+  snapshot: Uint8Array | undefined,
+  updates: readonly Uint8Array[],
+  limits: FoldLimits = { maxRestarts: Infinity },
+): Folded {
+  if (snapshot === undefined && updates.length === 0) {
+    return {
+      update: EMPTY_UPDATE.slice(),
+      stateVector: EMPTY_STATE_VECTOR.slice(),
+      pending: false,
+      rejected: [],
+    };
+  }
+  const all = applyTogether(snapshot, updates);
+  if (all) return encoded(all, []);
+  // Cheap first: those that throw on an empty document, all in one pass.
+  const rejected = new Set<number>();
+  updates.forEach((update, index) => {
+    if (!isApplicable(update)) rejected.add(index);
+  });
+  for (let restarts = 0; restarts <= limits.maxRestarts; restarts++) {
+    const doc = scratchDocument();
+    if (snapshot) applySnapshot(doc, snapshot);
+    const failedAt = applyEach(doc, updates, rejected);
+    if (failedAt === undefined)
+      return encoded(
+        doc,
+        [...rejected].sort((a, b) => a - b),
+      );
+    rejected.add(failedAt);
+  }
+  throw new AppError('CODEC_FAILED', { data: { rejected: rejected.size } });
+}
+
+/** True when Yjs applies it to an empty document without throwing. */
+export function isApplicable(update: Uint8Array): boolean {
+  try {
+    Y.applyUpdate(scratchDocument(), update);
+    return true;
+  } catch {
+    return false; // that it throws is the answer
+  }
+}
+
+/** In one transaction, the fast path; undefined when anything threw. */
+function applyTogether(snapshot: Uint8Array | undefined, updates: readonly Uint8Array[]): Y.Doc | undefined {
+  const doc = scratchDocument();
+  try {
+    doc.transact(() => {
+      if (snapshot) Y.applyUpdate(doc, snapshot);
+      for (const update of updates) Y.applyUpdate(doc, update);
+    });
+    return doc;
+  } catch {
+    return undefined; // the careful path finds out which one it was
+  }
+}
+
+function applySnapshot(doc: Y.Doc, snapshot: Uint8Array): void {
+  try {
+    Y.applyUpdate(doc, snapshot);
+  } catch (cause) {
+    throw new AppError('CODEC_FAILED', { data: { part: 'snapshot' }, cause });
+  }
+}
+
+/** Index of the first that throws. */
+function applyEach(
+  doc: Y.Doc,
+  updates: readonly Uint8Array[],
+  skip: ReadonlySet<number>,
+): number | undefined {
+  for (let index = 0; index < updates.length; index++) {
+    if (skip.has(index)) continue;
+    try {
+      Y.applyUpdate(doc, updates[index]!);
+    } catch {
+      return index; // the caller begins again without it
+    }
+  }
+  return undefined;
+}
+
+function encoded(doc: Y.Doc, rejected: number[]): Folded {
+  const pending = pendingOf(doc);
+  return {
+    update: Y.encodeStateAsUpdate(doc),
+    stateVector: Y.encodeStateVector(doc),
+    pending: pending.structs || pending.deletes,
+    rejected,
+  };
+}
