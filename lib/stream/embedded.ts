@@ -1,0 +1,223 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import { AppError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { Appender } from './embedded/appender.ts';
+import { DroppableRing } from './embedded/droppable-ring.ts';
+import { Follower } from './embedded/follower.ts';
+import { ConsumerGroup } from './embedded/group.ts';
+import { LogFile } from './embedded/log-file.ts';
+import { TopicTable } from './embedded/topic-table.ts';
+import type {
+  AppendOptions,
+  ConsumeRequest,
+  Follow,
+  FollowRequest,
+  ReadRequest,
+  RecordBatch,
+  StartedFollow,
+  Stream,
+  StreamRecord,
+  TopicIdentity,
+  TopicPartition,
+  TopicSpec,
+} from './port.ts';
+
+export interface EmbeddedStreamOptions {
+  /** Path of the SQLite file; its folder is made. */
+  file: string;
+  clock: Clock;
+  logger: Logger;
+  /** Longest value of a record. */
+  maxRecordBytes: number;
+  /** Most bytes of values that may wait for the commit of a tick. */
+  bufferBytes: number;
+  /** The file grows no further; appends then fail as on a full disk. Default: no limit. */
+  maxFileBytes?: number;
+  /** Makes topic and cluster ids; default random uuids. */
+  newId?: () => string;
+}
+
+/**
+ * The log of embedded mode, in one SQLite file that this process holds alone (STREAM_LOCKED otherwise).
+ * All appends of a tick are one commit with one fsync. Values are shared by all readers: nobody changes them.
+ */
+export function createEmbeddedStream(options: EmbeddedStreamOptions): Promise<EmbeddedStream> {
+  return Promise.resolve().then(() => new EmbeddedStream(options));
+}
+
+export class EmbeddedStream implements Stream {
+  readonly #options: EmbeddedStreamOptions;
+  readonly #file: LogFile;
+  readonly #table: TopicTable;
+  readonly #appender: Appender;
+  readonly #followers = new Set<Follower>();
+  /** Those among them whose topic is missing. */
+  readonly #waiting = new Set<Follower>();
+  readonly #groups = new Map<string, ConsumerGroup>();
+  readonly #listeners = new Set<(topic: string) => void>();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: EmbeddedStreamOptions) {
+    const { clock, logger, bufferBytes, newId = randomUUID } = options;
+    this.#options = options;
+    const file = LogFile.open(options.file, newId);
+    if (options.maxFileBytes !== undefined) file.limitBytes(options.maxFileBytes);
+    const ring = new DroppableRing();
+    this.#file = file;
+    this.#table = new TopicTable({ file, ring, newId });
+    this.#appender = new Appender({ file, ring, clock, logger, bufferBytes });
+  }
+
+  async ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
+    this.#requireOpen();
+    for (const topic of this.#table.ensure(specs)) this.#announce(topic);
+  }
+
+  async identity(topic: string): Promise<TopicIdentity | undefined> {
+    this.#requireOpen();
+    return this.#table.identity(topic);
+  }
+
+  async listTopics(): Promise<string[]> {
+    this.#requireOpen();
+    return this.#table.names();
+  }
+
+  topics(onTopic: (topic: string) => void): Follow {
+    const listener = (topic: string) => onTopic(topic);
+    this.#listeners.add(listener);
+    return { stop: async () => void this.#listeners.delete(listener) };
+  }
+
+  async append(
+    target: TopicPartition,
+    records: readonly StreamRecord[],
+    options: AppendOptions = {},
+  ): Promise<number[]> {
+    this.#requireOpen();
+    const log = this.#table.require(target);
+    if (records.length === 0) return [];
+    const { maxRecordBytes } = this.#options;
+    if (records.some((record) => record.value.byteLength > maxRecordBytes))
+      throw new AppError('STREAM_RECORD_TOO_LARGE', { data: { maxRecordBytes } });
+    return this.#appender.append(log, records, options.durability === 'droppable');
+  }
+
+  async follow(request: FollowRequest): Promise<StartedFollow> {
+    this.#requireOpen();
+    const { clock, logger } = this.#options;
+    const log = this.#table.find(request);
+    const follower = new Follower(request, {
+      clock,
+      logger,
+      onEnd: () => {
+        this.#followers.delete(follower);
+        this.#waiting.delete(follower);
+      },
+    });
+    this.#followers.add(follower);
+    if (log) follower.attach(log, false);
+    else this.#waiting.add(follower);
+    return follower;
+  }
+
+  async consume(request: ConsumeRequest): Promise<Follow> {
+    this.#requireOpen();
+    let group = this.#groups.get(request.group);
+    if (!group) {
+      group = new ConsumerGroup({
+        clock: this.#options.clock,
+        partitions: () => this.#table.partitions(),
+      });
+      this.#groups.set(request.group, group);
+    }
+    return group.join(request);
+  }
+
+  async endOffset(partition: TopicPartition): Promise<number> {
+    this.#requireOpen();
+    return this.#table.find(partition)?.nextOffset ?? 0;
+  }
+
+  async startOffset(partition: TopicPartition): Promise<number> {
+    this.#requireOpen();
+    return this.#table.find(partition)?.startOffset ?? 0;
+  }
+
+  async read(request: ReadRequest): Promise<RecordBatch> {
+    this.#requireOpen();
+    const { topic, partition, fromOffset, maxBytes } = request;
+    const log = this.#table.require(request);
+    const toOffset = Math.min(request.toOffset, log.nextOffset);
+    if (fromOffset >= request.toOffset)
+      return { topic, partition, fetchOffset: fromOffset, nextOffset: fromOffset, records: [] };
+    const batch = log.read(fromOffset, toOffset, { maxRecords: Infinity, maxBytes });
+    const bytes = batch.records.reduce((sum, record) => sum + record.value.byteLength, 0);
+    if (batch.nextOffset < toOffset || bytes > maxBytes)
+      throw new AppError('STORE_BEHIND', { data: { topic, partition, fromOffset, toOffset, maxBytes } });
+    return batch;
+  }
+
+  /**
+   * Deletes what lies below `beforeOffset`, which the caller knows to be stored elsewhere; who asks for it
+   * afterwards gets STREAM_OFFSET_OUT_OF_RANGE. Idempotent.
+   */
+  async trim(partition: TopicPartition, beforeOffset: number): Promise<void> {
+    this.#requireOpen();
+    const log = this.#table.require(partition);
+    if (beforeOffset <= log.startOffset) return;
+    log.requireInRange(beforeOffset);
+    this.#file.trim(log.id, beforeOffset);
+    log.startOffset = beforeOffset;
+  }
+
+  async ping(): Promise<boolean> {
+    return this.#closing === undefined;
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    this.#appender.flush();
+    this.#listeners.clear();
+    await Promise.all([
+      ...[...this.#followers].map((follower) => follower.stop()),
+      ...[...this.#groups.values()].map((group) => group.stopAll()),
+    ]);
+    this.#releaseReservations();
+    this.#file.close();
+  }
+
+  /** After an orderly end the next start goes on without a hole. */
+  #releaseReservations(): void {
+    const reserving = [...this.#table.partitions()].filter((log) => log.reservedOffset > log.nextOffset);
+    if (reserving.length === 0) return;
+    try {
+      this.#file.transaction(() => {
+        for (const log of reserving) this.#file.reserve(log.id, log.nextOffset);
+      });
+    } catch (error) {
+      // Safe: the reservation stays, which only leaves a hole in the offsets.
+      this.#options.logger.warn({ error: String(error) }, 'reserved offsets not released');
+    }
+  }
+
+  #announce(topic: string): void {
+    for (const log of this.#table.partitionsOf(topic)) {
+      for (const follower of [...this.#waiting]) {
+        if (follower.topic !== topic || follower.partition !== log.partition) continue;
+        this.#waiting.delete(follower);
+        follower.attach(log, true);
+      }
+      for (const group of this.#groups.values()) group.addPartition(log);
+    }
+    for (const listener of this.#listeners) listener(topic);
+  }
+
+  #requireOpen(): void {
+    if (this.#closing) throw new AppError('STREAM_CLOSED');
+  }
+}
