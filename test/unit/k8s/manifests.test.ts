@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { parseAllDocuments } from 'yaml';
+import { CONFIG_SCHEMA } from '../../../lib/config.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+
+interface Manifest {
+  kind: string;
+  metadata: { name: string };
+  data?: Record<string, string>;
+  spec?: {
+    selector: Record<string, unknown>;
+    template?: {
+      metadata: { labels: Record<string, string> };
+      spec: { containers: { command: string[]; env: { name: string }[]; ports: { name: string }[] }[] };
+    };
+  };
+}
+
+function manifestsOf(file: string): Manifest[] {
+  const documents = parseAllDocuments(readFileSync(join(ROOT, 'k8s', file), 'utf8'), { strict: true });
+  expect(documents.flatMap(({ errors }) => errors)).toEqual([]);
+  return documents.map((document) => document.toJS() as Manifest);
+}
+
+const settings = new Map(Object.values(CONFIG_SCHEMA).map((setting) => [setting.env, setting]));
+const services = readdirSync(join(ROOT, 'services')).map((file) => file.replace('.service.ts', ''));
+
+describe('k8s manifests', () => {
+  it.each(services)('run services/%s.service.ts, which has a manifest of its own', (service) => {
+    const manifests = manifestsOf(`${service}.yaml`);
+    expect(manifests.map(({ kind }) => kind)).toEqual(['StatefulSet', 'Service']);
+    const [workload, exposed] = manifests as [Manifest, Manifest];
+    const template = workload.spec!.template!;
+    expect(template.spec.containers[0]!.command).toContain(`services/${service}.service.ts`);
+    expect(template.metadata.labels).toMatchObject(exposed.spec!.selector);
+  });
+
+  it.each(services)('give %s only variables that the configuration knows', (service) => {
+    const names = manifestsOf(`${service}.yaml`)[0]!.spec!.template!.spec.containers[0]!.env.map(
+      ({ name }) => name,
+    );
+    expect(names.filter((name) => !settings.has(name))).toEqual([]);
+  });
+
+  it('share settings that the configuration knows and accepts', () => {
+    for (const [name, value] of Object.entries(manifestsOf('configmap.yaml')[0]!.data!)) {
+      expect(settings.has(name)).toBe(true);
+      expect(() => (settings.get(name)!.parse as (text: string) => unknown)(value)).not.toThrow();
+      expect('secret' in settings.get(name)!).toBe(false);
+    }
+  });
+});
