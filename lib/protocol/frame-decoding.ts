@@ -25,7 +25,7 @@ const badFrame = () => failed('BAD_FRAME');
  * than its bytes. An envelope below the shortest valid metadata is never valid: a few of them are handed on,
  * so that each is answered, more make the frame unreadable. Acks are bounded by their number.
  */
-const MIN_ENVELOPE_BYTES = 56; // {"docId":"a","senderId":"b","version":0,"timestamp":0} with length field and type
+const MIN_ENVELOPE_BYTES = 57; // {"docId":"a","senderId":"b","version":0,"timestamp":0} with length field and type
 const MAX_SHORT_ENVELOPES = 200;
 
 const MAX_STATE_HEAD_BYTES = 64 * 1024;

@@ -35,16 +35,16 @@ export const SERVER_KEYS = [
 export function createMetadata(
   fields: Omit<Metadata, 'v' | 'timestamp' | 'roomId'> & { roomId?: string; timestamp?: number },
 ): Metadata {
-  const { roomId, timestamp, ...rest } = fields;
-  const { docId, senderId, version } = fields;
+  const { roomId, docId, subdocId, senderId, version, timestamp, ...rest } = fields;
   return {
     v: FORMAT_VERSION,
     roomId: roomId ?? docId,
-    timestamp: timestamp ?? Date.now(),
-    ...rest,
     docId,
+    ...(subdocId === undefined ? {} : { subdocId }),
     senderId,
     version,
+    timestamp: timestamp ?? Date.now(),
+    ...rest,
   } as Metadata;
 }
 
