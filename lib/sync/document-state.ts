@@ -1,0 +1,106 @@
+import type { Position } from '../protocol/position.ts';
+import { addVersion, type VersionRanges } from '../protocol/ranges.ts';
+import type { StoredUpdate } from '../store/port.ts';
+import type { DeliveredRecord } from '../stream/port.ts';
+import { readLogEntry } from './records.ts';
+
+/** One update of the log or of the store, as far as a join needs it. */
+export interface FoundUpdate {
+  offset: number;
+  senderId: string;
+  clientVersion: number;
+  payload: Uint8Array;
+}
+
+/** A document at a position; never changed once made. */
+export interface DocumentState {
+  position: Position;
+  /** The full state. */
+  update: Uint8Array;
+  stateVector: Uint8Array;
+  /** The store knows which versions were appended up to here; `tailVersions` knows those behind it. */
+  storedThrough: number;
+  tailVersions: ReadonlyMap<string, VersionRanges>;
+  /** The store's answers about senders through `storedThrough`, which never change; filled as they are asked. */
+  storedVersions: Map<string, VersionRanges>;
+  /** Every usable update of the generation with recentAfter < offset <= position.offset. */
+  recent: readonly FoundUpdate[];
+  recentAfter: number;
+}
+
+/** What a computation starts from and adds records to. */
+export interface Draft {
+  generation: number;
+  /** The state so far, or a snapshot. */
+  base: Uint8Array | undefined;
+  /** Not yet folded into `base`. */
+  updates: FoundUpdate[];
+  tailVersions: Map<string, VersionRanges>;
+  storedVersions: Map<string, VersionRanges>;
+  storedThrough: number;
+  /** Already folded into `base`. */
+  recent: readonly FoundUpdate[];
+  recentAfter: number;
+}
+
+/**
+ * Adds the tail of the log: stale and unreadable records are passed over; a barrier that raises the
+ * generation drops all that came before it (design rule 14).
+ */
+export function addRecords(draft: Draft, records: readonly DeliveredRecord[]): void {
+  for (const record of records) {
+    const entry = readLogEntry(record);
+    if (entry === undefined) continue;
+    if (entry.kind === 'barrier') {
+      if (entry.generation > draft.generation) begin(draft, entry.generation, record.offset);
+    } else if (entry.generation === draft.generation) {
+      const { senderId, clientVersion } = entry;
+      // A copy: the record may be a view on a whole fetch, which a cached state must not keep alive.
+      draft.updates.push({ offset: record.offset, senderId, clientVersion, payload: entry.payload.slice() });
+      const versions = draft.tailVersions.get(senderId);
+      if (versions) addVersion(versions, clientVersion);
+      else draft.tailVersions.set(senderId, [[clientVersion, clientVersion]]);
+    }
+  }
+}
+
+function begin(draft: Draft, generation: number, barrierOffset: number): void {
+  draft.generation = generation;
+  draft.base = undefined;
+  draft.updates = [];
+  draft.tailVersions = new Map();
+  draft.storedVersions = new Map();
+  draft.recent = [];
+  draft.recentAfter = barrierOffset;
+}
+
+/** Adds rows of the store; their versions are asked of the store itself. */
+export function addRows(draft: Draft, rows: readonly StoredUpdate[]): void {
+  for (const { offset, senderId, clientVersion, payload } of rows)
+    draft.updates.push({ offset, senderId, clientVersion, payload: payload.slice() });
+}
+
+/** The newest updates within the bound, and the offset behind which nothing is missing. */
+export function boundedRecent(
+  recent: readonly FoundUpdate[],
+  recentAfter: number,
+  maxBytes: number,
+): { recent: readonly FoundUpdate[]; recentAfter: number } {
+  let bytes = 0;
+  for (let index = recent.length - 1; index >= 0; index--) {
+    bytes += recent[index]!.payload.byteLength + FOUND_OVERHEAD_BYTES;
+    if (bytes > maxBytes) return { recent: recent.slice(index + 1), recentAfter: recent[index]!.offset };
+  }
+  return { recent, recentAfter };
+}
+
+const FOUND_OVERHEAD_BYTES = 150;
+const SENDER_OVERHEAD_BYTES = 200;
+
+/** About the memory that a state takes. */
+export function bytesOf(state: DocumentState): number {
+  let bytes = 1024 + state.update.byteLength + state.stateVector.byteLength;
+  for (const { payload } of state.recent) bytes += payload.byteLength + FOUND_OVERHEAD_BYTES;
+  for (const ranges of state.tailVersions.values()) bytes += SENDER_OVERHEAD_BYTES + 64 * ranges.length;
+  return bytes;
+}

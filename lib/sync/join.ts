@@ -1,0 +1,98 @@
+import type { Clock } from '../clock.ts';
+import { EMPTY_STATE_VECTOR, EMPTY_UPDATE } from '../codec/documents.ts';
+import { Limiter } from '../codec/limiter.ts';
+import type { Codec } from '../codec/port.ts';
+import { AppError } from '../errors.ts';
+import type { DocumentId } from '../protocol/ids.ts';
+import type { PersistenceAdapter } from '../store/port.ts';
+import type { Stream } from '../stream/port.ts';
+import type { TopicResolver } from '../stream/topics.ts';
+import { answerFrom, serves } from './answer.ts';
+import { computeState } from './compute.ts';
+import type { DocumentState } from './document-state.ts';
+import type { Epochs } from './epochs.ts';
+import type { SyncAnswer, SyncRequest, SyncSource } from './port.ts';
+import { DocumentStates } from './states.ts';
+import { TailReader } from './tail.ts';
+
+export interface SyncLimits {
+  /** Most of a partition's log that is read behind the store. */
+  tailBytes: number;
+  cacheBytes: number;
+  /** States that are computed at a time. */
+  joinConcurrency: number;
+  /** Documents whose computation may wait, and how long; then SERVICE_UNAVAILABLE. */
+  maxWaiting: number;
+  maxWaitMs: number;
+  /** Raw updates that a cached state remembers to answer a resume without the store. */
+  maxRecentBytes: number;
+}
+
+export interface SyncSourceOptions {
+  stream: Pick<Stream, 'endOffset' | 'read'>;
+  store: Pick<PersistenceAdapter, 'load' | 'appendedVersions'>;
+  topics: Pick<TopicResolver, 'target'>;
+  epochs: Epochs;
+  codec: Codec;
+  clock: Clock;
+  limits: SyncLimits;
+}
+
+export interface JoinSource extends SyncSource {
+  /** What is cached and computed now, for health and logs. */
+  usage(): { cachedBytes: number; cachedDocuments: number; computing: number; waiting: number };
+}
+
+/** Epoch of an answer for a room whose topic does not exist: a join makes no topics, and only they have epochs. */
+export const NO_EPOCH = 0;
+
+/** Answers joins and resumes from the store and the tail of the log (design rules 6, 7, 9 and 14). */
+export function createSyncSource(options: SyncSourceOptions): JoinSource {
+  const { stream, store, topics, epochs, codec, clock, limits } = options;
+  const { joinConcurrency, maxWaiting, maxWaitMs, maxRecentBytes } = limits;
+  const tail = new TailReader(stream, limits.tailBytes);
+  const overloaded = () => new AppError('SERVICE_UNAVAILABLE', { message: 'Too many joins are waiting.' });
+  const limiter = new Limiter({ concurrency: joinConcurrency, maxWaiting, maxWaitMs, clock, overloaded });
+  const parts = { stream, store, tail, codec, maxRecentBytes };
+
+  async function compute(document: DocumentId, known: DocumentState | undefined): Promise<DocumentState> {
+    const at = topics.target('doc', document);
+    const epoch = await epochs.of(at.topic);
+    if (epoch === undefined) return unwritten(at.partition);
+    return computeState(parts, { document, at, epoch, known });
+  }
+  // Without an epoch an answer is good for this moment only: the topic may be made at any time.
+  const isKept = (state: DocumentState) => state.position.epoch !== NO_EPOCH;
+  const states = new DocumentStates({ cacheBytes: limits.cacheBytes, limiter, compute, isKept });
+
+  return {
+    async join(request: SyncRequest): Promise<SyncAnswer> {
+      const state = await states.get(request.document, (candidate) => serves(candidate, request));
+      // The gateway has read further than the log said it goes: an answer now would leave a gap.
+      if (request.heldAfter > state.position.offset) {
+        throw new AppError('STREAM_UNAVAILABLE', { data: { endOffset: state.position.offset + 1 } });
+      }
+      return answerFrom({ store, codec }, state, request);
+    },
+    usage: () => ({
+      cachedBytes: states.cachedBytes,
+      cachedDocuments: states.cachedDocuments,
+      computing: limiter.running,
+      waiting: limiter.waiting,
+    }),
+  };
+}
+
+/** A room that nobody has written to. */
+function unwritten(partition: number): DocumentState {
+  return {
+    position: { generation: 1, epoch: NO_EPOCH, partition, offset: -1 },
+    update: EMPTY_UPDATE,
+    stateVector: EMPTY_STATE_VECTOR,
+    storedThrough: -1,
+    tailVersions: new Map(),
+    storedVersions: new Map(),
+    recent: [],
+    recentAfter: -1,
+  };
+}

@@ -1,0 +1,45 @@
+import { decodePayload, tryDecodeControl, tryDecodeSync } from '../protocol/envelope.ts';
+import { ProtocolMessageType, SyncMessageType } from '../protocol/message-types.ts';
+import type { StreamRecord } from '../stream/port.ts';
+
+/** What a record of a doc topic says about its document. */
+export type LogEntry =
+  | { kind: 'update'; generation: number; senderId: string; clientVersion: number; payload: Uint8Array }
+  | { kind: 'barrier'; generation: number };
+
+/** Undefined for what nobody can use: the persister quarantines it, joins pass over it. Never throws. */
+export function readLogEntry(record: StreamRecord): LogEntry | undefined {
+  const { s: senderId, c, g, t } = record.headers;
+  const content = contentOf(record.value);
+  if (!content) return undefined;
+  if (t === String(ProtocolMessageType.Control)) {
+    const control = tryDecodeControl(content.bytes);
+    if (!control.ok || control.value.op !== 'barrier' || content.type !== ProtocolMessageType.Control)
+      return undefined;
+    return { kind: 'barrier', generation: control.value.generation };
+  }
+  const clientVersion = decimal(c);
+  const generation = decimal(g);
+  if (content.type !== ProtocolMessageType.Sync || !senderId) return undefined;
+  if (clientVersion === undefined || generation === undefined) return undefined;
+  const sync = tryDecodeSync(content.bytes);
+  if (!sync.ok || sync.value.type === SyncMessageType.Step1) return undefined;
+  return { kind: 'update', generation, senderId, clientVersion, payload: sync.value.body };
+}
+
+/** Message type and what follows it, without parsing the metadata: the headers say what is needed of it. */
+function contentOf(envelope: Uint8Array): { type: number; bytes: Uint8Array } | undefined {
+  try {
+    const payload = decodePayload(envelope);
+    // All message types are below 128: one byte.
+    return { type: payload[0]!, bytes: payload.subarray(1) };
+  } catch {
+    return undefined; // truncated: nobody can use it
+  }
+}
+
+function decimal(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\d{1,16}$/.test(text)) return undefined;
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
