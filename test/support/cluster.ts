@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { startCluster, type Cluster, type ClusterOptions } from '../../scripts/lib/cluster.ts';
+
+export interface TestCluster extends Cluster {
+  databaseUrl: string;
+  /** What the processes logged as errors, and deaths that nobody asked for. */
+  complaints: string[];
+}
+
+function required(name: 'KAFKA_BROKERS' | 'DATABASE_URL'): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: run this project through npm test`);
+  return value;
+}
+
+/** A fresh database beside the run's own, so that test files do not see each other's rows. */
+export async function createDatabase(prefix: string): Promise<string> {
+  const base = new URL(required('DATABASE_URL'));
+  const name = `${prefix}_${randomBytes(6).toString('hex')}`;
+  const client = new pg.Client({ connectionString: base.href });
+  await client.connect();
+  try {
+    await client.query(`CREATE DATABASE ${name}`);
+  } finally {
+    await client.end();
+  }
+  base.pathname = `/${name}`;
+  return base.href;
+}
+
+/** All services as processes on the run's Kafka and PostgreSQL, with names and topics of their own. */
+export async function startTestCluster(options: Partial<ClusterOptions> = {}): Promise<TestCluster> {
+  const id = randomBytes(4).toString('hex');
+  const databaseUrl = options.databaseUrl ?? (await createDatabase('cluster'));
+  const complaints: string[] = [];
+  const cluster = await startCluster({
+    kafkaBrokers: required('KAFKA_BROKERS').split(','),
+    gatewayPorts: [0, 0],
+    onLine: (name, line) => {
+      if (/"level":(50|60)/.test(line)) complaints.push(`[${name}] ${line}`);
+    },
+    onDeath: (name, state) => complaints.push(`${name} died: ${JSON.stringify(state)}`),
+    ...options,
+    databaseUrl,
+    env: {
+      YKAFKA_NAMESPACE: `test-${id}`,
+      YKAFKA_TOPIC_PATTERN: `t${id}-{channel}`,
+      PARTITIONS: '4',
+      YKAFKA_TOPIC_POLL_MS: '500',
+      ...options.env,
+    },
+  });
+  return { ...cluster, databaseUrl, complaints };
+}
