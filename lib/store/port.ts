@@ -9,6 +9,9 @@ import type { TopicIdentity } from '../stream/port.ts';
  * Errors: STORE_UNAVAILABLE (infrastructure: retry), STORE_BAD_DATA (SQLSTATE 22, 23: this data never fits).
  */
 
+/** The consumer whose position is S: what `load` says the store covers. */
+export const PERSISTER_CONSUMER = 'persister';
+
 /** One update of the log, as the persister read it. */
 export interface IncomingUpdate {
   kind: 'update';

@@ -1,0 +1,4 @@
+import { InitialMigration } from './0001-initial.ts';
+
+/** In order; the name of an applied one never changes. */
+export const STORE_MIGRATIONS = [{ name: '0001-initial', class: InitialMigration }];

@@ -1,0 +1,103 @@
+import type { DocumentId } from '../protocol/ids.ts';
+import { PERSISTER_CONSUMER, type Snapshot, type SnapshotDebt } from './port.ts';
+import { documentOf, findDocument, lockDocuments, type RawDocument } from './postgres-documents.ts';
+import { nextOffset } from './postgres-reads.ts';
+import type { Sql } from './sql.ts';
+
+/** Writes a snapshot if it covers more than what is there, no more than what is stored, and the generation still holds. */
+export async function writeSnapshot(sql: Sql, snapshot: Snapshot, nowMs: number): Promise<boolean> {
+  if (!(await findDocument(sql, snapshot.document))) return false;
+  const [row] = (await lockDocuments(sql, [snapshot.document])).values();
+  const { id, state } = row!;
+  const { epoch, throughOffset } = snapshot;
+  if (snapshot.generation !== state.generation) return false;
+  if (isBefore({ epoch, offset: throughOffset }, state.generationStart)) return false;
+  // Rows before snapshot: nothing may rest on a snapshot alone.
+  if (throughOffset >= (await nextOffset(sql, PERSISTER_CONSUMER, snapshot))) return false;
+  const better = await sql(
+    `select 1 from document_snapshots
+     where document_id = $1 and generation = $2 and (epoch, through_offset) >= ($3::int, $4::bigint) limit 1`,
+    [id, snapshot.generation, epoch, throughOffset],
+  );
+  if (better.length > 0) return false;
+  await sql(
+    `insert into document_snapshots
+       (document_id, generation, epoch, partition, through_offset, data, state_vector, size_bytes)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [
+      id,
+      snapshot.generation,
+      epoch,
+      snapshot.partition,
+      throughOffset,
+      snapshot.data,
+      snapshot.stateVector,
+      snapshot.data.byteLength,
+    ],
+  );
+  // What came while the snapshot was made lies behind it now; its age begins again.
+  await sql(
+    `update documents d set snapshot_bytes = $4, updates_behind = b.updates, bytes_behind = b.bytes,
+       oldest_behind_at = case when b.updates > 0 then to_timestamp($6::double precision / 1000.0) end
+     from (
+       select count(*) as updates, coalesce(sum(octet_length(payload)), 0) as bytes from update_history
+       where document_id = $1 and generation = $2 and repeat_of is null
+         and (epoch, "offset") > ($3::int, $5::bigint)
+     ) b where d.id = $1`,
+    [id, snapshot.generation, epoch, snapshot.data.byteLength, throughOffset, nowMs],
+  );
+  return true;
+}
+
+function isBefore(a: { epoch: number; offset: number }, b: { epoch: number; offset: number }): boolean {
+  return a.epoch === b.epoch ? a.offset < b.offset : a.epoch < b.epoch;
+}
+
+interface RawDebt extends RawDocument {
+  epoch: number;
+  partition: number;
+  updates_behind: number;
+  bytes_behind: string;
+  snapshot_bytes: string;
+  oldest_ms: string;
+}
+
+const DEBT = `select d.*, round(extract(epoch from d.oldest_behind_at) * 1000)::bigint as oldest_ms from documents d`;
+
+const toDebt = (row: RawDebt): SnapshotDebt => ({
+  document: documentOf(row),
+  generation: Number(row.generation),
+  epoch: row.epoch,
+  partition: row.partition,
+  updates: row.updates_behind,
+  bytes: Number(row.bytes_behind),
+  oldestAtMs: Number(row.oldest_ms),
+  snapshotBytes: Number(row.snapshot_bytes),
+});
+
+/** Reads the counters that each batch leaves in the document's row, never the history. */
+export async function oldestDebts(sql: Sql, limit: number): Promise<SnapshotDebt[]> {
+  const rows = await sql<RawDebt>(`${DEBT} where d.updates_behind > 0 order by d.oldest_behind_at limit $1`, [
+    limit,
+  ]);
+  return rows.map(toDebt);
+}
+
+export async function debtOf(sql: Sql, document: DocumentId): Promise<SnapshotDebt | undefined> {
+  const [row] = await sql<RawDebt>(
+    `${DEBT} where d.updates_behind > 0
+       and d.tenant_id = $1 and d.room_id = $2 and d.doc_id = $3 and d.subdoc_id = $4`,
+    [document.tenantId, document.roomId, document.docId, document.subdocId ?? ''],
+  );
+  return row && toDebt(row);
+}
+
+export async function deleteSuperseded(sql: Sql): Promise<number> {
+  const rows = await sql(
+    `delete from document_snapshots s using document_snapshots newer
+     where newer.document_id = s.document_id
+       and (newer.generation, newer.epoch, newer.through_offset) > (s.generation, s.epoch, s.through_offset)
+     returning s.id`,
+  );
+  return rows.length;
+}
