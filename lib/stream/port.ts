@@ -115,13 +115,18 @@ export interface Stream {
   /**
    * Appends in order; resolves with the offset of each when all are durable. Calls for one partition are
    * appended in call order. On STREAM_APPEND_FAILED it is not known whether the records are in the log.
+   * A value is not copied: who appends it, and who is given it, leaves it unchanged.
    */
   append(
     target: TopicPartition,
     records: readonly StreamRecord[],
     options?: AppendOptions,
   ): Promise<number[]>;
-  /** Broadcast reading without a group: every follower sees every record. Waits for a topic that is missing. */
+  /**
+   * Broadcast reading without a group: every follower sees every record. Of a missing topic it resolves at once
+   * (startOffset 0) and delivers from the first record when the topic is there. An offset that the log does not
+   * hold (trimmed, or beyond its end) goes to onError.
+   */
   follow(request: FollowRequest): Promise<StartedFollow>;
   /** Work sharing: each partition at one member of the group, manual commit, from EARLIEST when nothing is stored. */
   consume(request: ConsumeRequest): Promise<Follow>;
