@@ -9,6 +9,8 @@ export class Authors {
   readonly #replicas: Replica[];
   /** By transaction; where one changed nothing, the agent's newest effect before it. */
   readonly #effects: (Effect | undefined)[] = [];
+  /** By agent: its newest effect. */
+  readonly #last: (Effect | undefined)[] = [];
   /** By agent: what it has taken in from each other agent, as transaction indexes. */
   readonly #received: number[][];
   readonly #ofAgent: number[][];
@@ -24,6 +26,11 @@ export class Authors {
   /** Indexes of an agent's transactions, in order. */
   transactionsOf(agent: number): readonly number[] {
     return this.#ofAgent[agent]!;
+  }
+
+  /** The newest effect of each agent. */
+  lastEffects(): Effect[] {
+    return this.#last.flatMap((effect) => effect ?? []);
   }
 
   /** What must have reached the author before it can make this transaction: the newest effect of each other agent. */
@@ -45,7 +52,8 @@ export class Authors {
     const replica = this.#replicas[agent]!;
     for (const foreign of this.#missing(agent, seen)) replica.receive(foreign);
     const effect = replica.edit(patches);
-    if (this.#trace.agents > 1) this.#effects[index] = effect ?? this.#effects[seen[agent]!];
+    this.#last[agent] = effect ?? this.#last[agent];
+    if (this.#trace.agents > 1) this.#effects[index] = this.#last[agent];
     return effect;
   }
 
