@@ -145,6 +145,11 @@ export const CONFIG_SCHEMA = {
     { min: 1, max: 1024 },
     'Partitions of the sharded topics; fixed at first start.',
   ),
+  adoptTopics: list(
+    'YKAFKA_ADOPT_TOPICS',
+    [],
+    'Topics whose changed identity is taken as a new epoch at this start; empty otherwise.',
+  ),
   replicationFactor: int(
     'YKAFKA_REPLICATION_FACTOR',
     1,
