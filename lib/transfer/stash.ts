@@ -14,6 +14,8 @@ export interface StashOptions {
 export class BlobStash {
   readonly #options: StashOptions;
   readonly #waiting = new Map<string, { bytes: Uint8Array; expiry: TimerHandle }>();
+  /** Memory that waits under several tickets (one cached state for many joins) counts once. */
+  readonly #held = new Map<ArrayBufferLike, number>();
   #bytes = 0;
 
   constructor(options: StashOptions) {
@@ -28,12 +30,14 @@ export class BlobStash {
   /** Returns the ticket. STREAM_BUFFER_FULL when the bound is reached. The bytes must not be changed afterwards. */
   put(bytes: Uint8Array): string {
     const { clock, randomId, ttlMs, maxBytes } = this.#options;
-    if (this.#bytes + bytes.byteLength > maxBytes)
-      throw new AppError('STREAM_BUFFER_FULL', { data: { maxBytes } });
+    const users = this.#held.get(bytes.buffer) ?? 0;
+    const added = users === 0 ? bytes.buffer.byteLength : 0;
+    if (this.#bytes + added > maxBytes) throw new AppError('STREAM_BUFFER_FULL', { data: { maxBytes } });
     const ticket = randomId();
     const expiry = clock.setTimeout(() => void this.take(ticket), ttlMs);
     this.#waiting.set(ticket, { bytes, expiry });
-    this.#bytes += bytes.byteLength;
+    this.#held.set(bytes.buffer, users + 1);
+    this.#bytes += added;
     return ticket;
   }
 
@@ -42,8 +46,14 @@ export class BlobStash {
     const found = this.#waiting.get(ticket);
     if (!found) return undefined;
     this.#waiting.delete(ticket);
-    this.#bytes -= found.bytes.byteLength;
     found.expiry.cancel();
+    const { buffer } = found.bytes;
+    const users = this.#held.get(buffer)! - 1;
+    if (users > 0) this.#held.set(buffer, users);
+    else {
+      this.#held.delete(buffer);
+      this.#bytes -= buffer.byteLength;
+    }
     return found.bytes;
   }
 

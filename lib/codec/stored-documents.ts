@@ -1,0 +1,89 @@
+import type { DocumentId } from '../protocol/ids.ts';
+import type { Position } from '../protocol/position.ts';
+import type { PersistenceAdapter, StoredState } from '../store/port.ts';
+import type { Codec, Description, Folded, RenderRequest } from './port.ts';
+
+/** Where a document's rows are. */
+export interface StoredReference {
+  document: DocumentId;
+  epoch: number;
+  partition: number;
+}
+
+export interface FoldedDocument {
+  /** The last offset that the store covers; only stored data are in the result. */
+  position: Position;
+  folded: Folded;
+}
+
+export interface StoredVerdict {
+  position: Position;
+  ok: boolean;
+  /** Something waits for an update that has not come. */
+  pending: boolean;
+  /** Offsets of rows that no client can apply. */
+  rejectedOffsets: number[];
+}
+
+export interface StoredDocuments {
+  /** Undefined when nothing of the document is stored (in its present generation), or it is deleted. */
+  fold(reference: StoredReference): Promise<FoldedDocument | undefined>;
+  diff(
+    reference: StoredReference,
+    stateVector: Uint8Array,
+  ): Promise<{ position: Position; update: Uint8Array } | undefined>;
+  describe(reference: StoredReference): Promise<({ position: Position } & Description) | undefined>;
+  check(reference: StoredReference): Promise<StoredVerdict | undefined>;
+  render(
+    reference: StoredReference,
+    request: RenderRequest,
+  ): Promise<{ position: Position; content: string } | undefined>;
+}
+
+/** Codec work on documents by reference: what is stored, nothing of the log's tail. */
+export function createStoredDocuments(
+  store: Pick<PersistenceAdapter, 'load'>,
+  codec: Codec,
+): StoredDocuments {
+  const load = async ({ document, epoch, partition }: StoredReference) => {
+    const state = await store.load({ document, epoch, partition });
+    const hasContent = state.snapshot !== undefined || state.updates.length > 0;
+    if (state.deleted || !hasContent) return undefined;
+    const { generation, storedThrough } = state;
+    return { state, position: { generation, epoch, partition, offset: storedThrough } };
+  };
+  const foldState = ({ snapshot, updates }: StoredState) =>
+    codec.fold(
+      snapshot?.data,
+      updates.map((row) => row.payload),
+    );
+  const fold = async (reference: StoredReference): Promise<FoldedDocument | undefined> => {
+    const loaded = await load(reference);
+    return loaded && { position: loaded.position, folded: await foldState(loaded.state) };
+  };
+
+  return {
+    fold,
+    async diff(reference, stateVector) {
+      const found = await fold(reference);
+      return (
+        found && { position: found.position, update: await codec.diff(found.folded.update, stateVector) }
+      );
+    },
+    async describe(reference) {
+      const found = await fold(reference);
+      return found && { position: found.position, ...(await codec.describe(found.folded.update)) };
+    },
+    async check(reference) {
+      const loaded = await load(reference);
+      if (!loaded) return undefined;
+      const { rejected, pending } = await foldState(loaded.state);
+      const rejectedOffsets = rejected.map((index) => loaded.state.updates[index]!.offset);
+      return { position: loaded.position, ok: rejected.length === 0, pending, rejectedOffsets };
+    },
+    async render(reference, request) {
+      const found = await fold(reference);
+      return found && { position: found.position, content: await codec.render(found.folded.update, request) };
+    },
+  };
+}

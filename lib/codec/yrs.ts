@@ -1,0 +1,78 @@
+import { createRequire } from 'node:module';
+import * as Y from 'yjs';
+import type * as YwasmModule from 'ywasm';
+import { EMPTY_STATE_VECTOR } from './documents.ts';
+import { isApplicable } from './fold.ts';
+import type { Folded } from './port.ts';
+
+// CommonJS, and it reads its .wasm while it loads: only where a fold by Yrs is done.
+const require = createRequire(import.meta.url);
+type Ywasm = typeof YwasmModule;
+let loaded: Ywasm | undefined;
+const ywasm = (): Ywasm => (loaded ??= require('ywasm') as Ywasm);
+
+type Clocks = Map<number, number>;
+
+/**
+ * The fold by Yrs, or undefined where Yjs has to do it: Yrs loses what stays pending and deletes that come
+ * before their insert, and a Skip traps it. Throws (a trap of WebAssembly) only for the thread to be thrown
+ * away. Bytes from outside reach it only after Yjs has applied them.
+ */
+export function foldWithYrs(
+  snapshot: Uint8Array | undefined,
+  updates: readonly Uint8Array[],
+): Folded | undefined {
+  const clocks: Clocks = new Map();
+  if (snapshot && !advances(clocks, snapshot)) return undefined;
+  for (const update of updates) if (!isApplicable(update) || !advances(clocks, update)) return undefined;
+  const { YDoc, applyUpdate, encodeStateAsUpdate, encodeStateVector } = ywasm();
+  const doc = new YDoc({ gc: true });
+  if (snapshot) applyUpdate(doc, snapshot, null);
+  for (const update of updates) applyUpdate(doc, update, null);
+  const stateVector = encodeStateVector(doc);
+  const update = encodeStateAsUpdate(doc);
+  doc.free();
+  return isEqual(Y.decodeStateVector(stateVector), clocks)
+    ? { update, stateVector, pending: false, rejected: [] }
+    : undefined;
+}
+
+/** Adds the update to the clocks; false when any of it would stay pending, or it holds a Skip. */
+function advances(clocks: Clocks, update: Uint8Array): boolean {
+  const { structs, ds } = Y.decodeUpdate(update);
+  for (const struct of structs) {
+    const { client, clock } = struct.id;
+    const known = clocks.get(client) ?? 0;
+    if (struct instanceof Y.Skip || clock > known) return false;
+    clocks.set(client, Math.max(known, clock + struct.length));
+  }
+  const isKnown = (id: Y.ID | null) => id === null || id.clock < (clocks.get(id.client) ?? 0);
+  for (const struct of structs) {
+    if (!(struct instanceof Y.Item)) continue;
+    // Undecoded parents of other kinds are names of root types.
+    const parent: unknown = struct.parent;
+    if (!isKnown(struct.origin) || !isKnown(struct.rightOrigin)) return false;
+    if (parent instanceof Y.ID && !isKnown(parent)) return false;
+  }
+  for (const [client, ranges] of ds.clients) {
+    const known = clocks.get(client) ?? 0;
+    for (const { clock, len } of ranges) if (clock + len > known) return false;
+  }
+  return true;
+}
+
+function isEqual(a: Clocks, b: Clocks): boolean {
+  return a.size === b.size && [...a].every(([client, clock]) => b.get(client) === clock);
+}
+
+/** The smallest fold for which Yrs pays: a large snapshot and few updates, since Yjs applies each of them first. */
+export function paysForYrs(snapshot: Uint8Array | undefined, updates: readonly Uint8Array[]): boolean {
+  if (snapshot === undefined || snapshot.byteLength <= EMPTY_STATE_VECTOR.byteLength) return false;
+  return (
+    snapshot.byteLength >= YRS_SNAPSHOT_BYTES && updates.length * UPDATE_WORTH_BYTES <= snapshot.byteLength
+  );
+}
+
+const YRS_SNAPSHOT_BYTES = 64 * 1024;
+/** Checking one update costs about as much as Yrs saves on this much of a snapshot. */
+const UPDATE_WORTH_BYTES = 1024;
