@@ -22,8 +22,9 @@ export function readBytes(decoder: decoding.Decoder, count: number): Uint8Array 
 }
 
 /**
- * The same bytes in an ArrayBuffer of their own. What Yjs or y-protocols decodes has to be: lib0's readers check a
- * length against the whole ArrayBuffer, so a lying one inside would take in a neighbour's bytes of a pooled Buffer.
+ * The same bytes in an ArrayBuffer of their own, for decoders that are not ours: lib0's readers check a length
+ * against the whole ArrayBuffer, and Yjs keeps views of binary content. So a lie cannot reach the neighbours of
+ * a pooled Buffer, and ten bytes of content do not hold a frame of 256 kB.
  */
 export function exactBytes(view: Uint8Array): Uint8Array<ArrayBuffer> {
   return view.byteLength === view.buffer.byteLength && view.buffer instanceof ArrayBuffer

@@ -21,55 +21,50 @@ import { isVersionRanges } from './ranges.ts';
 const badFrame = () => failed('BAD_FRAME');
 
 /*
- * Each thing that is read costs an object or two, so a frame of many tiny ones could take far more memory
- * than its bytes. An envelope below the shortest valid metadata is never valid: a few of them are handed on,
- * so that each is answered, more make the frame unreadable. Acks are bounded by their number.
+ * Each thing that is read costs an object or two (an entry about 300 bytes), so a frame of many tiny ones could
+ * take far more memory than its bytes. An envelope below the shortest valid metadata is never valid, one below what
+ * the server stamps never comes from it: a few are handed on, so that each is answered, more make the frame unreadable.
  */
-const MIN_ENVELOPE_BYTES = 57; // {"docId":"a","senderId":"b","version":0,"timestamp":0} with length field and type
-const MAX_SHORT_ENVELOPES = 200;
+const MIN_CLIENT_ENVELOPE_BYTES = 57; // {"docId":"a","senderId":"b","version":0,"timestamp":0}, length field, type
+const MIN_SERVER_ENVELOPE_BYTES = 72; // the same with `v` and `tenantId`
+const MAX_SHORT_ENVELOPES = 100;
 
 const MAX_STATE_HEAD_BYTES = 64 * 1024;
 
-function readPosition(decoder: decoding.Decoder): { position: Position; previous: number } | undefined {
+function readPosition(decoder: decoding.Decoder): Position | undefined {
   const generation = readCount(decoder);
   const epoch = readCount(decoder);
   const partition = readCount(decoder);
   const offset = readCount(decoder);
-  const previous = readCount(decoder);
-  if (generation === undefined || epoch === undefined || partition === undefined) return undefined;
-  if (offset === undefined || previous === undefined) return undefined;
-  return { position: { generation, epoch, partition, offset }, previous: previous - 1 };
-}
-
-/** All of a frame, one after another; undefined when one cannot be read, when there is none, or too many short ones. */
-function readAll<T>(
-  decoder: decoding.Decoder,
-  read: (decoder: decoding.Decoder) => { item: T; envelope: Uint8Array } | undefined,
-): T[] | undefined {
-  const items: T[] = [];
-  let short = 0;
-  while (decoding.hasContent(decoder)) {
-    const next = read(decoder);
-    if (next === undefined || next.envelope.byteLength === 0) return undefined;
-    if (next.envelope.byteLength < MIN_ENVELOPE_BYTES && ++short > MAX_SHORT_ENVELOPES) return undefined;
-    items.push(next.item);
-  }
-  return items.length > 0 ? items : undefined;
+  if (generation === undefined || epoch === undefined || partition === undefined || offset === undefined)
+    return undefined;
+  return { generation, epoch, partition, offset };
 }
 
 function readEnvelopes(decoder: decoding.Decoder): Uint8Array[] | undefined {
-  return readAll(decoder, () => {
+  const envelopes: Uint8Array[] = [];
+  let short = 0;
+  while (decoding.hasContent(decoder)) {
     const envelope = readLengthPrefixed(decoder);
-    return envelope && { item: envelope, envelope };
-  });
+    if (envelope === undefined || envelope.byteLength === 0) return undefined;
+    if (envelope.byteLength < MIN_CLIENT_ENVELOPE_BYTES && ++short > MAX_SHORT_ENVELOPES) return undefined;
+    envelopes.push(envelope);
+  }
+  return envelopes.length > 0 ? envelopes : undefined;
 }
 
 function readEntries(decoder: decoding.Decoder): Entry[] | undefined {
-  return readAll(decoder, () => {
-    const at = readPosition(decoder);
-    const envelope = at && readLengthPrefixed(decoder);
-    return envelope && { item: { ...at, envelope }, envelope };
-  });
+  const entries: Entry[] = [];
+  let short = 0;
+  while (decoding.hasContent(decoder)) {
+    const position = readPosition(decoder);
+    const previous = readCount(decoder);
+    const envelope = readLengthPrefixed(decoder);
+    if (position === undefined || previous === undefined || envelope === undefined) return undefined;
+    if (envelope.byteLength < MIN_SERVER_ENVELOPE_BYTES && ++short > MAX_SHORT_ENVELOPES) return undefined;
+    entries.push({ position, previous: previous - 1, envelope });
+  }
+  return entries.length > 0 ? entries : undefined;
 }
 
 function readChunk(decoder: decoding.Decoder): Chunk | undefined {
@@ -102,9 +97,11 @@ function readAcks(decoder: decoding.Decoder): { address: DocumentAddress; acks: 
   const acks: Ack[] = [];
   while (decoding.hasContent(decoder)) {
     const version = readCount(decoder);
-    const at = readPosition(decoder);
-    if (version === undefined || at === undefined || acks.length === MAX_ACKS_PER_FRAME) return undefined;
-    acks.push({ version, ...at });
+    const position = readPosition(decoder);
+    const previous = readCount(decoder);
+    if (version === undefined || position === undefined || previous === undefined) return undefined;
+    if (acks.length === MAX_ACKS_PER_FRAME) return undefined;
+    acks.push({ version, position, previous: previous - 1 });
   }
   return { address, acks };
 }

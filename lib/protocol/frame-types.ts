@@ -64,7 +64,7 @@ export type ClientFrame =
   | { kind: typeof FrameKind.Chunk; chunk: Chunk };
 
 /** Most acks in one frame; more of them travel as several (`encodeAckFrames`). */
-export const MAX_ACKS_PER_FRAME = 500;
+export const MAX_ACKS_PER_FRAME = 300;
 
 /** Most ranges in the head of a state. Of more the highest stay: a version not named is sent again, harmlessly. */
 export const MAX_APPENDED_RANGES = 500;
