@@ -79,7 +79,7 @@ function parseTemplate(pattern: string): Token[] {
     .split(/(\{[^}]*\})/)
     .filter((text) => text !== '')
     .map((text) => {
-      if (!/[{}]/.test(text)) return { literal: text };
+      if (!text.startsWith('{') || !text.endsWith('}')) return { literal: text };
       const name = text.slice(1, -1);
       if (name === 'channel' || name === 'tenant' || name === 'room') return { placeholder: name };
       return refuse(pattern, `${text} is none of {channel} {tenant} {room}`);
