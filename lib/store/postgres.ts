@@ -54,7 +54,7 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
       ? await startPglite(options.dataDir === 'memory:' ? undefined : options.dataDir)
       : undefined;
   try {
-    const orm = await wrapErrors(() => createOrm(options, host));
+    const orm = await wrapErrors(() => openOrm(options, host));
     return new PostgresStore({ orm, host, clock: options.clock });
   } catch (error) {
     await host?.close();
@@ -62,7 +62,8 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
   }
 }
 
-function createOrm(options: PostgresStoreOptions, host: PgliteHost | undefined): Promise<MikroORM> {
+/** The ordinary driver with the limits of a store on every connection. */
+export function openOrm(options: PostgresStoreOptions, host?: PgliteHost): Promise<MikroORM> {
   const logger = options.logger.child({ part: 'store' });
   return MikroORM.init({
     clientUrl: host?.url ?? options.databaseUrl!,

@@ -1,4 +1,3 @@
-import { IsolationLevel } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { CompiledQuery, type Kysely } from 'kysely';
 import { AppError, isAppError } from '../errors.ts';
@@ -31,16 +30,19 @@ export class SqlClient {
     });
   }
 
-  /** Commits what `work` did, or rolls back and rejects. Inside, only the given `sql` may be used: the pool may have one connection. */
+  /**
+   * Commits what `work` did, or rolls back and rejects. Inside, only the given `sql` may be used: the pool may
+   * have one connection. Not by the ORM's own `transactional`: when the session has died, its rollback fails
+   * and never gives the connection back, until the pool is empty (Kysely's controlled transactions).
+   */
   async transaction<T>(work: (sql: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return wrapErrors(() =>
-      this.#orm.em
-        .getConnection()
-        .transactional(
-          (trx) => work(sqlOn(trx as unknown as Kysely<unknown>)),
-          options.snapshot ? { isolationLevel: IsolationLevel.REPEATABLE_READ, readOnly: true } : {},
-        ),
-    );
+    return wrapErrors(async () => {
+      const connection = this.#orm.em.getConnection();
+      await connection.ensureConnection();
+      let builder = connection.getClient<unknown>().transaction();
+      if (options.snapshot) builder = builder.setIsolationLevel('repeatable read').setAccessMode('read only');
+      return builder.execute((trx) => work(sqlOn(trx)));
+    });
   }
 }
 

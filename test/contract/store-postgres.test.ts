@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { systemClock } from '../../lib/clock.ts';
+import { silentLogger } from '../../lib/log.ts';
+import { STORE_ENTITIES } from '../../lib/store/entities.ts';
+import { createPostgresStore, openOrm } from '../../lib/store/postgres.ts';
+import type { PersistenceAdapter } from '../../lib/store/port.ts';
+import { makeDatabase, type TestDatabase } from './store-database.ts';
+import { Bench, storeChecks } from './store.suite.ts';
+
+describe('store on PostgreSQL', () => {
+  let database: TestDatabase;
+  let store: PersistenceAdapter;
+  const open = (poolSize = 4) =>
+    createPostgresStore({ databaseUrl: database.url, poolSize, logger: silentLogger, clock: systemClock });
+
+  beforeAll(async () => {
+    database = await makeDatabase();
+    store = await open();
+    await store.prepare();
+  });
+
+  afterAll(async () => {
+    await store.close();
+    await database.drop();
+  });
+
+  it.each(Object.entries(storeChecks))('%s', async (_name, check) => {
+    await check(store);
+  });
+
+  it('runs all checks at once on a pool of one', async () => {
+    const single = await open(1);
+    await Promise.all(Object.values(storeChecks).map((check) => check(single)));
+    await single.close();
+  });
+
+  it('migrates an empty database once, whoever else does at the same time', async () => {
+    const fresh = await makeDatabase();
+    const stores = await Promise.all(
+      [1, 2, 3, 4].map(() =>
+        createPostgresStore({ databaseUrl: fresh.url, logger: silentLogger, clock: systemClock }),
+      ),
+    );
+    await Promise.all(stores.map((each) => each.prepare()));
+    await Promise.all(stores.map((each) => each.close()));
+    expect(await fresh.run('select name from mikro_orm_migrations')).toEqual([{ name: '0001-initial' }]);
+    await fresh.drop();
+  });
+
+  it('has after the migrations exactly the schema of the entities', async () => {
+    const orm = await MikroORM.init({
+      clientUrl: database.url,
+      entities: STORE_ENTITIES,
+      schemaGenerator: { skipTables: ['mikro_orm_migrations'] },
+    });
+    expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe('');
+    await orm.close(true);
+  });
+
+  it('sets its time limits on every connection', async () => {
+    const orm = await openOrm({ databaseUrl: database.url, logger: silentLogger, clock: systemClock });
+    const names = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'];
+    const columns = names.map((name) => `current_setting('${name}') as ${name}`).join(', ');
+    const [row] = await orm.em.getConnection().execute(`select ${columns}`);
+    expect(row).toEqual({
+      statement_timeout: '30s',
+      lock_timeout: '5s',
+      idle_in_transaction_session_timeout: '3s',
+    });
+    await orm.close(true);
+  });
+
+  it('the database itself refuses a second payload of one retry key', async () => {
+    const bench = await Bench.make(store);
+    await bench.put(0, [bench.update(0)]);
+    const copy = database.run(
+      `insert into update_history (epoch, partition, "offset", document_id, generation, sender_id, client_version, at, metadata, payload)
+       select epoch, partition, 99, document_id, generation, sender_id, client_version, at, metadata, payload
+       from update_history where epoch = ${bench.epoch}`,
+    );
+    await expect(copy).rejects.toMatchObject({ code: '23505' });
+  });
+
+  it('a batch whose position is locked by a hanging process fails as unavailable, and goes through later', async () => {
+    const bench = await Bench.make(store);
+    await bench.put(0, [bench.update(0)]);
+    const orm = await MikroORM.init({
+      clientUrl: database.url,
+      entities: STORE_ENTITIES,
+      pool: { min: 0, max: 1 },
+    });
+    const connection = orm.em.getConnection();
+    const trx = await connection.begin();
+    await connection.execute(
+      `select 1 from stream_positions where epoch = ${bench.epoch} for update`,
+      [],
+      'all',
+      trx,
+    );
+    const waiting = store.storeBatch(bench.batch(1, [bench.update(1)]));
+    await expect(waiting).rejects.toMatchObject({ type: 'STORE_UNAVAILABLE', data: { sqlState: '55P03' } });
+    await connection.rollback(trx);
+    await orm.close(true);
+    await bench.put(1, [bench.update(1)]);
+  });
+
+  it('a killed session is an outage, not bad data, and the pool recovers', async () => {
+    const bench = await Bench.make(store);
+    const storing = (async () => {
+      for (let n = 0; n < 200; n++) await bench.put(n, [bench.update(n)]);
+    })();
+    const failure = storing.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    await database.run(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and application_name = 'y-kafka'`,
+    );
+    const error = await failure;
+    if (error) expect(error).toMatchObject({ type: 'STORE_UNAVAILABLE' });
+    const state = await bench.load();
+    expect(state.updates.length).toBe(state.storedThrough + 1);
+    expect(await store.ping(5_000)).toBe(true);
+  });
+
+  it('an unreachable server is unavailable, and does not answer a ping', async () => {
+    const nowhere = await createPostgresStore({
+      databaseUrl: 'postgresql://postgres@127.0.0.1:1/none',
+      logger: silentLogger,
+      clock: systemClock,
+    });
+    await expect(nowhere.prepare()).rejects.toMatchObject({ type: 'STORE_UNAVAILABLE' });
+    expect(await nowhere.ping(500)).toBe(false);
+    await nowhere.close();
+  });
+});
