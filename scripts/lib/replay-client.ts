@@ -23,8 +23,8 @@ export class ReplayClient {
   constructor({ url, room, signal }: { url: string; room: string; signal: Signal }) {
     this.url = url;
     this.#manager = new ProtocolManager({ url, roomId: room });
-    this.#manager.on('synced', () => {
-      this.#isSynced = true;
+    this.#manager.on('synced', ({ state }) => {
+      this.#isSynced ||= state; // false again while the connection is away: the replay just waits
       signal.notify();
     });
     this.#manager.on('acked', ({ version }) => {

@@ -81,14 +81,19 @@ function followConnection(): void {
 }
 
 function followDocument(): void {
-  manager.on('synced', ({ readOnly }) => {
-    editor.setReadOnly(readOnly);
-    view.showReadOnly(readOnly);
+  manager.on('synced', ({ state }) => {
+    if (!state) return;
+    const isReadOnly = manager.documentState(doc)?.isReadOnly ?? false;
+    editor.setReadOnly(isReadOnly);
+    view.showReadOnly(isReadOnly);
     view.showSaved(manager.hasUnackedChanges);
   });
   manager.on('acked', ({ position }) => view.showSaved(manager.hasUnackedChanges, position));
-  doc.on('update', () => view.showSaved(manager.hasUnackedChanges));
-  manager.on('permission-denied', ({ message }) => view.showNotice(`Refused: ${message}`));
+  manager.on('unacked-changes', ({ hasUnackedChanges }) => view.showSaved(hasUnackedChanges));
+  const refused = ({ message }: { message: string }) => view.showNotice(`Refused: ${message}`);
+  manager.on('permission-denied', refused);
+  manager.on('join-refused', refused);
+  manager.on('update-refused', refused);
   manager.on('document-replaced', () => {
     editor.setReadOnly(true);
     view.showNotice('This text has been replaced on the server.', reload);
