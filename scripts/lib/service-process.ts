@@ -34,6 +34,11 @@ export class ServiceProcess {
     this.#options = options;
   }
 
+  /** What the process was started with. */
+  get environment(): Record<string, string> {
+    return this.#options.env;
+  }
+
   get pid(): number | undefined {
     return this.#child?.pid;
   }

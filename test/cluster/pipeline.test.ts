@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Awareness } from 'y-protocols/awareness';
+import * as Y from 'yjs';
+import { ProtocolManager } from '../../lib/provider/index.ts';
+import { replayTrace } from '../../scripts/lib/replay.ts';
+import { readTrace } from '../../scripts/lib/trace.ts';
+import { startTestCluster, type TestCluster } from '../support/cluster.ts';
+import { waitFor } from '../support/wait.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+interface Person {
+  doc: Y.Doc;
+  text: Y.Text;
+  awareness: Awareness;
+  manager: ProtocolManager;
+  synced: () => boolean;
+}
+
+function person(url: string, roomId: string, name: string): Person {
+  const doc = new Y.Doc();
+  const awareness = new Awareness(doc);
+  awareness.setLocalStateField('user', { name });
+  const manager = new ProtocolManager({ url, roomId });
+  let isSynced = false;
+  manager.on('synced', ({ state }) => {
+    isSynced = state;
+  });
+  manager.addDoc(doc, { docId: 'text', awareness });
+  return { doc, text: doc.getText('text'), awareness, manager, synced: () => isSynced };
+}
+
+const names = ({ awareness }: Person) =>
+  [...awareness.getStates().values()].map((state) => (state.user as { name: string }).name).sort();
+
+describe('a cluster of processes on Kafka and PostgreSQL', () => {
+  let cluster: TestCluster;
+  beforeAll(async () => {
+    cluster = await startTestCluster();
+  });
+  afterAll(async () => {
+    await cluster?.stop();
+  });
+
+  it('shows each client the edits and the people of the other gateway', async () => {
+    const ann = person(cluster.urls[0]!, 'room', 'Ann');
+    const bob = person(cluster.urls[1]!, 'room', 'Bob');
+    try {
+      await waitFor(() => ann.synced() && bob.synced(), { timeoutMs: 20_000 });
+      await waitFor(() => names(ann).length === 2 && names(bob).length === 2, { timeoutMs: 5_000 });
+      expect(names(ann)).toEqual(['Ann', 'Bob']);
+      ann.text.insert(0, 'from Ann. ');
+      bob.text.insert(0, 'from Bob. ');
+      await waitFor(() => ann.text.length === 20 && bob.text.length === 20, { timeoutMs: 10_000 });
+      expect(ann.text.toString()).toBe(bob.text.toString());
+      await waitFor(() => !ann.manager.hasUnackedChanges && !bob.manager.hasUnackedChanges);
+
+      const joined = performance.now();
+      const eve = person(cluster.urls[1]!, 'room', 'Eve');
+      await waitFor(() => names(eve).length === 3, { timeoutMs: 5_000 });
+      expect(eve.text.toString()).toBe(ann.text.toString());
+      expect(performance.now() - joined).toBeLessThan(5_000);
+      eve.manager.destroy();
+      await waitFor(() => names(ann).length === 2, { timeoutMs: 5_000, what: 'Eve has left' });
+    } finally {
+      ann.manager.destroy();
+      bob.manager.destroy();
+    }
+  });
+
+  it('replays a part of a real session with each author at another gateway', async () => {
+    const trace = await readTrace(join(ROOT, 'test/data/friendsforever.json.gz'));
+    const result = await replayTrace({ urls: cluster.urls, trace, room: 'replay', limit: 600 });
+    expect(result.difference).toBeUndefined();
+    expect(result).toMatchObject({ isEqual: true, transactions: 600 });
+  });
+
+  it('answers an operator who joins with the REPL', async () => {
+    const env = [...cluster.processes.values()][0]!.environment;
+    const repl = spawn(process.execPath, ['scripts/repl.ts'], {
+      cwd: ROOT,
+      env: { ...env, YKAFKA_NODE_ID: 'repl' },
+    });
+    let output = '';
+    for (const stream of [repl.stdout, repl.stderr])
+      stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
+    try {
+      await waitFor(() => output.includes('y-kafka $'), {
+        timeoutMs: 20_000,
+        what: `a prompt; got ${output}`,
+      });
+      repl.stdin.write('nodes\n');
+      await waitFor(() => /gateway-1[\s\S]*gateway-2/.test(output) && output.includes('persister-1'), {
+        timeoutMs: 20_000,
+      });
+      repl.stdin.write('actions\n');
+      await waitFor(() => output.includes('fastsync.documents.join'), { timeoutMs: 10_000 });
+      repl.stdin.write('call gateway.connections.count\n');
+      await waitFor(() => /connections/.test(output.split('call gateway')[1] ?? output), {
+        timeoutMs: 10_000,
+      });
+    } finally {
+      const exited = new Promise((resolve) => repl.once('exit', resolve));
+      repl.kill('SIGTERM');
+      await exited;
+    }
+  });
+
+  it('logged no error and lost no process', () => {
+    expect(cluster.complaints).toEqual([]);
+  });
+});

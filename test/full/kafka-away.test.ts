@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { startKafka } from '../../scripts/dev/kafka.ts';
+import { readRoom, replayTrace } from '../../scripts/lib/replay.ts';
+import { readTrace } from '../../scripts/lib/trace.ts';
+import { startTestCluster } from '../support/cluster.ts';
+import { summarizeRetryKeys } from '../support/retry-keys.ts';
+import { waitFor } from '../support/wait.ts';
+
+const AWAY_MS = 30_000;
+
+describe('Kafka away for 30 s and back', () => {
+  it('loses nothing that was acked, and every node works again by itself, the transporter too', async () => {
+    const kafka = await startKafka();
+    const trace = await readTrace(join(import.meta.dirname, '../data/friendsforever.json.gz'));
+    const cluster = await startTestCluster({ kafkaBrokers: kafka.brokers });
+    let outage: Promise<void> | undefined;
+    try {
+      const result = await replayTrace({
+        urls: cluster.urls,
+        trace,
+        room: 'away',
+        limit: 2_000,
+        onProgress: ({ acked, total }) => {
+          if (acked < total / 3 || outage) return;
+          outage = (async () => {
+            await kafka.kill('SIGKILL');
+            // The outage itself is the condition: clients and services have to live through all of it.
+            await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
+            await kafka.restart();
+          })();
+        },
+      });
+      await outage;
+      expect(outage).toBeDefined();
+      expect(result.difference).toBeUndefined();
+      for (const process of cluster.processes.values()) {
+        await process.waitUntilReady(60_000);
+        expect(process.isRunning).toBe(true);
+      }
+      // A join goes from a gateway over the transporter to fastsync; a new room has to reach the store.
+      for (const [index, url] of cluster.urls.entries()) {
+        const again = await replayTrace({ urls: [url], trace, room: `after-${index}`, limit: 100 });
+        expect(again.difference).toBeUndefined();
+        expect((await readRoom({ url, room: 'away' })).text.length).toBeGreaterThan(0);
+      }
+      await waitFor(async () => (await summarizeRetryKeys(cluster.databaseUrl)).rows >= 2_200, {
+        timeoutMs: 60_000,
+      });
+      expect((await summarizeRetryKeys(cluster.databaseUrl)).doubled).toBe(0);
+    } finally {
+      await outage;
+      await cluster.stop();
+      await kafka.stop();
+    }
+  });
+});

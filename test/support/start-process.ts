@@ -1,0 +1,62 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { waitFor } from './wait.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+export interface StartedServer {
+  url: string;
+  pid: number;
+  /** SIGKILL, and waits for the end. */
+  kill(): Promise<void>;
+  /** SIGTERM, and waits for the end; resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export interface StartOptions {
+  dataDir: string;
+  port: number;
+  env?: Record<string, string>;
+}
+
+/** `npm start` as a user's shell runs it: a process of its own. */
+export async function startServerProcess({ dataDir, port, env = {} }: StartOptions): Promise<StartedServer> {
+  const child = spawn(process.execPath, ['scripts/start.ts'], {
+    cwd: ROOT,
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      PORT: String(port),
+      DATA_DIR: dataDir,
+      PARTITIONS: '4',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const found = await waitFor(
+    () => {
+      if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}: ${output}`);
+      return /is running: (http:\/\/\S+)/.exec(output);
+    },
+    { timeoutMs: 60_000, what: 'the server prints its URL' },
+  );
+  return {
+    url: found[1]!,
+    pid: child.pid!,
+    kill: async () => void (await end(child, 'SIGKILL', ended)),
+    stop: () => end(child, 'SIGTERM', ended),
+  };
+}
+
+async function end(
+  child: ChildProcess,
+  signal: NodeJS.Signals,
+  ended: Promise<number | null>,
+): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+  return ended;
+}
