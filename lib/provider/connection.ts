@@ -1,0 +1,232 @@
+import {
+  ChunkAssembler,
+  DEFAULT_LIMITS,
+  decodeServerFrame,
+  FrameKind,
+  ProtocolMessageType,
+  splitFrame,
+  tryDecodeEnvelope,
+  type Chunk,
+  type DocumentAddress,
+  type HandshakeAuth,
+  type JoinAnswer,
+  type JoinRequest,
+  type Position,
+} from '../protocol/index.ts';
+import { Backoff } from './backoff.ts';
+import type { ConnectionErrorEvent, ConnectionEvents } from './connection-events.ts';
+import type { ConnectionOptions, ConnectionStatus } from './connection-options.ts';
+import { TypedEmitter } from './emitter.ts';
+import { Alarm, systemEnvironment } from './environment.ts';
+import { socketTransport } from './socket-transport.ts';
+import { StateProgress } from './state-progress.ts';
+import type { Transport, TransportClosed, TransportHandlers } from './transport.ts';
+
+const EVENT_OF_TYPE = {
+  [ProtocolMessageType.Sync]: 'message-sync',
+  [ProtocolMessageType.Awareness]: 'message-awareness',
+  [ProtocolMessageType.Auth]: 'message-auth',
+  [ProtocolMessageType.QueryAwareness]: undefined, // gateways answer it; a client is never asked
+  [ProtocolMessageType.Control]: 'message-control',
+} as const;
+
+/** Metadata from the server may carry more than a client may write. */
+const READ_LIMITS = { ...DEFAULT_LIMITS, maxMetadataBytes: 0xffff };
+
+/**
+ * One connection to a gateway for any number of documents: frames in and out, chunks both ways, reconnects
+ * with jitter. It knows nothing of what the documents contain. Events come in the order of the server's messages.
+ */
+export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
+  readonly #options: ConnectionOptions;
+  readonly #urls: readonly string[];
+  readonly #retry: Alarm;
+  readonly #backoff: Backoff;
+  readonly #assembler: ChunkAssembler;
+  readonly #progress = new StateProgress();
+  #status: ConnectionStatus = 'closed';
+  #transport: Transport | undefined;
+  /** Counts attempts, so that a late token or event of an earlier one is told apart. */
+  #attempt = 0;
+  #urlIndex = 0;
+  #nextChunkId = 1;
+  #notice: TransportClosed | undefined;
+  #unauthenticatedBefore = false;
+
+  constructor(options: ConnectionOptions) {
+    super();
+    this.#options = options;
+    this.#urls = typeof options.url === 'string' ? [options.url] : options.url;
+    if (this.#urls.length === 0) throw new TypeError('At least one url is needed.');
+    const environment = options.environment ?? systemEnvironment;
+    this.#retry = new Alarm(environment);
+    this.#backoff = new Backoff({
+      minMs: options.reconnectMinMs ?? 250,
+      maxMs: options.reconnectMaxMs ?? 10_000,
+      random: environment.random,
+    });
+    this.#assembler = new ChunkAssembler(options.maxMessageBytes ?? 256 * 1024 * 1024);
+    if (options.autoConnect !== false) environment.defer(() => this.connect());
+  }
+
+  get status(): ConnectionStatus {
+    return this.#status;
+  }
+
+  get url(): string {
+    return this.#urls[this.#urlIndex % this.#urls.length]!;
+  }
+
+  /** Connects, also after a close; does nothing while connecting or connected. */
+  connect(): void {
+    if (this.#status === 'connecting' || this.#status === 'connected') return;
+    this.#retry.clear();
+    this.#setStatus('connecting');
+    const attempt = ++this.#attempt;
+    this.#notice = undefined;
+    const { token, getToken } = this.#options;
+    if (!getToken) return this.#open(attempt, token);
+    Promise.resolve()
+      .then(getToken)
+      .then(
+        (fresh) => this.#open(attempt, fresh),
+        (cause: unknown) => {
+          if (attempt !== this.#attempt) return;
+          this.#fail({ code: 'TOKEN_FAILED', message: 'No token could be had.', permanent: false, cause });
+        },
+      );
+  }
+
+  /** Ends the connection; no further attempt until `connect()`. */
+  disconnect(): void {
+    this.#attempt++;
+    this.#retry.clear();
+    this.#dropTransport()?.close();
+    this.#setStatus('closed');
+  }
+
+  /** Disconnects and forgets all listeners. */
+  destroy(): void {
+    this.disconnect();
+    this.removeAllListeners();
+  }
+
+  /** The answer may never come when the connection ends first. Must be connected. */
+  join(request: JoinRequest, onAnswer: (answer: JoinAnswer) => void): void {
+    this.#transport?.join(request, onAnswer);
+  }
+
+  leave(address: DocumentAddress): void {
+    if (this.#status === 'connected') this.#transport?.leave(address);
+  }
+
+  /** Sends a frame, as chunks when it is large. What is sent while not connected is dropped. */
+  send(frame: Uint8Array): void {
+    const transport = this.#transport;
+    if (!transport || this.#status !== 'connected') return;
+    const maxFrameBytes = this.#options.maxFrameBytes ?? DEFAULT_LIMITS.maxFrameBytes;
+    for (const piece of splitFrame(frame, this.#nextChunkId++, maxFrameBytes)) transport.send(piece);
+  }
+
+  #open(attempt: number, token: string | undefined): void {
+    if (attempt !== this.#attempt) return;
+    const auth: HandshakeAuth = token === undefined ? {} : { token };
+    const isCurrent = () => attempt === this.#attempt;
+    const handlers: TransportHandlers = {
+      onOpen: () => isCurrent() && this.#onOpen(),
+      onFrame: (frame) => isCurrent() && this.#onFrame(frame),
+      onNack: (nack) => isCurrent() && this.emit('nack', nack),
+      onCloseNotice: (notice) => {
+        if (!isCurrent()) return;
+        this.#notice = notice;
+        this.emit('close-notice', notice);
+      },
+      onClosed: (reason) => isCurrent() && this.#fail(this.#notice ?? reason),
+    };
+    const factory = this.#options.transport ?? socketTransport(this.#options);
+    this.#transport = factory(this.url, auth, handlers);
+  }
+
+  #onOpen(): void {
+    this.#backoff.reset();
+    this.#unauthenticatedBefore = false;
+    this.#setStatus('connected');
+  }
+
+  /** A failed attempt or a lost connection: report it, then try again unless that is of no use. */
+  #fail(reason: TransportClosed): void {
+    const wasConnected = this.#status === 'connected';
+    this.#attempt++;
+    this.#dropTransport();
+    const permanent = reason.permanent && !this.#mayRenewToken(reason);
+    const error: ConnectionErrorEvent = {
+      code: reason.code ?? 'CONNECT_FAILED',
+      message: reason.message,
+      permanent,
+      url: this.url,
+      ...(reason.cause === undefined ? {} : { cause: reason.cause }),
+    };
+    this.#urlIndex++;
+    // The status comes first: its listeners take back what was under way on the lost connection.
+    this.#setStatus(permanent ? 'closed' : 'disconnected');
+    if (!wasConnected || reason.code !== undefined || permanent) this.emit('connection-error', error);
+    if (this.#status === 'disconnected') this.#retry.set(this.#backoff.nextMs(), () => this.connect());
+  }
+
+  /** A token may have expired on the way: one attempt with a fresh one, then the refusal counts. */
+  #mayRenewToken(reason: TransportClosed): boolean {
+    if (reason.code !== 'UNAUTHENTICATED' || !this.#options.getToken || this.#unauthenticatedBefore)
+      return false;
+    this.#unauthenticatedBefore = true;
+    return true;
+  }
+
+  #dropTransport(): Transport | undefined {
+    const transport = this.#transport;
+    this.#transport = undefined;
+    this.#assembler.reset();
+    return transport;
+  }
+
+  #setStatus(status: ConnectionStatus): void {
+    if (status === this.#status) return;
+    this.#status = status;
+    this.emit('status', { status });
+  }
+
+  #onFrame(bytes: Uint8Array): void {
+    const frame = decodeServerFrame(bytes);
+    if (!frame.ok) return this.emit('protocol-error', frame.failure);
+    const { value } = frame;
+    switch (value.kind) {
+      case FrameKind.Entries:
+        for (const entry of value.entries) this.#onEnvelope(entry.envelope, entry);
+        return;
+      case FrameKind.Ephemeral:
+        for (const envelope of value.envelopes) this.#onEnvelope(envelope);
+        return;
+      case FrameKind.Acks:
+        return this.emit('acks', value);
+      case FrameKind.State:
+        return this.emit('state', value);
+      case FrameKind.Chunk:
+        return this.#onChunk(value.chunk);
+    }
+  }
+
+  #onChunk(chunk: Chunk): void {
+    const whole = this.#assembler.add(chunk);
+    if (!whole.ok) return this.emit('protocol-error', whole.failure);
+    const progress = this.#progress.add(chunk);
+    if (progress) this.emit('progress', progress);
+    if (whole.value && whole.value[0] !== FrameKind.Chunk) this.#onFrame(whole.value);
+  }
+
+  #onEnvelope(bytes: Uint8Array, at?: { position: Position; previous: number }): void {
+    const message = tryDecodeEnvelope(bytes, READ_LIMITS);
+    if (!message.ok) return this.emit('protocol-error', message.failure);
+    const { metadata, payload, type } = message.value;
+    const name = EVENT_OF_TYPE[type];
+    if (name) this.emit(name, { metadata, position: at?.position, previous: at?.previous, payload });
+  }
+}

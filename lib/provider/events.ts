@@ -1,0 +1,66 @@
+import type { DocumentAddress, NackCode, Position } from '../protocol/index.ts';
+import type { ConnectionErrorEvent } from './connection-events.ts';
+import type { ConnectionStatus } from './connection-options.ts';
+
+/** Which document: as in `addDoc`; the root document's id is in `parentId` for a subdocument. */
+export interface DocumentRef {
+  docId: string;
+  parentId?: string;
+}
+
+export interface DocumentReplacedEvent extends DocumentRef {
+  /**
+   * generation: the document was deleted and made again, or restored. refused: the server refused an update for
+   * good, and a document cannot take content out again. deleted: it exists no more.
+   */
+  reason: 'generation' | 'refused' | 'deleted';
+  /** The server's state, for a new document; empty when the new generation begins. */
+  state: Uint8Array;
+  /** Where that state is in the log. */
+  position: Position | undefined;
+  /** Updates of the old document that the server has not taken; nobody else keeps them. */
+  unacked: Uint8Array[];
+  /** The new document when `recreate` was given; otherwise pass one to `addDoc` under the same id. */
+  document: object | undefined;
+}
+
+export interface UpdateFailedEvent extends DocumentRef {
+  /** The entry that could not be applied; undefined when it was a state. */
+  position: Position | undefined;
+  error: unknown;
+  /** True when no further sync is tried on this connection. */
+  final: boolean;
+}
+
+/** Events about one document. */
+export interface DocumentEvents {
+  /** state: the document has everything that was in the log when it joined. false again when the connection ends. */
+  synced: DocumentRef & { state: boolean };
+  /** The update is in the log, at `position` or, when a state said so, before it. */
+  acked: DocumentRef & { version: number; position: Position };
+  /** The document, or with a version that update, is out of this user's reach. */
+  'permission-denied': DocumentRef & { code: string; message: string; version?: number };
+  /** The server refuses this update for good; `document-replaced` follows. */
+  'update-refused': DocumentRef & { version: number; code: NackCode; message: string; update: Uint8Array };
+  'document-replaced': DocumentReplacedEvent;
+  'update-failed': UpdateFailedEvent;
+  /** The WASM instance of the document is unusable; give `addDoc` a document of a fresh one, unless `recreate` did. */
+  'document-trapped': DocumentRef & { error: unknown; document: object | undefined };
+  /** The server will not let this document be joined on this connection. */
+  'join-refused': DocumentRef & { code: NackCode; message: string };
+  /** `hasUnackedChanges` of the document has changed. */
+  'unacked-changes': DocumentRef & { hasUnackedChanges: boolean };
+  /** A part of a large state has come; `totalBytes` is 0 while it is not known. */
+  progress: DocumentRef & { receivedBytes: number; totalBytes: number };
+}
+
+export interface ManagerEvents extends DocumentEvents {
+  status: { status: ConnectionStatus };
+  'connection-error': ConnectionErrorEvent;
+}
+
+export function documentRef(address: DocumentAddress): DocumentRef {
+  return address.subdocId === undefined
+    ? { docId: address.docId }
+    : { docId: address.subdocId, parentId: address.docId };
+}

@@ -1,0 +1,23 @@
+export { ProtocolConnection } from './connection.ts';
+export type { ConnectionErrorEvent, ConnectionEvents, ProtocolMessageEvent } from './connection-events.ts';
+export type { ConnectionOptions, ConnectionStatus } from './connection-options.ts';
+export { createDocumentAdapter } from './document-adapter.ts';
+export type { DocumentAdapter, SubdocumentChange, SupportedDocument } from './document-adapter.ts';
+export { TypedEmitter } from './emitter.ts';
+export { systemEnvironment } from './environment.ts';
+export type { ProviderEnvironment } from './environment.ts';
+export type {
+  DocumentEvents,
+  DocumentRef,
+  DocumentReplacedEvent,
+  ManagerEvents,
+  UpdateFailedEvent,
+} from './events.ts';
+export { ProtocolManager } from './manager.ts';
+export type { AddDocOptions, DocumentState, ManagerOptions } from './manager-options.ts';
+export { ProtocolProcessing } from './processing.ts';
+export type { ProcessingTuning } from './processing-context.ts';
+export { socketTransport } from './socket-transport.ts';
+export type { SocketTransportOptions } from './socket-transport.ts';
+export type { Transport, TransportClosed, TransportFactory, TransportHandlers } from './transport.ts';
+export type { YwasmDoc, YwasmTransaction } from './ywasm-adapter.ts';

@@ -1,0 +1,247 @@
+import {
+  addressKey,
+  validateAddress,
+  type DocumentAddress,
+  type Metadata,
+  type Nack,
+} from '../protocol/index.ts';
+import type { ProtocolMessageEvent } from './connection-events.ts';
+import type { ConnectionStatus } from './connection-options.ts';
+import { ProtocolConnection } from './connection.ts';
+import { createDocumentAdapter, type DocumentAdapter, type SupportedDocument } from './document-adapter.ts';
+import { TypedEmitter } from './emitter.ts';
+import { systemEnvironment } from './environment.ts';
+import type { ManagerEvents } from './events.ts';
+import type { AddDocOptions, DocumentState, ManagerOptions } from './manager-options.ts';
+import { DEFAULT_TUNING, type ProcessingTuning } from './processing-context.ts';
+import { ProtocolProcessing } from './processing.ts';
+import { followSubdocuments } from './subdocuments.ts';
+
+interface Tracked {
+  key: string;
+  address: DocumentAddress;
+  adapter: DocumentAdapter;
+  processing: ProtocolProcessing;
+  stopFollowing: () => void;
+}
+
+/**
+ * The provider: keeps the documents of a room in step with the server over one connection.
+ * Changes that it makes to a document have the manager itself as their origin.
+ */
+export class ProtocolManager extends TypedEmitter<ManagerEvents> {
+  readonly roomId: string;
+  readonly senderId: string;
+  readonly connection: ProtocolConnection;
+  readonly #options: ManagerOptions;
+  readonly #tuning: ProcessingTuning;
+  /** By address; a removed document stays until its updates are settled. */
+  readonly #processings = new Map<string, ProtocolProcessing>();
+  readonly #tracked = new Map<string, Tracked>();
+  readonly #byDocument = new WeakMap<object, Tracked>();
+  /** Where the counting of versions goes on when a document comes again. */
+  readonly #lastVersions = new Map<string, number>();
+  #isDestroyed = false;
+
+  constructor(options: ManagerOptions) {
+    super();
+    this.#options = options;
+    this.roomId = options.roomId;
+    const environment = options.environment ?? systemEnvironment;
+    this.senderId = options.senderId ?? environment.randomId();
+    this.#tuning = { ...DEFAULT_TUNING, ...definedTuning(options) };
+    this.connection = new ProtocolConnection(options);
+    this.#listen();
+    globalThis.addEventListener?.('beforeunload', this.#onUnload);
+  }
+
+  get status(): ConnectionStatus {
+    return this.connection.status;
+  }
+
+  /** True while anything in any document is not known to be in the log. */
+  get hasUnackedChanges(): boolean {
+    return [...this.#processings.values()].some((processing) => processing.hasUnackedChanges);
+  }
+
+  /** The documents that have been added, subdocuments included, by id (a subdocument's behind its root's and `/`). */
+  get documents(): ReadonlyMap<string, object> {
+    return new Map(
+      [...this.#tracked.values()].map(({ address, adapter }) => [documentName(address), adapter.document]),
+    );
+  }
+
+  connect(): void {
+    if (!this.#isDestroyed) this.connection.connect();
+  }
+
+  /** Ends the connection until `connect()`; what is changed meanwhile is kept and sent then. */
+  disconnect(): void {
+    this.connection.disconnect();
+  }
+
+  /**
+   * Keeps a document in step from now on; content that it has already is uploaded as far as the server lacks it.
+   * Another document under the same id takes the place of the one before. Throws TypeError for an invalid id.
+   */
+  addDoc(document: SupportedDocument, options: AddDocOptions): void {
+    if (this.#isDestroyed) throw new TypeError('The manager has been destroyed.');
+    const address = this.#address(options);
+    const key = addressKey(address);
+    const before = this.#tracked.get(key);
+    if (before?.adapter.document === document && !before.processing.halted) return;
+    const adapter = createDocumentAdapter(document);
+    if (before) {
+      before.stopFollowing();
+      this.#byDocument.delete(before.adapter.document);
+    }
+    const processing = this.#processings.get(key) ?? this.#createProcessing(key, address);
+    const tracked: Tracked = { key, address, adapter, processing, stopFollowing: () => undefined };
+    this.#track(tracked);
+    const { awareness, position, recreate } = options;
+    processing.attach(adapter, {
+      ...(awareness ? { awareness } : {}),
+      ...(position ? { position } : {}),
+      ...(recreate ? { recreate: () => this.#recreate(key, recreate) } : {}),
+    });
+  }
+
+  /** Lets go of a document and its subdocuments. Updates that are on their way are still sent and acked. */
+  removeDoc(document: object | string, parentId?: string): void {
+    const tracked =
+      typeof document === 'string'
+        ? this.#tracked.get(addressKey(this.#address({ docId: document, ...(parentId ? { parentId } : {}) })))
+        : this.#byDocument.get(document);
+    if (!tracked || this.#tracked.get(tracked.key) !== tracked) return;
+    this.#tracked.delete(tracked.key);
+    this.#byDocument.delete(tracked.adapter.document);
+    tracked.stopFollowing();
+    tracked.processing.detach();
+  }
+
+  /** What is known of a document; undefined when it has not been added. */
+  documentState(document: object | string, parentId?: string): DocumentState | undefined {
+    const tracked =
+      typeof document === 'string'
+        ? this.#tracked.get(addressKey(this.#address({ docId: document, ...(parentId ? { parentId } : {}) })))
+        : this.#byDocument.get(document);
+    if (!tracked) return undefined;
+    const { ref, isSynced, isReadOnly, hasUnackedChanges, position, halted } = tracked.processing;
+    return { ...ref, isSynced, isReadOnly, hasUnackedChanges, position, halted };
+  }
+
+  /** Sends what can be sent at once, takes the awareness away, disconnects. The documents stay as they are. */
+  destroy(): void {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    globalThis.removeEventListener?.('beforeunload', this.#onUnload);
+    for (const tracked of [...this.#tracked.values()]) this.removeDoc(tracked.adapter.document);
+    for (const processing of this.#processings.values()) processing.stop();
+    this.connection.destroy();
+    this.#processings.clear();
+    this.removeAllListeners();
+  }
+
+  #address({ docId, parentId }: Pick<AddDocOptions, 'docId' | 'parentId'>): DocumentAddress {
+    const { roomId } = this;
+    const address = validateAddress(
+      parentId === undefined ? { roomId, docId } : { roomId, docId: parentId, subdocId: docId },
+    );
+    if (!address.ok) throw new TypeError(address.failure.message);
+    return address.value;
+  }
+
+  #createProcessing(key: string, address: DocumentAddress): ProtocolProcessing {
+    const { connection, senderId } = this;
+    const processing = new ProtocolProcessing({
+      address,
+      senderId,
+      connection,
+      environment: this.#options.environment ?? systemEnvironment,
+      tuning: this.#tuning,
+      origin: this,
+      lastVersion: this.#lastVersions.get(key) ?? 0,
+      emit: (name, event) => this.emit(name, event as ManagerEvents[typeof name]),
+      onDrained: () => this.#forget(key, processing),
+    });
+    this.#processings.set(key, processing);
+    return processing;
+  }
+
+  #forget(key: string, processing: ProtocolProcessing): void {
+    if (this.#processings.get(key) !== processing || this.#tracked.has(key)) return;
+    this.#processings.delete(key);
+    this.#lastVersions.set(key, processing.outgoing.queue.lastVersion);
+    processing.stop();
+    this.connection.leave(processing.context.address);
+  }
+
+  #track(tracked: Tracked): void {
+    this.#tracked.set(tracked.key, tracked);
+    this.#byDocument.set(tracked.adapter.document, tracked);
+    const { docId } = tracked.address;
+    tracked.stopFollowing = followSubdocuments(tracked.adapter, {
+      add: (subdocument) => this.addDoc(subdocument, { docId: subdocument.guid, parentId: docId }),
+      remove: (document) => this.removeDoc(document),
+    });
+  }
+
+  /** The new document takes the old one's place here as well. */
+  #recreate(key: string, recreate: () => SupportedDocument): DocumentAdapter {
+    const adapter = createDocumentAdapter(recreate());
+    const before = this.#tracked.get(key);
+    if (before) {
+      before.stopFollowing();
+      this.#byDocument.delete(before.adapter.document);
+      this.#track({ ...before, adapter });
+    }
+    return adapter;
+  }
+
+  #listen(): void {
+    const { connection } = this;
+    connection.on('status', ({ status }) => {
+      if (status === 'connected') for (const processing of this.#processings.values()) processing.connected();
+      else if (status !== 'connecting')
+        for (const processing of this.#processings.values()) processing.disconnected();
+      this.emit('status', { status });
+    });
+    connection.on('connection-error', (event) => this.emit('connection-error', event));
+    const route = (event: ProtocolMessageEvent) => this.#find(event.metadata);
+    connection.on('message-sync', (event) => route(event)?.onSync(event));
+    connection.on('message-awareness', (event) => route(event)?.onAwareness(event));
+    connection.on('message-auth', (event) => route(event)?.onAuth(event));
+    connection.on('message-control', (event) => route(event)?.onControl(event));
+    connection.on('acks', ({ address, acks }) => this.#find(address)?.onAcks(acks));
+    connection.on('state', ({ head, payload }) => this.#find(head)?.onState(head, payload));
+    connection.on('progress', ({ address, receivedBytes }) => this.#find(address)?.onProgress(receivedBytes));
+    connection.on('nack', (nack) => this.#findNacked(nack)?.onNack(nack));
+  }
+
+  #find(address: DocumentAddress | Metadata): ProtocolProcessing | undefined {
+    return this.#processings.get(addressKey(address));
+  }
+
+  /** A nack without an address speaks of a frame as a whole: its updates stay unacked, and are sent again. */
+  #findNacked(nack: Nack): ProtocolProcessing | undefined {
+    const { roomId, docId, subdocId } = nack;
+    if (docId === undefined) return undefined;
+    return this.#find({ roomId: roomId ?? docId, docId, ...(subdocId === undefined ? {} : { subdocId }) });
+  }
+
+  /** Best effort: a page that is closed takes its cursors along. */
+  #onUnload = (): void => {
+    for (const processing of this.#processings.values()) processing.farewell();
+  };
+}
+
+function documentName({ docId, subdocId }: DocumentAddress): string {
+  return subdocId === undefined ? docId : `${docId}/${subdocId}`;
+}
+
+function definedTuning(options: ManagerOptions): Partial<ProcessingTuning> {
+  const keys = Object.keys(DEFAULT_TUNING) as (keyof ProcessingTuning)[];
+  return Object.fromEntries(
+    keys.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]),
+  );
+}

@@ -1,0 +1,156 @@
+import { isComparable, tryDecodeSync, type Position, type StateHead } from '../protocol/index.ts';
+import type { JoinAttempt } from './join-cycle.ts';
+import { lackingUpdate } from './lacking.ts';
+import type { ProtocolProcessing } from './processing.ts';
+
+interface State {
+  head: StateHead;
+  /** The merged updates. */
+  update: Uint8Array;
+}
+
+/** What a state frame means for a document: settle, compare, apply, upload what the server lacks. */
+export class StateIntake {
+  readonly #processing: ProtocolProcessing;
+  #failures = 0;
+
+  constructor(processing: ProtocolProcessing) {
+    this.#processing = processing;
+  }
+
+  connected(): void {
+    this.#failures = 0;
+  }
+
+  /** Counts a failure; false once there were too many in a row. */
+  mayTryAgain(): boolean {
+    return ++this.#failures <= this.#processing.context.tuning.maxSyncFailures;
+  }
+
+  onState(head: StateHead, payload: Uint8Array): void {
+    const { joins, tracker } = this.#processing;
+    const attempt = head.join === 0 ? undefined : joins.take(head.join);
+    if (head.join !== 0 && !attempt) return; // of a join that was given up; a later one is on its way
+    tracker.hear(head.position);
+    // The payload is a SyncStep2 behind its message type, which is one byte.
+    const sync = tryDecodeSync(payload.subarray(1));
+    if (!sync.ok) return this.#processing.onUnappliable(sync.failure, head.position);
+    const state: State = { head, update: sync.value.body };
+    this.#settle(head);
+    if (attempt) this.#onJoined(attempt, state);
+    else this.#onResumed(state);
+  }
+
+  /** Exactly the versions that are named, and no others. */
+  #settle({ appended, position }: StateHead): void {
+    for (const version of this.#processing.outgoing.settleAll(appended)) {
+      this.#processing.settle(version, position);
+    }
+  }
+
+  /** The gateway dropped its queue and goes on from the position it had sent last. */
+  #onResumed({ head, update }: State): void {
+    const { tracker, joins } = this.#processing;
+    if (tracker.generation !== undefined && head.position.generation !== tracker.generation) {
+      return joins.want('resume');
+    }
+    if (!this.#processing.apply(update)) return;
+    // While something is missing before that position, the join on its way says where this document stands.
+    const isWhole = head.kind === 'full' || (!joins.isActive && !tracker.hasGap);
+    if (isWhole && isAhead(head.position, tracker.position)) tracker.set(head.position);
+    this.#processing.noteUnacked();
+  }
+
+  #onJoined(attempt: JoinAttempt, state: State): void {
+    const { tracker, joins, replica, refused } = this.#processing;
+    const { position } = state.head;
+    if (tracker.generation !== undefined && position.generation !== tracker.generation) {
+      return this.#onOtherGeneration(attempt, state);
+    }
+    if (refused.size > 0) {
+      // Refused, and not in the log: the document has content that the server will never have.
+      if (attempt.kind === 'uncut' && !joins.hasNext) return this.#onRefused(state);
+      joins.want('uncut');
+    }
+    const lacking = replica && this.#lacking(attempt, state);
+    if (this.#isOfUnknownGeneration(position, lacking)) {
+      if (attempt.kind === 'uncut') return this.#processing.replace('generation', state.update, position);
+      joins.want('uncut');
+      return joins.succeeded();
+    }
+    if (!this.#processing.apply(state.update)) return;
+    this.#failures = 0;
+    this.#moveTo(attempt, position);
+    if (lacking) this.#processing.outgoing.queue.addFirst(lacking);
+    this.#processing.becameLive();
+  }
+
+  /** A copy that does not know its generation goes only into a document that never had a barrier. */
+  #isOfUnknownGeneration(position: Position, lacking: Uint8Array | undefined): boolean {
+    const { tracker, outgoing } = this.#processing;
+    const isUnknown = tracker.generation === undefined && position.generation > 1;
+    return isUnknown && (lacking !== undefined || !outgoing.queue.isEmpty);
+  }
+
+  #onOtherGeneration(attempt: JoinAttempt, { head, update }: State): void {
+    const { tracker, joins, replica, outgoing } = this.#processing;
+    const isOlder = head.position.generation < tracker.generation!;
+    // Asked before a barrier came, and answered from before it.
+    if (isOlder && attempt.heard && head.position.generation >= attempt.heard.generation) {
+      joins.wantLater('resume');
+      return;
+    }
+    const isUntouched = outgoing.queue.isEmpty && replica?.isEmpty() !== false;
+    if (!isUntouched && attempt.kind !== 'uncut') {
+      joins.want('uncut');
+      return joins.succeeded();
+    }
+    if (!isUntouched) return this.#processing.replace('generation', update, head.position);
+    tracker.restart(head.position.generation);
+    if (!this.#processing.apply(update)) return;
+    this.#moveTo(attempt, head.position);
+    this.#processing.becameLive();
+  }
+
+  #onRefused({ head, update }: State): void {
+    const { refused, outgoing, context, ref } = this.#processing;
+    for (const [version, { code, message }] of refused) {
+      const entry = outgoing.queue.get(version);
+      if (!entry) continue;
+      context.emit('update-refused', { ...ref, version, code, message, update: entry.update });
+      if (code === 'READ_ONLY' || code === 'PERMISSION_DENIED') {
+        context.emit('permission-denied', { ...ref, version, code, message });
+      }
+    }
+    this.#processing.replace('refused', update, head.position);
+  }
+
+  /** Only a whole state can be compared, and only with the state vector that came with the answer. */
+  #lacking(attempt: JoinAttempt, { head, update }: State): Uint8Array | undefined {
+    const { replica, outgoing } = this.#processing;
+    const stateVector = attempt.accepted?.stateVector;
+    if (head.kind !== 'full' || !stateVector || !replica) return undefined;
+    try {
+      if (replica.isEmpty()) return undefined;
+      return lackingUpdate(replica.adapter, { stateVector, state: update, queued: outgoing.queue.updates() });
+    } catch {
+      return undefined; // what cannot be read cannot be applied either, and that is reported
+    }
+  }
+
+  /** Live entries may have come further than the state; only a server that lost its log takes a client back. */
+  #moveTo(attempt: JoinAttempt, position: Position): void {
+    const { tracker } = this.#processing;
+    const { heard } = attempt;
+    const isLost = heard && isComparable(heard, position) && position.offset < heard.offset;
+    if (isLost) {
+      tracker.restart(position.generation);
+      tracker.hearInstead(position);
+    }
+    if (isAhead(position, tracker.position)) tracker.set(position);
+  }
+}
+
+function isAhead(position: Position, own: Position | undefined): boolean {
+  return !own || !isComparable(position, own) || position.offset >= own.offset;
+}

@@ -1,0 +1,43 @@
+import type {
+  CloseNotice,
+  DocumentAddress,
+  HandshakeAuth,
+  JoinAnswer,
+  JoinRequest,
+  Nack,
+} from '../protocol/index.ts';
+
+/** Why a connection could not be made or has ended. */
+export interface TransportClosed {
+  /** A code of the server when it refused the handshake. */
+  code?: string;
+  message: string;
+  /** True when the server says that the same attempt cannot succeed. */
+  permanent: boolean;
+  cause?: unknown;
+}
+
+export interface TransportHandlers {
+  onOpen(): void;
+  onFrame(frame: Uint8Array): void;
+  onNack(nack: Nack): void;
+  onCloseNotice(notice: CloseNotice): void;
+  /** Once, after which nothing comes any more; also when opening fails. Not called after `close()`. */
+  onClosed(reason: TransportClosed): void;
+}
+
+/**
+ * One connection attempt and the connection that comes of it. It never connects again by itself.
+ * Answers and frames are handed over in the order in which the server sent them.
+ */
+export interface Transport {
+  /** Not answered when the connection ends first. */
+  join(request: JoinRequest, onAnswer: (answer: JoinAnswer) => void): void;
+  leave(address: DocumentAddress): void;
+  send(frame: Uint8Array): void;
+  /** Sends what was handed over before, then ends. */
+  close(): void;
+}
+
+/** Begins to connect at once; must not call a handler before it has returned. */
+export type TransportFactory = (url: string, auth: HandshakeAuth, handlers: TransportHandlers) => Transport;
