@@ -5,9 +5,10 @@ import { createCodecPool } from '../lib/codec/pool.ts';
 import type { Codec, RenderRequest } from '../lib/codec/port.ts';
 import { shareCodec } from '../lib/codec/shared.ts';
 import { createStoredDocuments, type StoredDocuments } from '../lib/codec/stored-documents.ts';
-import { createEpochs, type Epochs } from '../lib/sync/epochs.ts';
+import type { Epochs } from '../lib/sync/epochs.ts';
 import { locate, type LocateRequest } from '../lib/sync/locate.ts';
 import { bytesParam, countParam, documentParam } from '../lib/sync/params.ts';
+import { EpochBook } from '../lib/stream/epochs.ts';
 
 interface CodecService extends Service {
   runtime: Runtime;
@@ -111,8 +112,8 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
     // The log is opened only for those who leave the epoch out.
     let epochs: Promise<Epochs> | undefined;
     this.findEpochs = () =>
-      (epochs ??= Promise.all([runtime.stream(), runtime.store()]).then(([stream, store]) =>
-        createEpochs({ stream, store, clock }),
+      (epochs ??= Promise.all([runtime.stream(), runtime.store()]).then(
+        ([stream, store]) => new EpochBook({ stream, store }),
       ));
     runtime.health.register('codec', () => ({ ready: this.documents !== undefined }));
   },

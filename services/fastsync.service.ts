@@ -3,12 +3,12 @@ import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import { createCodecPool } from '../lib/codec/pool.ts';
 import type { Codec } from '../lib/codec/port.ts';
 import { shareCodec } from '../lib/codec/shared.ts';
-import { createEpochs } from '../lib/sync/epochs.ts';
 import { createSyncSource, type JoinSource } from '../lib/sync/join.ts';
 import { bytesParam, documentParam, idParam, positionParam } from '../lib/sync/params.ts';
 import type { SyncRequest } from '../lib/sync/port.ts';
 import type { RemoteSyncAnswer } from '../lib/sync/remote.ts';
 import { toRemoteAnswer } from '../lib/sync/wire.ts';
+import { EpochBook } from '../lib/stream/epochs.ts';
 
 /** Documents whose computation may wait, for each that is computed. */
 const WAITING_FOR_EACH = 32;
@@ -28,7 +28,7 @@ async function openSource(runtime: Runtime, codec: Codec): Promise<JoinSource> {
     topics,
     codec,
     clock,
-    epochs: createEpochs({ stream, store, clock }),
+    epochs: new EpochBook({ stream, store }),
     limits: {
       tailBytes: config.tailBytes,
       cacheBytes: config.syncCacheBytes,

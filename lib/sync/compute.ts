@@ -3,7 +3,14 @@ import { isAppError } from '../errors.ts';
 import { documentKey, type DocumentId } from '../protocol/ids.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
 import type { Stream, TopicPartition } from '../stream/port.ts';
-import { addRecords, addRows, boundedRecent, type DocumentState, type Draft } from './document-state.ts';
+import {
+  addRecords,
+  addRows,
+  BEFORE_THE_FIRST,
+  boundedRecent,
+  type DocumentState,
+  type Draft,
+} from './document-state.ts';
 import type { TailReader } from './tail.ts';
 
 /** Up to this many offsets behind the end, a cached state is brought up to date by the log alone. */
@@ -90,7 +97,7 @@ async function loadDraft(
         tailVersions: new Map(),
         storedVersions: new Map(),
       };
-      addRows(draft, loaded.updates);
+      addRows(draft, loaded.updates, epoch);
       return { draft, after: storedThrough };
     }
   }
@@ -104,9 +111,10 @@ async function loadDraft(
     storedVersions: new Map(),
     storedThrough,
     recent: [],
-    recentAfter: snapshot?.throughOffset ?? loaded.generationStartOffset,
+    // Offsets of an earlier epoch say nothing in this one: all of this epoch lies behind such a snapshot.
+    recentAfter: snapshot?.epoch === epoch ? snapshot.throughOffset : BEFORE_THE_FIRST,
   };
-  addRows(draft, loaded.updates);
+  addRows(draft, loaded.updates, epoch);
   return { draft, after: storedThrough };
 }
 
@@ -152,7 +160,9 @@ async function finish(
     draft.updates.map(({ payload }) => payload),
   );
   const rejected = new Set(folded.rejected);
-  const added = draft.updates.filter((_, index) => !rejected.has(index));
+  const added = draft.updates.filter(
+    ({ offset: at }, index) => at > BEFORE_THE_FIRST && !rejected.has(index),
+  );
   return {
     position,
     update: folded.update,

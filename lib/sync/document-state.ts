@@ -4,6 +4,9 @@ import type { StoredUpdate } from '../store/port.ts';
 import type { DeliveredRecord } from '../stream/port.ts';
 import { readLogEntry } from './records.ts';
 
+/** The offset of a position before the first record. */
+export const BEFORE_THE_FIRST = -1;
+
 /** One update of the log or of the store, as far as a join needs it. */
 export interface FoundUpdate {
   offset: number;
@@ -75,9 +78,13 @@ function begin(draft: Draft, generation: number, barrierOffset: number): void {
 }
 
 /** Adds rows of the store; their versions are asked of the store itself. */
-export function addRows(draft: Draft, rows: readonly StoredUpdate[]): void {
-  for (const { offset, senderId, clientVersion, payload } of rows)
-    draft.updates.push({ offset, senderId, clientVersion, payload: payload.slice() });
+export function addRows(draft: Draft, rows: readonly StoredUpdate[], epoch: number): void {
+  for (const row of rows) {
+    const { senderId, clientVersion } = row;
+    // What an earlier epoch of the topic held comes before every offset of this one.
+    const offset = row.epoch === epoch ? row.offset : BEFORE_THE_FIRST;
+    draft.updates.push({ offset, senderId, clientVersion, payload: row.payload.slice() });
+  }
 }
 
 /** The newest updates within the bound, and the offset behind which nothing is missing. */

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { EMPTY_STATE_VECTOR, EMPTY_UPDATE } from '../codec/documents.ts';
 import { Limiter } from '../codec/limiter.ts';
 import type { Codec } from '../codec/port.ts';
-import { AppError } from '../errors.ts';
+import { AppError, isAppError, type AppErrorType } from '../errors.ts';
 import type { DocumentId } from '../protocol/ids.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
 import type { Stream } from '../stream/port.ts';
@@ -10,7 +10,7 @@ import type { TopicResolver } from '../stream/topics.ts';
 import { answerFrom, serves } from './answer.ts';
 import { computeState } from './compute.ts';
 import type { DocumentState } from './document-state.ts';
-import type { Epochs } from './epochs.ts';
+import { epochOrNone, type Epochs } from './epochs.ts';
 import type { SyncAnswer, SyncRequest, SyncSource } from './port.ts';
 import { DocumentStates } from './states.ts';
 import { TailReader } from './tail.ts';
@@ -46,6 +46,13 @@ export interface JoinSource extends SyncSource {
 /** Epoch of an answer for a room whose topic does not exist: a join makes no topics, and only they have epochs. */
 export const NO_EPOCH = 0;
 
+/** After these the topic may have been made again: its epoch is asked for anew. */
+const SAYS_OTHER_TOPIC: readonly AppErrorType[] = [
+  'STREAM_IDENTITY_CHANGED',
+  'STREAM_OFFSET_OUT_OF_RANGE',
+  'STREAM_TOPIC_MISSING',
+];
+
 /** Answers joins and resumes from the store and the tail of the log (design rules 6, 7, 9 and 14). */
 export function createSyncSource(options: SyncSourceOptions): JoinSource {
   const { stream, store, topics, epochs, codec, clock, limits } = options;
@@ -57,9 +64,14 @@ export function createSyncSource(options: SyncSourceOptions): JoinSource {
 
   async function compute(document: DocumentId, known: DocumentState | undefined): Promise<DocumentState> {
     const at = topics.target('doc', document);
-    const epoch = await epochs.of(at.topic);
+    const epoch = await epochOrNone(epochs, at.topic);
     if (epoch === undefined) return unwritten(at.partition);
-    return computeState(parts, { document, at, epoch, known });
+    try {
+      return await computeState(parts, { document, at, epoch, known });
+    } catch (error) {
+      if (SAYS_OTHER_TOPIC.some((type) => isAppError(error, type))) epochs.forget(at.topic);
+      throw error;
+    }
   }
   // Without an epoch an answer is good for this moment only: the topic may be made at any time.
   const isKept = (state: DocumentState) => state.position.epoch !== NO_EPOCH;

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 import type { DocumentId } from '../protocol/ids.ts';
 import type { TopicResolver } from '../stream/topics.ts';
-import type { Epochs } from './epochs.ts';
+import { epochOrNone, type Epochs } from './epochs.ts';
 
 export interface LocateRequest {
   document: DocumentId;
@@ -18,7 +18,7 @@ export async function locate(
   const target = parts.topics.target('doc', document);
   const partition = request.partition ?? target.partition;
   if (request.epoch !== undefined) return { document, epoch: request.epoch, partition };
-  const epoch = await (await parts.epochs()).of(target.topic);
+  const epoch = await epochOrNone(await parts.epochs(), target.topic);
   if (epoch === undefined) throw new AppError('NOT_FOUND', { data: { topic: target.topic } });
   return { document, epoch, partition };
 }
