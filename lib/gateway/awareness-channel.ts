@@ -1,0 +1,243 @@
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import {
+  decodeAwarenessUpdate,
+  encodeAwarenessUpdate,
+  REMOVED_STATE,
+  splitAwarenessStates,
+  type AwarenessState,
+} from '../protocol/awareness.ts';
+import {
+  encodeAwarenessPayload,
+  encodeKafkaEnvelope,
+  tryDecodeAwareness,
+  tryDecodeEnvelope,
+} from '../protocol/envelope.ts';
+import { encodeEphemeral } from '../protocol/frames.ts';
+import type { DocumentKey } from '../protocol/ids.ts';
+import { ProtocolMessageType } from '../protocol/message-types.ts';
+import { createMetadata } from '../protocol/metadata.ts';
+import type { NackCode } from '../protocol/nack-codes.ts';
+import type { DeliveredRecord, Stream, TopicPartition } from '../stream/port.ts';
+import type { TopicResolver } from '../stream/topics.ts';
+import type { Appender } from './appender.ts';
+import { FollowerPool } from './follower-pool.ts';
+import { GatewayBeats } from './gateway-beats.ts';
+import { Subscription, type HostedDocument } from './hosted-document.ts';
+import type { RoomRegistry } from './port.ts';
+import { RecordHeader } from './record-headers.ts';
+import { shareFrame } from './shared-frame.ts';
+
+export interface AwarenessChannelParts {
+  stream: Stream;
+  appender: Appender;
+  topics: TopicResolver;
+  clock: Clock;
+  logger: Logger;
+  registry: RoomRegistry<HostedDocument>;
+  /** Of this process start: a gateway that comes back is another one. */
+  gatewayId: string;
+  lingerMs: number;
+  beatTimeoutMs: number;
+  /** The document has changed states to be flushed. */
+  onChanged: (document: HostedDocument) => void;
+}
+
+const EMPTY_QUERY = Uint8Array.of(ProtocolMessageType.QueryAwareness);
+
+/** Who is there, in every document of this gateway and by the awareness topics of the others. Never stored. */
+export class AwarenessChannel {
+  readonly #parts: AwarenessChannelParts;
+  readonly #pool: FollowerPool;
+  readonly #beats: GatewayBeats;
+  readonly #opened = new Set<HostedDocument>();
+
+  constructor(parts: AwarenessChannelParts) {
+    this.#parts = parts;
+    this.#pool = new FollowerPool({ ...parts, listenerOf: (target) => this.#listenerOf(target) });
+    this.#beats = new GatewayBeats({ ...parts, targets: () => this.#pool.targets() });
+  }
+
+  /** Begins with the first join of a document: follows its awareness and asks the other gateways. */
+  open(document: HostedDocument): void {
+    if (this.#opened.has(document)) return;
+    this.#opened.add(document);
+    this.#followAndAsk(document).catch((error: unknown) => {
+      this.#opened.delete(document);
+      this.#parts.logger.warn({ err: error }, 'awareness not followed');
+    });
+  }
+
+  /** The document is no longer hosted. */
+  close(document: HostedDocument): void {
+    if (this.#opened.delete(document)) this.#pool.release(this.#targetOf(document));
+  }
+
+  /** Takes a client's states; the reason when it is refused. */
+  fromClient(subscription: Subscription, update: Uint8Array): NackCode | undefined {
+    const states = decodeAwarenessUpdate(update);
+    if (!states.ok) return states.failure.code;
+    const { document } = subscription;
+    for (const state of states.value) {
+      const owner = document.awareness.ownerOf(state.clientId);
+      if (!mayTake(subscription, owner, state)) return 'FOREIGN_AWARENESS';
+      if (!document.awareness.hasRoomFor(subscription, state.clientId)) return 'BAD_AWARENESS';
+    }
+    for (const state of states.value) document.awareness.apply(state, subscription);
+    if (document.awareness.isChanged) this.#parts.onChanged(document);
+    return undefined;
+  }
+
+  /** All known states, to one that has just got its document or asks for them. */
+  sendAll(subscription: Subscription): void {
+    const { document } = subscription;
+    const states = document.awareness.all();
+    if (states.length === 0) return;
+    subscription.owesAwareness = !subscription.outbox.offer(shareFrame(this.#frameOf(document, states)));
+  }
+
+  /** The connection has gone or has left: its client ids are removed for everybody. */
+  left(subscription: Subscription): void {
+    const removed = subscription.document.awareness.removeOwner(subscription);
+    if (removed.length > 0) this.#parts.onChanged(subscription.document);
+  }
+
+  /** Sends what has changed in this tick: to the subscriptions here, and by the topic to the other gateways. */
+  flush(document: HostedDocument): void {
+    const changed = document.awareness.takeChanged();
+    if (changed.length === 0) return;
+    const local = changed.filter(({ isLocal }) => isLocal);
+    if (local.length > 0) this.#append(document, local);
+    const frame = shareFrame(this.#frameOf(document, changed));
+    for (const subscription of document.subscriptions) {
+      if (!subscription.isLive) continue;
+      const isOwn = changed.every(({ clientId }) => document.awareness.ownerOf(clientId) === subscription);
+      if (!isOwn && !subscription.outbox.offer(frame)) subscription.owesAwareness = true;
+    }
+  }
+
+  /** Appends the own beat and forgets the states of gateways that are silent. To be called at the beat interval. */
+  beat(): void {
+    this.#beats.send();
+    for (const document of this.#opened) {
+      const target = this.#targetOf(document);
+      for (const gateway of document.awareness.gateways()) {
+        if (!this.#beats.isSilent(target, gateway)) continue;
+        document.awareness.removeOwner(gateway);
+        this.#parts.onChanged(document);
+      }
+      for (const subscription of document.subscriptions)
+        if (subscription.isLive && subscription.owesAwareness) this.sendAll(subscription);
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.#pool.stop();
+  }
+
+  async #followAndAsk(document: HostedDocument): Promise<void> {
+    const target = this.#targetOf(document);
+    await this.#pool.acquire(target);
+    if (!this.#opened.has(document)) return this.#pool.release(target);
+    // A topic that does not exist has nobody to ask, and a question makes no topics.
+    if ((await this.#parts.stream.identity(target.topic)) === undefined) return;
+    this.#appendRecord(document, ProtocolMessageType.QueryAwareness, EMPTY_QUERY);
+  }
+
+  #targetOf(document: HostedDocument): TopicPartition {
+    return this.#parts.topics.target('awareness', document.id);
+  }
+
+  #listenerOf(target: TopicPartition) {
+    return {
+      onRecord: (record: DeliveredRecord) => this.#receive(target, record),
+      // Awareness is renewed by its clients; a gap heals by itself.
+      onReset: () => undefined,
+    };
+  }
+
+  #receive(target: TopicPartition, record: DeliveredRecord): void {
+    const gateway = record.headers[RecordHeader.Gateway];
+    if (gateway === undefined) return;
+    this.#beats.heard(target, gateway);
+    if (gateway === this.#parts.gatewayId) return;
+    const document = this.#parts.registry.get(record.key as DocumentKey);
+    if (!document) return;
+    const type = record.headers[RecordHeader.Type];
+    if (type === String(ProtocolMessageType.QueryAwareness))
+      this.#append(document, document.awareness.local());
+    else if (type === String(ProtocolMessageType.Awareness))
+      this.#takeForeign(document, gateway, record.value);
+  }
+
+  #takeForeign(document: HostedDocument, gateway: string, value: Uint8Array): void {
+    const envelope = tryDecodeEnvelope(value);
+    const update = envelope.ok ? tryDecodeAwareness(envelope.value.content) : envelope;
+    const states = update.ok ? decodeAwarenessUpdate(update.value) : update;
+    if (!states.ok) return this.#parts.logger.warn({ gateway }, 'awareness record not readable');
+    for (const state of states.value) document.awareness.apply(state, gateway);
+    if (document.awareness.isChanged) this.#parts.onChanged(document);
+  }
+
+  #append(document: HostedDocument, states: readonly AwarenessState[]): void {
+    for (const part of splitAwarenessStates(states))
+      this.#appendRecord(
+        document,
+        ProtocolMessageType.Awareness,
+        encodeAwarenessPayload(encodeAwarenessUpdate(part)),
+      );
+  }
+
+  #appendRecord(document: HostedDocument, type: ProtocolMessageType, payload: Uint8Array): void {
+    const { appender, topics, gatewayId, logger } = this.#parts;
+    const record = {
+      key: document.key,
+      value: this.#envelopeOf(document, payload),
+      headers: {
+        [RecordHeader.Sender]: gatewayId,
+        [RecordHeader.Type]: String(type),
+        [RecordHeader.Gateway]: gatewayId,
+      },
+    };
+    appender
+      .append(this.#targetOf(document), () => topics.spec('awareness', document.id), record, {
+        durability: 'droppable',
+      })
+      // Awareness may be lost: its clients renew it.
+      .catch((error: unknown) => logger.debug({ err: error }, 'awareness not appended'));
+  }
+
+  #frameOf(document: HostedDocument, states: readonly AwarenessState[]): Uint8Array {
+    return encodeEphemeral(
+      [...splitAwarenessStates(states)].map((part) =>
+        this.#envelopeOf(document, encodeAwarenessPayload(encodeAwarenessUpdate(part))),
+      ),
+    );
+  }
+
+  #envelopeOf(document: HostedDocument, payload: Uint8Array): Uint8Array {
+    const { tenantId } = document.id;
+    const metadata = createMetadata({
+      ...document.address,
+      tenantId,
+      senderId: this.#parts.gatewayId,
+      version: 0,
+      timestamp: this.#parts.clock.wallTime(),
+    });
+    return encodeKafkaEnvelope(metadata, payload);
+  }
+}
+
+/**
+ * An id belongs to the connection that brought it. Another connection may take it over only as the same
+ * provider (after a reconnect); one of another gateway may have moved here, which its higher clock shows.
+ */
+function mayTake(
+  subscription: Subscription,
+  owner: object | string | undefined,
+  { state }: AwarenessState,
+): boolean {
+  if (owner === undefined || owner === subscription) return true;
+  if (owner instanceof Subscription) return owner.owner === subscription.owner;
+  return state !== REMOVED_STATE;
+}

@@ -1,0 +1,93 @@
+import type { Config } from '../config.ts';
+import type { Clock } from '../clock.ts';
+import { ChunkAssembler } from '../protocol/chunks.ts';
+import type { CloseCode } from '../protocol/close-codes.ts';
+import type { DocumentKey } from '../protocol/ids.ts';
+import type { NackCode } from '../protocol/nack-codes.ts';
+import type { Subscription } from './hosted-document.ts';
+import { createNack, isOffence, type NackDetails } from './nacks.ts';
+import { Outbox } from './outbox.ts';
+import type { ClientTransport, Identity } from './port.ts';
+
+export interface ClientSessionParts {
+  id: string;
+  identity: Identity;
+  transport: ClientTransport;
+  config: Pick<Config, 'maxQueueBytes' | 'maxFrameBytes' | 'maxUpdateBytes' | 'maxBadMessages'>;
+  clock: Clock;
+  /** The queue has drained after frames of these subscriptions were dropped. */
+  onDrained: (subscriptions: Subscription[]) => void;
+  onClosed: (session: ClientSession) => void;
+}
+
+/** Room for the envelopes around the updates of one message. */
+const ASSEMBLY_ROOM_BYTES = 64 * 1024;
+
+/** One connection: who it is, what it has joined, what waits for it. */
+export class ClientSession {
+  readonly id: string;
+  readonly identity: Identity;
+  readonly outbox: Outbox<Subscription>;
+  readonly chunks: ChunkAssembler;
+  readonly subscriptions = new Map<DocumentKey, Subscription>();
+  /** Joins that have no subscription yet count against the limit of documents too. */
+  readonly joining = new Set<DocumentKey>();
+  readonly #parts: ClientSessionParts;
+  #badMessages = 0;
+  #joins = 0;
+  #isClosed = false;
+
+  constructor(parts: ClientSessionParts) {
+    this.#parts = parts;
+    this.id = parts.id;
+    this.identity = parts.identity;
+    this.chunks = new ChunkAssembler(2 * parts.config.maxUpdateBytes + ASSEMBLY_ROOM_BYTES);
+    this.outbox = new Outbox<Subscription>({
+      transport: parts.transport,
+      clock: parts.clock,
+      maxQueueBytes: parts.config.maxQueueBytes,
+      maxFrameBytes: parts.config.maxFrameBytes,
+      onDropped: (subscription) => {
+        subscription.isLive = false;
+      },
+      onDrained: parts.onDrained,
+      onOverflow: () => this.close('SLOW_CONSUMER'),
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  nextJoin(): number {
+    return ++this.#joins;
+  }
+
+  /** Sends a nack; counts what could not be read and closes a repeated offender. */
+  nack(code: NackCode, details: NackDetails = {}): void {
+    if (this.#isClosed) return;
+    this.outbox.nack(createNack(code, details));
+    if (isOffence(code)) this.offend(code);
+  }
+
+  offend(code: NackCode): void {
+    if (++this.#badMessages >= this.#parts.config.maxBadMessages) this.close('REPEATED_OFFENDER', code);
+  }
+
+  /** Tells the client why, disconnects and gives everything up. Idempotent. */
+  close(code: CloseCode, cause?: NackCode): void {
+    if (this.#isClosed) return;
+    this.#parts.transport.close(code, cause);
+    this.closed();
+  }
+
+  /** The connection has gone. Idempotent. */
+  closed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.outbox.close();
+    this.chunks.reset();
+    this.#parts.onClosed(this);
+    this.subscriptions.clear();
+  }
+}

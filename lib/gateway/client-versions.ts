@@ -1,0 +1,137 @@
+import type { NackCode } from '../protocol/nack-codes.ts';
+import { addVersion, hasVersion, type VersionRanges } from '../protocol/ranges.ts';
+
+/** An update on its way into the log. */
+export interface Attempt {
+  readonly version: number;
+  readonly startedAtMs: number;
+}
+
+export type Admission = { kind: 'admitted' } | { kind: 'in-flight' } | { kind: 'refused'; code: NackCode };
+
+/** Refusals that are remembered; the oldest are forgotten first. */
+const MAX_REFUSED = 1024;
+/** Gaps among the owed versions; a client that resends in order makes one. */
+const MAX_OWED_RANGES = 1024;
+
+/**
+ * What a connection has sent of one document and what has become of it (design rule 11).
+ * A transient nack makes a version owed; while a lower one is owed, later ones get a nack too, so that
+ * the log keeps the client's order.
+ */
+export class ClientVersions {
+  readonly #maxUnacked: number;
+  /** In the order of arrival. */
+  readonly #unacked = new Map<number, Attempt>();
+  readonly #refused = new Map<number, NackCode>();
+  #owed: VersionRanges = [];
+
+  constructor(maxUnacked: number) {
+    this.#maxUnacked = maxUnacked;
+  }
+
+  get unacked(): number {
+    return this.#unacked.size;
+  }
+
+  get lowestOwed(): number | undefined {
+    return this.#owed[0]?.[0];
+  }
+
+  isOwed(version: number): boolean {
+    return hasVersion(this.#owed, version);
+  }
+
+  /** Decides whether a version may be appended now; a transient refusal makes it owed. */
+  admit(version: number): Admission {
+    const refused = this.#refused.get(version);
+    if (refused) return { kind: 'refused', code: refused };
+    if (this.#unacked.has(version)) return { kind: 'in-flight' };
+    const lowest = this.lowestOwed;
+    if (lowest !== undefined && lowest < version) return this.#postpone(version, 'OWED');
+    if (this.#unacked.size >= this.#maxUnacked) return this.#postpone(version, 'TOO_MANY_UNACKED');
+    this.#disown(version);
+    return { kind: 'admitted' };
+  }
+
+  /** For a transient nack that is given before `admit` was asked. */
+  owe(version: number): void {
+    addVersion(this.#owed, version);
+    if (this.#owed.length > MAX_OWED_RANGES) this.#owed.pop();
+  }
+
+  begin(version: number, nowMs: number): Attempt {
+    const attempt = { version, startedAtMs: nowMs };
+    this.#unacked.set(version, attempt);
+    return attempt;
+  }
+
+  /**
+   * An attempt is not known to be in the log: it and what arrived behind it become owed. Returns the
+   * versions to nack, in order; none when the log has delivered it meanwhile.
+   */
+  fail(attempt: Attempt): number[] {
+    if (this.#unacked.get(attempt.version) !== attempt) return [];
+    const versions = [...this.#unacked.keys()];
+    const failed = versions.slice(versions.indexOf(attempt.version));
+    for (const version of failed) {
+      this.#unacked.delete(version);
+      this.owe(version);
+    }
+    return failed;
+  }
+
+  /** The oldest attempt that began before `beforeMs`. */
+  expired(beforeMs: number): Attempt | undefined {
+    const [oldest] = this.#unacked.values();
+    return oldest && oldest.startedAtMs < beforeMs ? oldest : undefined;
+  }
+
+  /** Refused for good on this connection. */
+  refuse(version: number, code: NackCode): void {
+    this.settle(version);
+    this.#refused.set(version, code);
+    if (this.#refused.size > MAX_REFUSED) {
+      const [oldest] = this.#refused.keys();
+      this.#refused.delete(oldest!);
+    }
+  }
+
+  /** Found in the log, or answered for good. */
+  settle(version: number): void {
+    this.#unacked.delete(version);
+    this.#disown(version);
+  }
+
+  settleAll(appended: VersionRanges): void {
+    if (appended.length === 0) return;
+    for (const version of [...this.#unacked.keys()]) {
+      if (hasVersion(appended, version)) this.#unacked.delete(version);
+    }
+    this.#owed = subtract(this.#owed, appended);
+  }
+
+  #postpone(version: number, code: NackCode): Admission {
+    this.owe(version);
+    return { kind: 'refused', code };
+  }
+
+  #disown(version: number): void {
+    if (this.#owed.length > 0 && hasVersion(this.#owed, version))
+      this.#owed = subtract(this.#owed, [[version, version]]);
+  }
+}
+
+/** What is in `ranges` and not in `minus`. */
+function subtract(ranges: VersionRanges, minus: VersionRanges): VersionRanges {
+  let rest: VersionRanges = ranges;
+  for (const [from, to] of minus) {
+    const next: VersionRanges = [];
+    for (const [low, high] of rest) {
+      if (low < from) next.push([low, Math.min(high, from - 1)]);
+      if (high > to) next.push([Math.max(low, to + 1), high]);
+    }
+    rest = next;
+  }
+  return rest;
+}

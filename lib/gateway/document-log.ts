@@ -1,0 +1,210 @@
+import { tryDecodeControl, tryDecodeEnvelope } from '../protocol/envelope.ts';
+import { ProtocolMessageType } from '../protocol/message-types.ts';
+import type { Position } from '../protocol/position.ts';
+import { addVersion, hasVersion, type VersionRanges } from '../protocol/ranges.ts';
+import type { DeliveredRecord } from '../stream/port.ts';
+import { RecordHeader, countHeader, ownerKey } from './record-headers.ts';
+import { EntryRing, type LogEntry } from './ring.ts';
+
+/** What the follow made of a record, for those who wait for it. */
+export type LogEvent =
+  | { kind: 'entry'; entry: LogEntry }
+  | { kind: 'repeat'; entry: LogEntry }
+  | { kind: 'stale'; owner: string; version: number; barrier: Position | undefined };
+
+/** Writers whose versions are remembered; a repeat of a forgotten one is delivered again, which is harmless. */
+const MAX_WRITERS = 4096;
+const HEADER_BYTES = 128;
+
+/**
+ * One document as the follow sees it: which records count, in which generation, with which `previous`.
+ * Epoch and generation are known from the first join answer on (design rule 14, small print); records that
+ * come before it wait, bounded.
+ */
+export class DocumentLog {
+  readonly #maxBytes: number;
+  readonly #partition: number;
+  #ring: EntryRing;
+  #waiting: DeliveredRecord[] = [];
+  #waitingBytes = 0;
+  #epoch: number | undefined;
+  #generation = 1;
+  #barrier: Position | undefined;
+  #previous: number;
+  #incarnation = 0;
+  #seen = new Map<string, VersionRanges>();
+
+  constructor(options: { maxBytes: number; partition: number; heldAfter: number }) {
+    this.#maxBytes = options.maxBytes;
+    this.#partition = options.partition;
+    this.#ring = new EntryRing(options.maxBytes, options.heldAfter);
+    this.#previous = options.heldAfter;
+  }
+
+  /** False until the first answer of the sync source. */
+  get isBased(): boolean {
+    return this.#epoch !== undefined;
+  }
+
+  /** True when records wait for the first answer. */
+  get hasWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** The generation that the follow has reached. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get epoch(): number | undefined {
+    return this.#epoch;
+  }
+
+  /** Counts how often the follow has begun anew: what was asked before that is void. */
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
+  /** False for an answer about another topic than the one that is followed. */
+  fits(position: Position): boolean {
+    return this.#epoch === undefined || this.#epoch === position.epoch;
+  }
+
+  /** The last barrier seen by this follow. */
+  get barrier(): Position | undefined {
+    return this.#barrier;
+  }
+
+  /** Everything after this offset is held. */
+  get heldAfter(): number {
+    return this.#ring.heldAfter;
+  }
+
+  /** The entries after an offset, or undefined when they are not all held (any more). */
+  after(offset: number): LogEntry[] | undefined {
+    return this.isBased ? this.#ring.after(offset) : undefined;
+  }
+
+  /** The follow began anew (another topic, trimmed away): nothing before is known any more. */
+  reset(heldAfter: number): void {
+    this.#ring = new EntryRing(this.#maxBytes, heldAfter);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#epoch = undefined;
+    this.#generation = 1;
+    this.#barrier = undefined;
+    this.#previous = heldAfter;
+    this.#seen.clear();
+    this.#incarnation++;
+  }
+
+  /**
+   * The position of a join answer. Only the first one sets epoch and generation: a later one says nothing
+   * about the records before it. Returns what the waiting records turn out to be.
+   */
+  learn(position: Position): LogEvent[] {
+    // Without a topic there is no epoch yet (NO_EPOCH of the sync source).
+    if (this.isBased || position.epoch === 0) return [];
+    this.#epoch = position.epoch;
+    this.#generation = position.generation;
+    // What lies before the answer is in the answer; its generation is not known here.
+    this.#ring.raise(position.offset);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    return waiting.flatMap((record) => this.take(record) ?? []);
+  }
+
+  /** A record of the follow, in order. Undefined: it does not count, or waits for the first answer. */
+  take(record: DeliveredRecord): LogEvent | undefined {
+    if (!this.isBased) {
+      this.#wait(record);
+      return undefined;
+    }
+    if (record.offset <= this.#ring.heldAfter) return undefined;
+    return record.headers[RecordHeader.Type] === String(ProtocolMessageType.Control)
+      ? this.#takeControl(record)
+      : this.#takeUpdate(record);
+  }
+
+  #wait(record: DeliveredRecord): void {
+    this.#waiting.push(record);
+    this.#waitingBytes += record.value.byteLength + HEADER_BYTES;
+    while (this.#waitingBytes > this.#maxBytes) {
+      const dropped = this.#waiting.shift()!;
+      this.#waitingBytes -= dropped.value.byteLength + HEADER_BYTES;
+      this.#ring.raise(dropped.offset);
+    }
+  }
+
+  #takeControl(record: DeliveredRecord): LogEvent | undefined {
+    const envelope = tryDecodeEnvelope(record.value);
+    if (!envelope.ok || envelope.value.type !== ProtocolMessageType.Control) return undefined;
+    const control = tryDecodeControl(envelope.value.content);
+    if (!control.ok || control.value.op !== 'barrier') return undefined;
+    // A barrier may come twice or late: it counts only if it raises the generation.
+    if (control.value.generation <= this.#generation) return undefined;
+    this.#generation = control.value.generation;
+    this.#seen.clear();
+    this.#barrier = this.#positionAt(record.offset);
+    return this.#deliver(record, { owner: '', version: 0 });
+  }
+
+  #takeUpdate(record: DeliveredRecord): LogEvent | undefined {
+    const version = countHeader(record.headers, RecordHeader.Version);
+    const generation = countHeader(record.headers, RecordHeader.Generation);
+    const owner = ownerKey(record.headers);
+    if (version === undefined || generation === undefined || owner === undefined) return undefined;
+    if (generation < this.#generation) return { kind: 'stale', owner, version, barrier: this.#barrier };
+    // Nobody can have edited a state that has not begun.
+    if (generation > this.#generation) return undefined;
+    const seen = this.#versionsOf(owner);
+    if (hasVersion(seen, version)) {
+      const position = this.#positionAt(record.offset);
+      const entry = { position, previous: this.#previous, envelope: record.value, owner, version };
+      return { kind: 'repeat', entry };
+    }
+    addVersion(seen, version);
+    return this.#deliver(record, { owner, version });
+  }
+
+  #deliver(record: DeliveredRecord, writer: { owner: string; version: number }): LogEvent {
+    const entry: LogEntry = {
+      position: this.#positionAt(record.offset),
+      previous: this.#previous,
+      envelope: detached(record.value),
+      owner: writer.owner,
+      version: writer.version,
+    };
+    this.#previous = record.offset;
+    this.#ring.push(entry);
+    return { kind: 'entry', entry };
+  }
+
+  #positionAt(offset: number): Position {
+    return {
+      generation: this.#generation,
+      epoch: this.#epoch ?? 0,
+      partition: this.#partition,
+      offset,
+    };
+  }
+
+  #versionsOf(owner: string): VersionRanges {
+    let versions = this.#seen.get(owner);
+    if (!versions) {
+      versions = [];
+      this.#seen.set(owner, versions);
+      if (this.#seen.size > MAX_WRITERS) {
+        const [oldest] = this.#seen.keys();
+        this.#seen.delete(oldest!);
+      }
+    }
+    return versions;
+  }
+}
+
+/** A small view must not keep the whole buffer of a fetch alive as long as it lies in the ring. */
+function detached(value: Uint8Array): Uint8Array {
+  return value.buffer.byteLength - value.byteLength > HEADER_BYTES * 64 ? value.slice() : value;
+}

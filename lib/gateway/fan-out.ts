@@ -1,0 +1,130 @@
+import type { Clock } from '../clock.ts';
+import { encodeAcks, encodeEntries } from '../protocol/frames.ts';
+import type { DocumentAddress } from '../protocol/ids.ts';
+import type { HostedDocument, Subscription } from './hosted-document.ts';
+import type { LogEvent } from './document-log.ts';
+import { createNack } from './nacks.ts';
+import type { SharedFrame } from './port.ts';
+import type { LogEntry } from './ring.ts';
+import { shareFrame } from './shared-frame.ts';
+
+export interface FanOutParts {
+  clock: Clock;
+  /** The document's awareness is sent after its entries. */
+  flushAwareness: (document: HostedDocument) => void;
+  /** Records wait, but nobody has said yet in which generation and epoch: somebody has to ask. */
+  onUnbased: (document: HostedDocument) => void;
+}
+
+/**
+ * Collects what the follow brings and sends it once for each tick: one entries frame for each document,
+ * encoded once for all its subscriptions.
+ */
+export class FanOut {
+  readonly #parts: FanOutParts;
+  #dirty = new Set<HostedDocument>();
+
+  constructor(parts: FanOutParts) {
+    this.#parts = parts;
+  }
+
+  schedule(document: HostedDocument): void {
+    if (this.#dirty.size === 0) this.#parts.clock.setImmediate(() => this.flush());
+    this.#dirty.add(document);
+  }
+
+  /** Sends everything that is waiting now. */
+  flush(): void {
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    for (const document of dirty) {
+      if (document.log.hasWaiting) this.#parts.onUnbased(document);
+      if (document.tick.length > 0) deliverTick(document);
+      this.#parts.flushAwareness(document);
+    }
+  }
+}
+
+function deliverTick(document: HostedDocument): void {
+  const events = document.tick;
+  document.tick = [];
+  const entries: LogEntry[] = [];
+  const byOwner = new Map<string, LogEvent[]>();
+  for (const event of events) {
+    const owner = event.kind === 'stale' ? event.owner : event.entry.owner;
+    if (event.kind === 'entry') entries.push(event.entry);
+    if (owner === '') continue;
+    const own = byOwner.get(owner);
+    if (own) own.push(event);
+    else byOwner.set(owner, [event]);
+  }
+  const whole = new WholeFrame(entries);
+  for (const subscription of document.subscriptions) {
+    const own = byOwner.get(subscription.owner);
+    if (subscription.isLive && entries.length > 0) sendTick(subscription, whole, own);
+    if (own) settleOwn(subscription, own);
+  }
+}
+
+/** The frame that most subscriptions get, encoded when the first one needs it. */
+class WholeFrame {
+  readonly entries: LogEntry[];
+  #frame: SharedFrame | undefined;
+
+  constructor(entries: LogEntry[]) {
+    this.entries = entries;
+  }
+
+  get frame(): SharedFrame {
+    this.#frame ??= shareFrame(encodeEntries(this.entries));
+    return this.#frame;
+  }
+}
+
+function sendTick(subscription: Subscription, whole: WholeFrame, own: LogEvent[] | undefined): void {
+  const { entries } = whole;
+  const isPartial = entries[0]!.position.offset <= subscription.deliverAfter;
+  if (isPartial || own) {
+    const rest = isPartial
+      ? entries.filter(({ position }) => position.offset > subscription.deliverAfter)
+      : entries;
+    if (isPartial || rest.every(({ owner }) => owner === subscription.owner)) {
+      sendEntries(subscription, rest);
+      return;
+    }
+  }
+  send(subscription, whole.frame, entries.at(-1)!);
+}
+
+/** Entries to one subscription in a frame of its own; acks when all of them are its own. */
+export function sendEntries(subscription: Subscription, entries: readonly LogEntry[]): void {
+  const last = entries.at(-1);
+  if (!last) return;
+  const isOwn = entries.every(({ owner }) => owner === subscription.owner);
+  const bytes = isOwn ? encodeAcks(subscription.document.address, entries) : encodeEntries(entries);
+  send(subscription, shareFrame(bytes), last);
+}
+
+function send(subscription: Subscription, frame: SharedFrame, last: LogEntry): void {
+  subscription.generation = last.position.generation;
+  subscription.outbox.send(subscription, frame, last.position);
+}
+
+/** What the log says about the subscription's own updates, beside the entries. */
+function settleOwn(subscription: Subscription, own: readonly LogEvent[]): void {
+  const { document, outbox, versions } = subscription;
+  const address: DocumentAddress = document.address;
+  const repeats: LogEntry[] = [];
+  for (const event of own) {
+    const version = event.kind === 'stale' ? event.version : event.entry.version;
+    versions.settle(version);
+    if (event.kind === 'repeat' && event.entry.position.offset > subscription.deliverAfter)
+      repeats.push(event.entry);
+    if (event.kind === 'stale')
+      outbox.nack(createNack('GENERATION_CHANGED', { address, version, position: event.barrier }));
+  }
+  // A repeat is not fanned out again, but its sender waits for the ack.
+  const last = repeats.at(-1);
+  if (last && subscription.isLive)
+    outbox.send(subscription, shareFrame(encodeAcks(address, repeats)), last.position);
+}

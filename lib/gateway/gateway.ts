@@ -1,0 +1,201 @@
+import type { Clock, TimerHandle } from '../clock.ts';
+import type { Config } from '../config.ts';
+import type { Logger } from '../log.ts';
+import type { DocumentAddress } from '../protocol/ids.ts';
+import type { JoinAnswer, LeaveAnswer } from '../protocol/events.ts';
+import { DEFAULT_LIMITS, type ProtocolLimits } from '../protocol/limits.ts';
+import type { Stream } from '../stream/port.ts';
+import type { TopicResolver } from '../stream/topics.ts';
+import type { SyncSource } from '../sync/port.ts';
+import { Appender } from './appender.ts';
+import { AwarenessChannel } from './awareness-channel.ts';
+import { ClientSession } from './client-session.ts';
+import { DocumentHosts } from './document-hosts.ts';
+import { FanOut } from './fan-out.ts';
+import type { HostedDocument, Subscription } from './hosted-document.ts';
+import { Inbound } from './inbound.ts';
+import { Joins } from './joins.ts';
+import type { AccessControl, ClientTransport, Identity, RoomRegistry } from './port.ts';
+import { DefaultRoomRegistry } from './room-registry.ts';
+import type { UpdateChecker } from './update-check.ts';
+import { UpdateDoor } from './update-door.ts';
+
+export interface GatewayParts {
+  config: Config;
+  clock: Clock;
+  logger: Logger;
+  stream: Stream;
+  topics: TopicResolver;
+  sync: SyncSource;
+  access: AccessControl;
+  checker: UpdateChecker;
+  randomId: () => string;
+  registry?: RoomRegistry<HostedDocument>;
+}
+
+/** A document and a follow without subscriptions last this long: a page that is loaded again finds them. */
+const LINGER_MS = 10_000;
+const MAKE_TOPIC_INTERVAL_MS = 50;
+
+/** The gateway without its transports: sessions in, the log in the middle, frames out. Holds no Y.Doc. */
+export class Gateway {
+  readonly registry: RoomRegistry<HostedDocument>;
+  readonly access: AccessControl;
+  readonly #parts: GatewayParts;
+  readonly #sessions = new Set<ClientSession>();
+  readonly #hosts: DocumentHosts;
+  readonly #awareness: AwarenessChannel;
+  readonly #fanOut: FanOut;
+  readonly #joins: Joins;
+  readonly #inbound: Inbound;
+  readonly #updates: UpdateDoor;
+  readonly #timers = new Map<string, TimerHandle>();
+  #isStopped = false;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.access = parts.access;
+    this.registry = parts.registry ?? new DefaultRoomRegistry<HostedDocument>();
+    const { config, clock } = parts;
+    const shared = { ...parts, registry: this.registry, lingerMs: LINGER_MS, limits: limitsOf(config) };
+    const appender = new Appender({
+      ...shared,
+      controlTopic: parts.topics.controlTopic,
+      knownTopics: parts.topics.staticTopics.map(({ topic }) => topic),
+      makeIntervalMs: MAKE_TOPIC_INTERVAL_MS,
+      maxMakeWaitMs: config.appendTimeoutMs,
+    });
+    const fanOut = new FanOut({
+      clock,
+      flushAwareness: (document) => this.#awareness.flush(document),
+      onUnbased: (document) => this.#resumeAll(document, 'live'),
+    });
+    this.#fanOut = fanOut;
+    this.#awareness = new AwarenessChannel({
+      ...shared,
+      appender,
+      gatewayId: parts.randomId(),
+      beatTimeoutMs: config.beatTimeoutMs,
+      onChanged: (document) => fanOut.schedule(document),
+    });
+    this.#hosts = new DocumentHosts({
+      ...shared,
+      ringBytes: config.ringBytes,
+      onEvent: (document) => fanOut.schedule(document),
+      onReset: (document) => this.#resumeAll(document, 'all'),
+    });
+    this.#joins = new Joins({
+      ...shared,
+      ...config,
+      hosts: this.#hosts,
+      onState: (subscription) => this.#awareness.sendAll(subscription),
+      onEvent: ({ document }) => fanOut.schedule(document),
+      onSubscribed: ({ document }) => this.#awareness.open(document),
+      onLeft: (subscription) => this.#awareness.left(subscription),
+    });
+    this.#updates = new UpdateDoor({
+      ...shared,
+      appender,
+      maxWaitingBytes: config.maxQueueBytes,
+      appendTimeoutMs: config.appendTimeoutMs,
+    });
+    this.#inbound = new Inbound({
+      ...shared,
+      joins: this.#joins,
+      awareness: this.#awareness,
+      updates: this.#updates,
+    });
+    this.registry.onRemove((document) => this.#awareness.close(document));
+  }
+
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  /** Makes or checks the topics of the start; fails with STREAM_PARTITIONS_CHANGED and the like. */
+  async start(): Promise<void> {
+    const { stream, topics, config } = this.#parts;
+    await stream.ensureTopics(topics.staticTopics);
+    this.#every('expire', Math.max(50, config.appendTimeoutMs / 10), () => this.#updates.expire());
+    this.#every('beat', config.beatIntervalMs, () => this.#awareness.beat());
+  }
+
+  /** A connection that has passed the handshake. */
+  open(transport: ClientTransport, identity: Identity): ClientSession {
+    const { config, clock, randomId } = this.#parts;
+    const session = new ClientSession({
+      id: randomId(),
+      identity,
+      transport,
+      config,
+      clock,
+      onDrained: (subscriptions) => {
+        for (const subscription of subscriptions) this.#joins.resume(subscription);
+      },
+      onClosed: (closed) => this.#closed(closed),
+    });
+    this.#sessions.add(session);
+    if (this.#isStopped) session.close('SERVER_STOPPING');
+    return session;
+  }
+
+  /** Answers exactly once. */
+  join(session: ClientSession, request: unknown, answer: (answer: JoinAnswer) => void): void {
+    if (session.isClosed) return;
+    void this.#joins.join(session, request, answer);
+  }
+
+  leave(session: ClientSession, address: DocumentAddress | unknown): LeaveAnswer {
+    return this.#joins.leave(session, address);
+  }
+
+  receive(session: ClientSession, frame: unknown): void {
+    this.#inbound.frame(session, frame);
+  }
+
+  /** Tells every connection, then ends follows and timers. What was received is still appended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+    for (const session of [...this.#sessions]) session.close('SERVER_STOPPING');
+    // The other gateways are told at once who has gone.
+    this.#fanOut.flush();
+    await this.#hosts.stop();
+    await this.#awareness.stop();
+    await this.#parts.checker.close();
+  }
+
+  #closed(session: ClientSession): void {
+    this.#sessions.delete(session);
+    for (const subscription of [...session.subscriptions.values()]) this.#joins.end(session, subscription);
+  }
+
+  /** Every subscription needs a state of the gateway's own; those under way get one anyway. */
+  #resumeAll(document: HostedDocument, which: 'live' | 'all'): void {
+    const subscriptions: Subscription[] = [...document.subscriptions];
+    for (const subscription of subscriptions) {
+      if (which === 'live' && !subscription.isLive) continue;
+      subscription.isLive = false;
+      this.#joins.resume(subscription);
+    }
+  }
+
+  #every(name: string, intervalMs: number, work: () => void): void {
+    const timer = this.#parts.clock.setTimeout(() => {
+      this.#every(name, intervalMs, work);
+      work();
+    }, intervalMs);
+    this.#timers.set(name, timer);
+  }
+}
+
+function limitsOf(config: Config): ProtocolLimits {
+  return {
+    maxMetadataBytes: config.maxMetadataBytes,
+    maxIdBytes: DEFAULT_LIMITS.maxIdBytes,
+    maxUpdateBytes: config.maxUpdateBytes,
+    maxFrameBytes: config.maxFrameBytes,
+    maxDocumentsPerSocket: config.maxDocumentsPerSocket,
+  };
+}

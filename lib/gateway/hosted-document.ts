@@ -1,0 +1,82 @@
+import type { DocumentAddress, DocumentId, DocumentKey } from '../protocol/ids.ts';
+import type { Position } from '../protocol/position.ts';
+import type { TopicPartition } from '../stream/port.ts';
+import { AwarenessStates } from './awareness-states.ts';
+import { ClientVersions } from './client-versions.ts';
+import type { DocumentLog, LogEvent } from './document-log.ts';
+import type { Outbox } from './outbox.ts';
+import type { DocumentAccess, Identity, RoomMember } from './port.ts';
+import { ownerOf } from './record-headers.ts';
+
+/** A document with at least one subscription at this gateway (or one that lingers after the last). */
+export class HostedDocument implements RoomMember {
+  readonly id: DocumentId;
+  readonly key: DocumentKey;
+  readonly target: TopicPartition;
+  readonly log: DocumentLog;
+  readonly awareness = new AwarenessStates();
+  readonly subscriptions = new Set<Subscription>();
+  /** What the follow brought since the last flush. */
+  tick: LogEvent[] = [];
+
+  constructor(parts: { id: DocumentId; key: DocumentKey; target: TopicPartition; log: DocumentLog }) {
+    this.id = parts.id;
+    this.key = parts.key;
+    this.target = parts.target;
+    this.log = parts.log;
+  }
+
+  get size(): number {
+    return this.subscriptions.size;
+  }
+
+  /** What clients call it. */
+  get address(): DocumentAddress {
+    const { roomId, docId, subdocId } = this.id;
+    return subdocId === undefined ? { roomId, docId } : { roomId, docId, subdocId };
+  }
+}
+
+export interface SubscriptionParts {
+  document: HostedDocument;
+  outbox: Outbox<Subscription>;
+  identity: Identity;
+  senderId: string;
+  access: DocumentAccess;
+  maxUnacked: number;
+}
+
+/** One connection's view of one document. */
+export class Subscription {
+  readonly document: HostedDocument;
+  readonly outbox: Outbox<Subscription>;
+  readonly identity: Identity;
+  readonly senderId: string;
+  /** Compares with the owner of a log entry. */
+  readonly owner: string;
+  readonly versions: ClientVersions;
+  access: DocumentAccess;
+  /** Gets the fan-out. False until a state has been sent, and after its queue has been dropped. */
+  isLive = false;
+  /** A join or resume is under way: one at a time. */
+  isJoining = false;
+  isClosed = false;
+  /** Entries up to here are in the state that was sent. */
+  deliverAfter = -1;
+  /** Position of what was last handed to the connection; a resume begins here. */
+  sent: Position | undefined;
+  /** Generation of the last state sent: that of updates which name none. */
+  generation = 1;
+  /** Awareness could not be sent in time: all states go out once the queue is empty. */
+  owesAwareness = false;
+
+  constructor(parts: SubscriptionParts) {
+    this.document = parts.document;
+    this.outbox = parts.outbox;
+    this.identity = parts.identity;
+    this.senderId = parts.senderId;
+    this.owner = ownerOf(parts.senderId, parts.identity.userId);
+    this.access = parts.access;
+    this.versions = new ClientVersions(parts.maxUnacked);
+  }
+}

@@ -1,0 +1,72 @@
+import type { CloseCode } from '../protocol/close-codes.ts';
+import type { Nack } from '../protocol/events.ts';
+import type { DocumentId, DocumentKey } from '../protocol/ids.ts';
+import type { NackCode } from '../protocol/nack-codes.ts';
+
+/** Who a connection belongs to; decided at the handshake, never taken from a message. */
+export interface Identity {
+  tenantId: string;
+  userId?: string;
+}
+
+export interface DocumentAccess {
+  read: boolean;
+  write: boolean;
+}
+
+/** The one question about permissions: may this user use this document? Answers are cached by the adapter. */
+export interface AccessControl {
+  /** A refused connection gets the code as a typed `connect_error` before anything else happens. */
+  identify(auth: unknown): Promise<{ ok: true; identity: Identity } | { ok: false; code: NackCode }>;
+  mayUse(identity: Identity, document: DocumentId): DocumentAccess | Promise<DocumentAccess>;
+}
+
+/**
+ * A frame that may go to many connections; it is encoded once for each wire form, at its first use.
+ * `wireForms` belongs to the transports.
+ */
+export interface SharedFrame {
+  readonly bytes: Uint8Array;
+  readonly wireForms: Map<string, unknown>;
+}
+
+/** One connection as the gateway sees it. Only the transport knows Socket.IO. Sends keep their order. */
+export interface ClientTransport {
+  send(frame: SharedFrame): void;
+  nack(nack: Nack): void;
+  /** Says why (`protocol-close`), then disconnects. Idempotent. */
+  close(code: CloseCode, cause?: NackCode): void;
+  /** Bytes handed over that the network has not taken yet. */
+  queuedBytes(): number;
+  /** Called whenever some of them have left; may be called without need. */
+  onDrain(callback: () => void): void;
+}
+
+/** What the registry knows of a document. */
+export interface RoomMember {
+  readonly id: DocumentId;
+  readonly key: DocumentKey;
+  /** Subscriptions: one for each connection that joined it. */
+  readonly size: number;
+}
+
+export interface RoomView {
+  tenantId: string;
+  roomId: string;
+  documents: { docId: string; subdocId?: string; subscriptions: number }[];
+}
+
+/** Rooms → documents → subscriptions of this process. */
+export interface RoomRegistry<Member extends RoomMember = RoomMember> {
+  get(key: DocumentKey): Member | undefined;
+  /** Replaces a member of the same key. */
+  add(member: Member): void;
+  /** Does nothing when it is not there (any more). */
+  remove(member: Member): void;
+  /** Called after a document has been removed; returns how to stop that. */
+  onRemove(hook: (member: Member) => void): () => void;
+  readonly rooms: number;
+  members(): IterableIterator<Member>;
+  /** At most `limit` rooms, for an operator to look at. */
+  inspect(limit: number): RoomView[];
+}

@@ -1,0 +1,91 @@
+import type { Socket } from 'socket.io';
+import { SocketEvent } from '../protocol/events.ts';
+import type { SharedFrame } from './port.ts';
+
+/*
+ * One Socket.IO binary event as it stands on a WebSocket, made once and written to every connection as it is
+ * (Socket.IO itself builds binary frames anew for each one; measurement in bench/RESULTS.md):
+ *
+ *   text frame    0x81 length "451-" ["protocol-message",{"_placeholder":true,"num":0}]
+ *                 (4 = engine.io message, 5 = Socket.IO binary event, 1 attachment)
+ *   binary frame  0x82 length bytes
+ */
+
+const HEADER_TEXT = Buffer.from(`451-["${SocketEvent.Message}",{"_placeholder":true,"num":0}]`);
+const FIN_TEXT = 0x81;
+const FIN_BINARY = 0x82;
+const WIRE_FORM = 'websocket';
+
+/** The parts of engine.io's and ws's connection that the fast path needs; none of them is in their types. */
+interface RawTransport {
+  name: string;
+  writable: boolean;
+  perMessageDeflate?: unknown;
+  socket?: {
+    readyState: number;
+    bufferedAmount: number;
+    _socket?: { write(data: Uint8Array): boolean; writable: boolean };
+    _sender?: { _bufferedBytes?: number; _queue?: unknown[] };
+  };
+}
+
+interface RawConnection {
+  readyState: string;
+  upgrading: boolean;
+  upgraded: boolean;
+  writeBuffer: { data?: string | Uint8Array }[];
+  transport: RawTransport;
+}
+
+const WEBSOCKET_OPEN = 1;
+
+/**
+ * Writes the frame past Socket.IO; false when that could break the order or the protocol: another transport,
+ * an upgrade under way, something of the same connection still being sent. The caller then emits as usual.
+ */
+export function writePrebuilt(socket: Socket, frame: SharedFrame): boolean {
+  const connection = socket.conn as unknown as RawConnection;
+  const { transport } = connection;
+  if (transport.name !== 'websocket' || !transport.writable || connection.upgrading) return false;
+  if (connection.readyState !== 'open' || connection.writeBuffer.length > 0 || !socket.connected)
+    return false;
+  const ws = transport.socket;
+  if (ws?.readyState !== WEBSOCKET_OPEN || transport.perMessageDeflate) return false;
+  if (!ws._socket?.writable || (ws._sender?._queue?.length ?? 0) > 0) return false;
+  ws._socket.write(wireForm(frame));
+  return true;
+}
+
+/** Bytes that the network has not taken yet. */
+export function queuedBytesOf(socket: Socket): number {
+  const { writeBuffer, transport } = socket.conn as unknown as RawConnection;
+  let bytes = transport.socket?.bufferedAmount ?? 0;
+  for (const { data } of writeBuffer) if (data !== undefined) bytes += data.length;
+  return bytes;
+}
+
+function wireForm(frame: SharedFrame): Uint8Array {
+  const known = frame.wireForms.get(WIRE_FORM);
+  if (known) return known as Uint8Array;
+  const { bytes } = frame;
+  const head = frameHead(FIN_TEXT, HEADER_TEXT.byteLength);
+  const binaryHead = frameHead(FIN_BINARY, bytes.byteLength);
+  const built = Buffer.concat([head, HEADER_TEXT, binaryHead, bytes]);
+  frame.wireForms.set(WIRE_FORM, built);
+  return built;
+}
+
+/** RFC 6455, 5.2: server frames are not masked. */
+function frameHead(opcode: number, length: number): Buffer {
+  if (length < 126) return Buffer.from([opcode, length]);
+  if (length < 65_536) {
+    const head = Buffer.from([opcode, 126, 0, 0]);
+    head.writeUInt16BE(length, 2);
+    return head;
+  }
+  const head = Buffer.alloc(10);
+  head[0] = opcode;
+  head[1] = 127;
+  head.writeBigUInt64BE(BigInt(length), 2);
+  return head;
+}

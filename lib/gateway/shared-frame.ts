@@ -1,0 +1,5 @@
+import type { SharedFrame } from './port.ts';
+
+export function shareFrame(bytes: Uint8Array): SharedFrame {
+  return { bytes, wireForms: new Map() };
+}

@@ -1,0 +1,156 @@
+import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import { Server, type Socket } from 'socket.io';
+import type { Config } from '../config.ts';
+import type { Logger } from '../log.ts';
+import { CLOSE_CODES, type CloseCode, type CloseNotice } from '../protocol/close-codes.ts';
+import { SocketEvent, type Nack } from '../protocol/events.ts';
+import { NACK_CODES, type NackCode } from '../protocol/nack-codes.ts';
+import type { Gateway } from './gateway.ts';
+import type { ClientTransport, Identity, SharedFrame } from './port.ts';
+import { queuedBytesOf, writePrebuilt } from './prebuilt-frame.ts';
+
+export interface SocketServerParts {
+  config: Config;
+  logger: Logger;
+  httpServer: HttpServer;
+  /** Undefined until the gateway can serve: connections are refused, transiently. */
+  gateway: () => Gateway | undefined;
+}
+
+export interface SocketServer {
+  /** Closes what is still open. */
+  close(): Promise<void>;
+}
+
+/** Polling sends binary as base64, and a packet has a head. */
+const BASE64_FACTOR = 1.4;
+const PACKET_ROOM_BYTES = 16 * 1024;
+
+/** Socket.IO on the namespace `/` with the default parser, so that any client of any language can connect. */
+export function openSocketServer({ config, logger, httpServer, gateway }: SocketServerParts): SocketServer {
+  const origins = config.corsOrigins.includes('*') ? '*' : [...config.corsOrigins];
+  const io = new Server(httpServer, {
+    serveClient: false,
+    perMessageDeflate: false,
+    httpCompression: false,
+    pingInterval: config.pingIntervalMs,
+    pingTimeout: config.pingTimeoutMs,
+    maxHttpBufferSize: Math.ceil(config.maxFrameBytes * BASE64_FACTOR) + PACKET_ROOM_BYTES,
+    cors: { origin: origins },
+    allowRequest: (request, decide) => {
+      const isAllowed = isAllowedOrigin(request, config.corsOrigins);
+      decide(isAllowed ? null : 'origin not allowed', isAllowed);
+    },
+  });
+
+  io.use((socket, next) => {
+    const running = gateway();
+    if (!running) return next(connectError('UNAVAILABLE'));
+    running.access.identify(socket.handshake.auth).then(
+      (result) => {
+        if (!result.ok) return next(connectError(result.code));
+        (socket.data as { identity?: Identity }).identity = result.identity;
+        next();
+      },
+      (error: unknown) => {
+        logger.warn({ err: error }, 'identification failed');
+        next(connectError('UNAVAILABLE'));
+      },
+    );
+  });
+  io.on('connection', (socket) => {
+    const running = gateway();
+    const { identity } = socket.data as { identity?: Identity };
+    if (running && identity) serve(socket, { running, identity, logger });
+    else socket.disconnect(true);
+  });
+  return {
+    close: async () => {
+      await io.close();
+    },
+  };
+}
+
+interface Served {
+  running: Gateway;
+  identity: Identity;
+  logger: Logger;
+}
+
+function serve(socket: Socket, { running, identity, logger }: Served): void {
+  const session = running.open(new SocketTransport(socket), identity);
+  // Whatever a client sends must not throw into the event loop.
+  const guarded = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      logger.error({ err: error, session: session.id }, 'message handler failed');
+      session.nack('UNAVAILABLE');
+    }
+  };
+  socket.on(SocketEvent.Message, (frame: unknown) => guarded(() => running.receive(session, frame)));
+  socket.on(SocketEvent.Join, (request: unknown, answer: unknown) =>
+    guarded(() => {
+      if (typeof answer !== 'function') return session.nack('BAD_REQUEST');
+      running.join(session, request, (result) => void answer(result));
+    }),
+  );
+  socket.on(SocketEvent.Leave, (address: unknown, answer: unknown) =>
+    guarded(() => {
+      if (typeof answer !== 'function') return session.nack('BAD_REQUEST');
+      answer(running.leave(session, address));
+    }),
+  );
+  socket.on('disconnect', () => guarded(() => session.closed()));
+}
+
+/** One Socket.IO connection. Frames take the prebuilt path where that keeps the order. */
+class SocketTransport implements ClientTransport {
+  readonly #socket: Socket;
+  #isClosed = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  send(frame: SharedFrame): void {
+    if (!writePrebuilt(this.#socket, frame)) this.#socket.emit(SocketEvent.Message, asBuffer(frame.bytes));
+  }
+
+  nack(nack: Nack): void {
+    this.#socket.emit(SocketEvent.Nack, nack);
+  }
+
+  close(code: CloseCode, cause?: NackCode): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const notice: CloseNotice = { code, ...CLOSE_CODES[code], ...(cause ? { cause } : {}) };
+    this.#socket.emit(SocketEvent.Close, notice);
+    this.#socket.disconnect(true);
+  }
+
+  queuedBytes(): number {
+    return queuedBytesOf(this.#socket);
+  }
+
+  onDrain(callback: () => void): void {
+    this.#socket.conn.on('drain', callback);
+  }
+}
+
+/** engine.io encodes binary for polling by Buffer methods. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function connectError(code: NackCode): Error {
+  const { message, permanent } = NACK_CODES[code];
+  return Object.assign(new Error(message), { data: { code, message, permanent } });
+}
+
+/** A browser names the page's origin; other clients name none. WebSockets know no CORS, so it is checked here. */
+function isAllowedOrigin({ headers }: IncomingMessage, allowed: readonly string[]): boolean {
+  const { origin, host } = headers;
+  if (origin === undefined || allowed.includes('*') || allowed.includes(origin)) return true;
+  return URL.canParse(origin) && new URL(origin).host === host;
+}

@@ -1,0 +1,42 @@
+import { encodeKafkaEnvelope } from '../protocol/envelope.ts';
+import { decoded, failed, type Decoded } from '../protocol/failures.ts';
+import type { ProtocolLimits } from '../protocol/limits.ts';
+import { SERVER_KEYS, type Metadata } from '../protocol/metadata.ts';
+import type { Identity } from './port.ts';
+
+const SERVER_OWNED: ReadonlySet<string> = new Set<string>([...SERVER_KEYS, 'timestamp']);
+
+export interface Stamp {
+  identity: Identity;
+  generation: number;
+  wallTimeMs: number;
+}
+
+/**
+ * The envelope as it goes into the log: the keys that the server owns are its own, unknown keys stay, the
+ * payload stays byte for byte (design rule 2). Fails when the stamped metadata exceed the limit.
+ */
+export function stampEnvelope(
+  { metadata, payload }: { metadata: Metadata; payload: Uint8Array },
+  { identity, generation, wallTimeMs }: Stamp,
+  limits: ProtocolLimits,
+): Decoded<Uint8Array> {
+  const stamped: Record<string, unknown> = {};
+  for (const key of Object.keys(metadata)) {
+    if (!SERVER_OWNED.has(key)) set(stamped, key, metadata[key]);
+  }
+  stamped.timestamp = wallTimeMs;
+  stamped.generation = generation;
+  stamped.tenantId = identity.tenantId;
+  if (identity.userId !== undefined) stamped.userId = identity.userId;
+  const json = new TextEncoder().encode(JSON.stringify(stamped));
+  if (json.byteLength > limits.maxMetadataBytes) return failed('METADATA_TOO_LARGE');
+  return decoded(encodeKafkaEnvelope(stamped as Metadata, payload));
+}
+
+/** A key named `__proto__` is data like any other. */
+function set(target: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__')
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  else target[key] = value;
+}

@@ -1,0 +1,199 @@
+import type { Clock } from '../clock.ts';
+import { isAppError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { Message } from '../protocol/envelope.ts';
+import type { ProtocolLimits } from '../protocol/limits.ts';
+import { ProtocolMessageType } from '../protocol/message-types.ts';
+import { NACK_CODES, type NackCode } from '../protocol/nack-codes.ts';
+import type { StreamRecord } from '../stream/port.ts';
+import type { TopicResolver } from '../stream/topics.ts';
+import type { Appender } from './appender.ts';
+import type { ClientSession } from './client-session.ts';
+import type { Attempt } from './client-versions.ts';
+import type { Subscription } from './hosted-document.ts';
+import type { NackDetails } from './nacks.ts';
+import { RecordHeader } from './record-headers.ts';
+import { stampEnvelope } from './stamp.ts';
+import type { CheckResult, UpdateChecker } from './update-check.ts';
+
+/** A sync message that carries an update. */
+export interface UpdateMessage extends Message {
+  /** The Yjs update, a view. */
+  body: Uint8Array;
+}
+
+export interface UpdateDoorParts {
+  clock: Clock;
+  logger: Logger;
+  limits: ProtocolLimits;
+  checker: UpdateChecker;
+  appender: Appender;
+  topics: TopicResolver;
+  /** Bytes that may wait behind a check of one (connection, document). */
+  maxWaitingBytes: number;
+  appendTimeoutMs: number;
+}
+
+/** What waits behind an update in the worker thread: the order of arrival is kept. */
+interface Lane {
+  waiting: UpdateMessage[];
+  bytes: number;
+}
+
+interface Arrival {
+  session: ClientSession;
+  subscription: Subscription;
+  message: UpdateMessage;
+}
+
+/** Permission → generation → order → size → decodable → stamp → append, in the order of arrival (design rules 2, 11). */
+export class UpdateDoor {
+  readonly #parts: UpdateDoorParts;
+  /** Only subscriptions with a check under way. */
+  readonly #lanes = new Map<Subscription, Lane>();
+  /** Subscriptions that may have something unacked, for the time limit. */
+  readonly #unacked = new Map<Subscription, ClientSession>();
+
+  constructor(parts: UpdateDoorParts) {
+    this.#parts = parts;
+  }
+
+  receive(session: ClientSession, subscription: Subscription, message: UpdateMessage): void {
+    const lane = this.#lanes.get(subscription);
+    if (!lane) return this.#process({ session, subscription, message });
+    const bytes = message.payload.byteLength;
+    if (lane.bytes + bytes > this.#parts.maxWaitingBytes) {
+      subscription.versions.owe(message.metadata.version);
+      return this.#nack({ session, subscription, message }, 'OVERLOADED');
+    }
+    lane.bytes += bytes;
+    lane.waiting.push(message);
+  }
+
+  /** Nacks what the follow has not delivered within the time limit. To be called regularly. */
+  expire(): void {
+    const before = this.#parts.clock.now() - this.#parts.appendTimeoutMs;
+    for (const [subscription, session] of this.#unacked) {
+      const expired = subscription.versions.expired(before);
+      if (expired) this.#fail(session, subscription, { attempt: expired, code: 'APPEND_TIMEOUT' });
+      if (subscription.versions.unacked === 0 || subscription.isClosed) this.#unacked.delete(subscription);
+    }
+  }
+
+  #process(arrival: Arrival): void {
+    const { subscription, message } = arrival;
+    const refusal = this.#refusalOf(arrival);
+    if (refusal) return this.#refuse(arrival, refusal.code, refusal.details);
+    const admission = subscription.versions.admit(message.metadata.version);
+    if (admission.kind === 'in-flight') return;
+    if (admission.kind === 'refused') return this.#nack(arrival, admission.code);
+    const result = this.#parts.checker.check(message.body);
+    if (typeof result === 'string') this.#append(arrival, result);
+    else void this.#appendAfterCheck(arrival, result);
+  }
+
+  /** Reasons against an update that need no look into its bytes. */
+  #refusalOf({ subscription, message }: Arrival): { code: NackCode; details?: NackDetails } | undefined {
+    const { metadata, body } = message;
+    const { log } = subscription.document;
+    if (metadata.version === 0)
+      return { code: 'BAD_METADATA', details: { message: '`version` of an update begins at 1.' } };
+    if (!subscription.access.write) return { code: 'READ_ONLY' };
+    const generation = metadata.generation ?? subscription.generation;
+    if (generation < log.generation)
+      return { code: 'GENERATION_CHANGED', details: { position: log.barrier ?? subscription.sent } };
+    if (generation > Math.max(log.generation, subscription.generation))
+      return { code: 'BAD_METADATA', details: { message: '`generation` has not begun.' } };
+    if (body.byteLength > this.#parts.limits.maxUpdateBytes) return { code: 'UPDATE_TOO_LARGE' };
+    return undefined;
+  }
+
+  async #appendAfterCheck(arrival: Arrival, check: Promise<CheckResult>): Promise<void> {
+    const lane: Lane = { waiting: [], bytes: 0 };
+    this.#lanes.set(arrival.subscription, lane);
+    this.#append(arrival, await check);
+    this.#lanes.delete(arrival.subscription);
+    for (const [at, message] of lane.waiting.entries()) {
+      this.#process({ ...arrival, message });
+      const next = this.#lanes.get(arrival.subscription);
+      if (!next) continue;
+      // This one went to the worker as well: the rest waits behind it.
+      next.waiting = lane.waiting.slice(at + 1);
+      next.bytes = next.waiting.reduce((sum, { payload }) => sum + payload.byteLength, 0);
+      return;
+    }
+  }
+
+  #append(arrival: Arrival, check: CheckResult): void {
+    const { session, subscription, message } = arrival;
+    const { version } = message.metadata;
+    if (check === 'bad') return this.#refuse(arrival, 'BAD_UPDATE');
+    if (check === 'busy') {
+      subscription.versions.owe(version);
+      return this.#nack(arrival, 'OVERLOADED');
+    }
+    const generation = message.metadata.generation ?? subscription.generation;
+    const { clock, limits, appender, topics } = this.#parts;
+    const stamp = { identity: subscription.identity, generation, wallTimeMs: clock.wallTime() };
+    const envelope = stampEnvelope(message, stamp, limits);
+    if (!envelope.ok) return this.#refuse(arrival, envelope.failure.code);
+    const { document } = subscription;
+    const record = recordOf(subscription, { version, generation, envelope: envelope.value });
+    const attempt = subscription.versions.begin(version, clock.now());
+    this.#unacked.set(subscription, session);
+    appender
+      .append(document.target, () => topics.spec('doc', document.id), record)
+      .catch((error: unknown) => this.#appendFailed(arrival, attempt, error));
+  }
+
+  #appendFailed(arrival: Arrival, attempt: Attempt, error: unknown): void {
+    const { session, subscription } = arrival;
+    this.#parts.logger.warn({ err: error }, 'append failed');
+    if (isAppError(error, 'STREAM_RECORD_TOO_LARGE')) return this.#refuse(arrival, 'UPDATE_TOO_LARGE');
+    const code = isAppError(error, 'STREAM_BUFFER_FULL') ? 'OVERLOADED' : 'APPEND_FAILED';
+    this.#fail(session, subscription, { attempt, code });
+  }
+
+  /** The attempt and what arrived behind it is owed now; nothing that the follow has delivered. */
+  #fail(
+    session: ClientSession,
+    subscription: Subscription,
+    { attempt, code }: { attempt: Attempt; code: NackCode },
+  ): void {
+    for (const version of subscription.versions.fail(attempt)) {
+      if (!subscription.isClosed) session.nack(code, { address: subscription.document.address, version });
+    }
+  }
+
+  #refuse(arrival: Arrival, code: NackCode, details: NackDetails = {}): void {
+    const { subscription, message } = arrival;
+    const { version } = message.metadata;
+    // The barrier speaks of the document, not of this update: it is answered, not refused for ever.
+    if (code === 'GENERATION_CHANGED') subscription.versions.settle(version);
+    else if (NACK_CODES[code].permanent) subscription.versions.refuse(version, code);
+    this.#nack(arrival, code, details);
+  }
+
+  #nack({ session, subscription, message }: Arrival, code: NackCode, details: NackDetails = {}): void {
+    if (subscription.isClosed) return;
+    const { version } = message.metadata;
+    session.nack(code, { address: subscription.document.address, version, ...details });
+  }
+}
+
+function recordOf(
+  { document, identity, senderId }: Subscription,
+  { version, generation, envelope }: { version: number; generation: number; envelope: Uint8Array },
+): StreamRecord {
+  return {
+    key: document.key,
+    value: envelope,
+    headers: {
+      [RecordHeader.Sender]: senderId,
+      [RecordHeader.Version]: String(version),
+      [RecordHeader.Generation]: String(generation),
+      [RecordHeader.Type]: String(ProtocolMessageType.Sync),
+      ...(identity.userId === undefined ? {} : { [RecordHeader.User]: identity.userId }),
+    },
+  };
+}

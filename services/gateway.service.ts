@@ -1,0 +1,140 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import type { Context, Service, ServiceSchema } from 'moleculer';
+import ApiGateway, { type ApiSettingsSchema } from 'moleculer-web';
+import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
+import { createAccessControl } from '../lib/gateway/access-control.ts';
+import { Gateway } from '../lib/gateway/gateway.ts';
+import type { RoomView } from '../lib/gateway/port.ts';
+import { openSocketServer, type SocketServer } from '../lib/gateway/socket-io.ts';
+import { createUpdateChecker } from '../lib/gateway/threaded-update-check.ts';
+import { answerHealth, answerReadiness } from '../lib/http/health.ts';
+import { listen, urlOf } from '../lib/http/listen.ts';
+import { createRemoteSyncSource, JOIN_ACTION } from '../lib/sync/remote.ts';
+
+/** Requests that are still being answered at the stop get this long. */
+const CLOSE_LIMIT_MS = 2_000;
+const MAX_LISTED_ROOMS = 1_000;
+const PAGE_FOLDER = join(import.meta.dirname, '../web/dist');
+
+interface GatewayService extends Service {
+  runtime: Runtime;
+  gateway: Gateway | undefined;
+  httpServer: Server;
+  socketServer: SocketServer | undefined;
+  url: string;
+  httpHandler(request: IncomingMessage, response: ServerResponse): Promise<void>;
+}
+
+async function openGateway(service: GatewayService): Promise<Gateway> {
+  const { config, clock, logger, topics, blobs, randomId, stream } = service.runtime;
+  const gateway = new Gateway({
+    config,
+    clock,
+    logger: logger.child({ part: 'gateway' }),
+    topics,
+    randomId,
+    stream: await stream(),
+    access: createAccessControl(config),
+    checker: createUpdateChecker({ logger, inlineBytes: config.inlineCheckBytes }),
+    sync: createRemoteSyncSource({
+      blobs,
+      timeoutMs: config.joinTimeoutMs,
+      call: (action, params) => service.broker.call(action, params, { timeout: config.joinTimeoutMs }),
+    }),
+  });
+  await gateway.start();
+  return gateway;
+}
+
+/** Joins need fastsync; without it the gateway is up but not ready. */
+function canJoin(service: GatewayService): boolean {
+  const { registry } = service.broker as unknown as {
+    registry: { actions: { isAvailable(action: string): boolean } };
+  };
+  return registry.actions.isAvailable(JOIN_ACTION);
+}
+
+const health =
+  (answer: typeof answerHealth) =>
+  (request: IncomingMessage, response: ServerResponse): Promise<void> =>
+    answer((request as IncomingMessage & { $service: GatewayService }).$service.runtime.health, response);
+
+const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
+  name: 'gateway',
+  mixins: [ApiGateway as unknown as ServiceSchema],
+  settings: {
+    // The server is ours: it also carries Socket.IO, and its stop has an order.
+    server: false,
+    logRequest: null,
+    logRequestParams: null,
+    logResponse: null,
+    logRouteRegistration: null,
+    assets: { folder: PAGE_FOLDER },
+    routes: [
+      {
+        path: '/health',
+        bodyParsers: false,
+        aliases: { 'GET /': health(answerHealth), 'GET /ready': health(answerReadiness) },
+        mappingPolicy: 'restrict',
+      },
+    ],
+  },
+  actions: {
+    /** Rooms, documents and subscriptions of this node, for an operator. */
+    'rooms.list': {
+      params: {
+        $$strict: true,
+        limit: { type: 'number', integer: true, min: 1, max: MAX_LISTED_ROOMS, default: 100 },
+      },
+      handler(this: GatewayService, ctx: Context<{ limit: number }>): RoomView[] {
+        return this.gateway?.registry.inspect(ctx.params.limit) ?? [];
+      },
+    },
+    'connections.count': {
+      params: { $$strict: true },
+      handler(this: GatewayService): { connections: number } {
+        return { connections: this.gateway?.connections ?? 0 };
+      },
+    },
+    'addresses.get': {
+      params: { $$strict: true },
+      handler(this: GatewayService): { url: string } {
+        return { url: this.url };
+      },
+    },
+  },
+  created(this: GatewayService) {
+    const runtime = runtimeOf(this.broker);
+    this.runtime = runtime;
+    runtime.health.register('gateway', () => ({
+      ready: this.gateway !== undefined && canJoin(this),
+      connections: this.gateway?.connections ?? 0,
+      rooms: this.gateway?.registry.rooms ?? 0,
+    }));
+    this.httpServer = createServer((request, response) => void this.httpHandler(request, response));
+    this.socketServer = openSocketServer({
+      config: runtime.config,
+      logger: runtime.logger,
+      httpServer: this.httpServer,
+      gateway: () => this.gateway,
+    });
+  },
+  async started(this: GatewayService) {
+    const { config, logger } = this.runtime;
+    this.gateway = await openGateway(this);
+    this.url = urlOf(config.host, await listen(this.httpServer, config.host, config.port));
+    this.broker.metadata.gatewayUrl = this.url;
+    logger.info({ url: this.url }, 'gateway listening');
+  },
+  async stopped(this: GatewayService) {
+    const gateway = this.gateway;
+    this.gateway = undefined;
+    await gateway?.stop();
+    const forced = this.runtime.clock.setTimeout(() => this.httpServer.closeAllConnections(), CLOSE_LIMIT_MS);
+    await this.socketServer?.close();
+    forced.cancel();
+  },
+};
+
+export default schema;
