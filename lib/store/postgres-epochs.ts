@@ -33,6 +33,11 @@ async function insertTopic(sql: Sql, identity: TopicIdentity): Promise<number> {
 const isSame = (row: RawTopic, identity: TopicIdentity): boolean =>
   row.topic_id === identity.topicId && row.cluster_id === identity.clusterId;
 
+function recorded(topic: string, row: RawTopic): Record<string, unknown> {
+  const { epoch, topic_id: topicId, cluster_id: clusterId, partitions } = row;
+  return { topic, epoch, topicId, clusterId, partitions };
+}
+
 /** Records the identity at first sight; a known topic must be as it was. */
 export async function readEpoch(sql: Sql, identity: TopicIdentity): Promise<number> {
   let row = await currentTopic(sql, identity.topic);
@@ -41,10 +46,9 @@ export async function readEpoch(sql: Sql, identity: TopicIdentity): Promise<numb
     row = await currentTopic(sql, identity.topic);
     if (!row) return insertTopic(sql, identity);
   }
-  const data = { topic: identity.topic, epoch: row.epoch };
+  const data = recorded(identity.topic, row);
   if (!isSame(row, identity)) throw new AppError('STREAM_IDENTITY_CHANGED', { data });
-  if (row.partitions !== identity.partitions)
-    throw new AppError('STREAM_PARTITIONS_CHANGED', { data: { ...data, partitions: row.partitions } });
+  if (row.partitions !== identity.partitions) throw new AppError('STREAM_PARTITIONS_CHANGED', { data });
   return row.epoch;
 }
 

@@ -1,0 +1,21 @@
+import type { DocumentId } from '../protocol/ids.ts';
+import type { Position } from '../protocol/position.ts';
+
+export interface FoldRequest {
+  document: DocumentId;
+  epoch: number;
+  partition: number;
+}
+
+export interface FoldResult {
+  /** One Yjs update (V1) that holds everything stored up to `position`, pending structs included. */
+  update: Uint8Array;
+  stateVector: Uint8Array;
+  position: Position;
+}
+
+/** Makes one state of what is stored of a document, by reference. May be slow; errors are AppErrors. */
+export interface Folder {
+  /** Undefined when there is nothing to fold. */
+  fold(request: FoldRequest): Promise<FoldResult | undefined>;
+}

@@ -1,0 +1,146 @@
+import type { Clock } from '../clock.ts';
+import { isAppError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { PERSISTER_CONSUMER, type PersistenceAdapter, type StoreResult } from '../store/port.ts';
+import type { BatchContext, Follow, RecordBatch, Stream, TopicPartition } from '../stream/port.ts';
+import type { TopicResolver } from '../stream/topics.ts';
+import { classifyRecord, type ClassifierOptions } from './classify.ts';
+import { splitBatch } from './split.ts';
+import { RunWriter } from './writer.ts';
+
+export interface PersisterParts {
+  stream: Pick<Stream, 'consume' | 'listTopics' | 'endOffset'>;
+  store: Pick<PersistenceAdapter, 'storeBatch' | 'nextOffset'>;
+  topics: Pick<TopicResolver, 'isOfKind' | 'staticTopics'>;
+  epochs: { epochOf(topic: string): Promise<number> };
+  /** Members of one group share the partitions. */
+  group: string;
+  classifier: ClassifierOptions;
+  clock: Clock;
+  logger: Logger;
+  onStored?: (touched: StoreResult['touched']) => void;
+}
+
+export interface StoredPosition extends TopicPartition {
+  epoch: number;
+  nextOffset: number;
+  /** Offsets between the stored position and the end of the log. */
+  lag: number;
+}
+
+export interface PersisterStatus {
+  consuming: boolean;
+  /** The store fails: batches wait. */
+  storeOut: boolean;
+  /** Partitions that stand still until somebody looks: the log no longer has what comes next. */
+  blocked: string[];
+}
+
+/** Follows the doc topics as a member of a group and puts every record into the store, exactly where the last one ended. */
+export class Persister {
+  readonly #parts: PersisterParts;
+  readonly #writer: RunWriter;
+  readonly #assigned = new Map<string, TopicPartition & { epoch: number }>();
+  readonly #blocked = new Set<string>();
+  #consuming: Follow | undefined;
+  #stopped = false;
+  #storeOut = false;
+
+  constructor(parts: PersisterParts) {
+    this.#parts = parts;
+    this.#writer = new RunWriter({
+      store: parts.store,
+      clock: parts.clock,
+      logger: parts.logger,
+      onStored: (touched) => parts.onStored?.(touched),
+      onOutage: (isOut) => {
+        this.#storeOut = isOut;
+      },
+    });
+  }
+
+  /** Resolves when the group has been joined. */
+  async start(): Promise<void> {
+    const { stream, topics, group } = this.#parts;
+    const accepts = (topic: string) => topics.isOfKind('doc', topic);
+    const fixed = topics.staticTopics.filter(({ kind }) => kind === 'doc').map(({ topic }) => topic);
+    const existing = (await stream.listTopics()).filter(accepts);
+    this.#consuming = await stream.consume({
+      group,
+      topics: [...new Set([...fixed, ...existing])],
+      accepts,
+      startOffset: (partition) => this.#startOffset(partition),
+      onBatch: (batch, context) => this.#store(batch, context),
+      onError: (error) => this.#onError(error),
+    });
+  }
+
+  /** Lets the running transaction end, then leaves the group. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#consuming?.stop();
+    this.#consuming = undefined;
+  }
+
+  status(): PersisterStatus {
+    return {
+      consuming: this.#consuming !== undefined,
+      storeOut: this.#storeOut,
+      blocked: [...this.#blocked],
+    };
+  }
+
+  /** Whether this member was given the partition. May stay true for a while after it was taken away. */
+  isAssigned(epoch: number, partition: number): boolean {
+    return this.#assigned.has(`${epoch}/${partition}`);
+  }
+
+  /** Where each assigned partition stands. */
+  async positions(): Promise<StoredPosition[]> {
+    const { store, stream } = this.#parts;
+    return Promise.all(
+      [...this.#assigned.values()].map(async ({ topic, partition, epoch }) => {
+        const nextOffset = await store.nextOffset(PERSISTER_CONSUMER, epoch, partition);
+        const end = await stream.endOffset({ topic, partition });
+        return { topic, partition, epoch, nextOffset, lag: Math.max(0, end - nextOffset) };
+      }),
+    );
+  }
+
+  async #startOffset(at: TopicPartition): Promise<number> {
+    const epoch = await this.#parts.epochs.epochOf(at.topic);
+    const nextOffset = await this.#parts.store.nextOffset(PERSISTER_CONSUMER, epoch, at.partition);
+    this.#assigned.set(`${epoch}/${at.partition}`, { ...at, epoch });
+    return nextOffset;
+  }
+
+  /** Stores the batch in runs, with a heartbeat between them; the offset to go on with. */
+  async #store(batch: RecordBatch, context: BatchContext): Promise<number> {
+    const { epochs, classifier } = this.#parts;
+    const epoch = await epochs.epochOf(batch.topic);
+    this.#blocked.delete(`${batch.topic}/${batch.partition}`);
+    const place = { epoch, partition: batch.partition, context, isStopped: () => this.#stopped };
+    let reached = batch.fetchOffset;
+    for (const run of splitBatch(batch, (record) => classifyRecord(record, classifier))) {
+      if (run.nextOffset <= reached && run.records.length > 0) continue; // known from a former delivery
+      reached = (await this.#writer.write(run, place)).nextOffset;
+      if (reached < run.nextOffset || reached > batch.nextOffset) return reached;
+      await context.heartbeat();
+    }
+    return reached;
+  }
+
+  /** Rule 8: out of range = the partition stands still and the alarm is raised; it is never moved over a loss. */
+  #onError(error: Error): void {
+    const { logger } = this.#parts;
+    if (!isAppError(error, 'STREAM_OFFSET_OUT_OF_RANGE')) {
+      logger.warn({ err: error }, 'consuming failed: trying again');
+      return;
+    }
+    const { topic, partition } = error.data;
+    const key = `${String(topic)}/${String(partition)}`;
+    if (this.#blocked.has(key)) return;
+    this.#blocked.add(key);
+    logger.error({ err: error, topic, partition }, 'the log no longer has what is to be stored next');
+  }
+}

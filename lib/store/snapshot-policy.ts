@@ -1,0 +1,50 @@
+import type { SnapshotDebt } from './port.ts';
+
+export interface SnapshotPolicyOptions {
+  /** Updates behind the snapshot of a small document. */
+  snapshotUpdates: number;
+  /** Bytes behind the snapshot of a small document. */
+  snapshotBytes: number;
+  /** Age of the oldest update behind the snapshot of a small document, in ms. */
+  snapshotAgeMs: number;
+}
+
+/** The part of its own size that a document grows by before its snapshot is written again. */
+const GROWTH = 1 / 4;
+
+/**
+ * Whether a document's snapshot is due: too many updates, too many bytes, or too old. All three limits grow
+ * with the snapshot: `scale = max(1, GROWTH × snapshot size / snapshotBytes)`, so that 50 MB are not written
+ * again for every 256 kB. By bytes, the amortised cost is then at most 1/GROWTH = 4 bytes of snapshot for
+ * each byte of updates once a document is larger than 4 × snapshotBytes (1 MB by default), and at most
+ * snapshot size / snapshotBytes < 4 before. By count and by age it is one write of the document for each
+ * scale × snapshotUpdates updates, and at most one for each scale × snapshotAgeMs (50 MB: 50 minutes).
+ * What a join has to read beside the snapshot stays in proportion to the snapshot.
+ */
+export class SnapshotPolicy {
+  readonly #options: SnapshotPolicyOptions;
+
+  constructor(options: SnapshotPolicyOptions) {
+    this.#options = options;
+  }
+
+  isDue(debt: SnapshotDebt, nowMs: number): boolean {
+    if (debt.updates === 0) return false;
+    const scale = this.scaleOf(debt.snapshotBytes);
+    const { snapshotUpdates, snapshotBytes, snapshotAgeMs } = this.#options;
+    return (
+      debt.updates >= scale * snapshotUpdates ||
+      debt.bytes >= scale * snapshotBytes ||
+      nowMs - debt.oldestAtMs >= scale * snapshotAgeMs
+    );
+  }
+
+  /** Whether that much for one document is worth asking for its debt; no document's limits are lower. */
+  isWorthAsking(added: { updates: number; bytes: number }): boolean {
+    return added.updates >= this.#options.snapshotUpdates || added.bytes >= this.#options.snapshotBytes;
+  }
+
+  scaleOf(sizeBytes: number): number {
+    return Math.max(1, (GROWTH * sizeBytes) / this.#options.snapshotBytes);
+  }
+}
