@@ -194,6 +194,24 @@ export class SyncWorld {
     });
   }
 
+  /** As another process would answer that has nothing cached. */
+  sourceWithoutCache(faults: Partial<Pick<PersistenceAdapter, 'load'>> = {}): JoinSource {
+    const { store, stream } = this;
+    return createSyncSource({
+      stream,
+      store: {
+        load: (request) => store.load(request),
+        appendedVersions: (...request) => store.appendedVersions(...request),
+        ...faults,
+      },
+      topics: this.topics,
+      epochs: this.#epochs,
+      codec: createInlineCodec(),
+      clock: systemClock,
+      limits: SYNC_LIMITS,
+    });
+  }
+
   join(document: DocumentId, request: Partial<SyncRequest> = {}) {
     return this.source.join({ document, senderId: 'joiner', heldAfter: -1, ...request });
   }

@@ -1,0 +1,143 @@
+import { describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import * as Y from 'yjs';
+import { foldWithYjs } from '../../../lib/codec/fold.ts';
+import { foldWithYrs } from '../../../lib/codec/yrs.ts';
+import { permutations, sampleUpdates } from '../../support/crdt-samples.ts';
+
+/** What a client shows and knows after these updates. */
+function clientOf(updates: readonly Uint8Array[]) {
+  const doc = new Y.Doc({ guid: 'client', gc: false });
+  for (const update of updates) Y.applyUpdate(doc, update);
+  return { text: doc.getText('t').toString(), stateVector: Y.encodeStateVector(doc) };
+}
+
+/** An insert, an insert behind a gap, deletes of both, and a merge over the gap. */
+function awkwardUpdates() {
+  const doc = new Y.Doc({ guid: 'author' });
+  doc.clientID = 7;
+  const updates: Uint8Array[] = [];
+  doc.on('update', (update: Uint8Array) => updates.push(update));
+  const text = doc.getText('t');
+  text.insert(0, 'one ');
+  text.insert(4, 'two ');
+  text.insert(8, 'three');
+  text.delete(5, 2);
+  text.delete(0, 2);
+  return { updates, whole: text.toString() };
+}
+
+describe('a fold', () => {
+  it('equals Yjs for insert, delete and gap in every order, whole or cut anywhere', () => {
+    const { updates, whole } = awkwardUpdates();
+    for (const order of permutations(updates)) {
+      for (let cut = 0; cut <= order.length; cut++) {
+        const early = foldWithYjs(undefined, order.slice(0, cut));
+        const seen = clientOf(order.slice(0, cut));
+        expect(clientOf([early.update])).toEqual(seen);
+        expect(early.stateVector).toEqual(seen.stateVector);
+        // What waited in the first fold is not lost: the rest brings it in.
+        expect(clientOf([foldWithYjs(early.update, order.slice(cut)).update]).text).toBe(whole);
+      }
+    }
+  });
+
+  it('by Yrs is refused or equals Yjs for insert, delete and gap in every order', () => {
+    const { updates, whole } = awkwardUpdates();
+    let taken = 0;
+    for (const order of permutations(updates)) {
+      for (let cut = 1; cut <= order.length; cut++) {
+        const folded = foldWithYrs(undefined, order.slice(0, cut));
+        if (!folded) continue;
+        taken++;
+        const seen = clientOf(order.slice(0, cut));
+        expect(clientOf([folded.update])).toEqual(seen);
+        expect(clientOf([folded.update, ...order.slice(cut)]).text).toBe(whole);
+      }
+    }
+    expect(taken).toBeGreaterThan(5);
+  });
+
+  it('by Yrs is refused for a Skip, which would trap it', () => {
+    const { updates } = awkwardUpdates();
+    const overGap = Y.mergeUpdates([updates[0]!, updates[2]!]);
+    expect(Y.decodeUpdate(overGap).structs.some((struct) => struct instanceof Y.Skip)).toBe(true);
+    expect(foldWithYrs(undefined, [overGap])).toBeUndefined();
+    expect(foldWithYrs(overGap, [updates[1]!])).toBeUndefined();
+    expect(clientOf([foldWithYjs(overGap, [updates[1]!]).update]).text).toBe(
+      clientOf(updates.slice(0, 3)).text,
+    );
+  });
+
+  it('by Yrs equals Yjs for every kind of content', () => {
+    for (const { name, updates, json } of sampleUpdates()) {
+      const folded = foldWithYrs(updates[0], updates.slice(1));
+      expect({ name, taken: folded !== undefined }).toEqual({ name, taken: true });
+      const doc = new Y.Doc({ guid: 'reader' });
+      Y.applyUpdate(doc, folded!.update);
+      expect({ name, json: json(doc) }).toEqual({ name, json: json(authorOf(updates)) });
+    }
+  });
+
+  it('by Yrs is refused for text beyond the basic plane: an edit that splits a pair comes out otherwise', () => {
+    const doc = new Y.Doc({ guid: 'author' });
+    const updates: Uint8Array[] = [];
+    doc.on('update', (update: Uint8Array) => updates.push(update));
+    doc.getText('t').insert(0, 'a😀b');
+    doc.getText('t').format(0, 2, { bold: true });
+    expect(foldWithYrs(undefined, updates)).toBeUndefined();
+    expect(foldWithYrs(updates[0], updates.slice(1))).toBeUndefined();
+  });
+
+  it('says whether something is waiting', () => {
+    const { updates } = awkwardUpdates();
+    expect(foldWithYjs(undefined, updates).pending).toBe(false);
+    expect(foldWithYjs(undefined, [updates[1]!]).pending).toBe(true);
+    expect(foldWithYjs(undefined, [updates[3]!]).pending).toBe(true);
+  });
+
+  it('leaves out what no client can apply, and says which', () => {
+    const { updates, whole } = awkwardUpdates();
+    const bad = Uint8Array.of(1, 1, 200, 1, 0, 4);
+    const folded = foldWithYjs(undefined, [bad, updates[0]!, bad, ...updates.slice(1)]);
+    expect(folded.rejected).toEqual([0, 2]);
+    expect(clientOf([folded.update]).text).toBe(whole);
+  });
+
+  it('never depends on half an applied update: mutated ones are in it whole or not at all', () => {
+    const { updates } = awkwardUpdates();
+    let rejected = 0;
+    for (let round = 0; round < 2_000; round++) {
+      const mutated = updates[2]!.slice();
+      mutated[round % mutated.length] = randomBytes(1)[0]!;
+      const folded = foldWithYjs(undefined, [updates[0]!, mutated, updates[1]!]);
+      // A mutated one that can be applied may make a good one that comes later inapplicable: so it is for clients.
+      if (!folded.rejected.includes(1)) continue;
+      rejected++;
+      expect(folded.update).toEqual(foldWithYjs(undefined, [updates[0]!, updates[1]!]).update);
+    }
+    expect(rejected).toBeGreaterThan(20);
+  });
+
+  it('of nothing is the empty document', () => {
+    expect(foldWithYjs(undefined, [])).toEqual({
+      update: Uint8Array.of(0, 0),
+      stateVector: Uint8Array.of(0),
+      pending: false,
+      rejected: [],
+    });
+  });
+
+  it('fails when the snapshot itself cannot be read', () => {
+    const { updates } = awkwardUpdates();
+    expect(() => foldWithYjs(Uint8Array.of(9, 9, 9), updates)).toThrow(
+      expect.objectContaining({ type: 'CODEC_FAILED' }),
+    );
+  });
+});
+
+function authorOf(updates: readonly Uint8Array[]): Y.Doc {
+  const doc = new Y.Doc({ guid: 'author' });
+  for (const update of updates) Y.applyUpdate(doc, update);
+  return doc;
+}
