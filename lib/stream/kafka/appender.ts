@@ -1,0 +1,129 @@
+import { AppError, isAppError } from '../../errors.ts';
+import type { StreamRecord, TopicPartition } from '../port.ts';
+import { AppendLane, sizeOf } from './append-lane.ts';
+import type { ClusterClient } from './cluster-client.ts';
+import { reasonOf } from './errors.ts';
+import { ProducerSlot, type Durability } from './producer-slot.ts';
+import type { KafkaSettings } from './settings.ts';
+import { pause, settlesWithin } from './timing.ts';
+
+/** Lanes that are kept though they are idle: a lane that is made again reads the end of its partition first. */
+const MAX_IDLE_LANES = 5000;
+const DRAIN_POLL_MS = 5;
+
+/** The appends of one durability: a lane for each partition over one producer, bounded in bytes. */
+export class Appender {
+  readonly #settings: KafkaSettings;
+  readonly #cluster: ClusterClient;
+  readonly #durability: Durability;
+  readonly #maxBytes: number;
+  readonly #slot: ProducerSlot;
+  readonly #lanes = new Map<string, AppendLane>();
+  #waitingBytes = 0;
+  #closed = false;
+
+  constructor(settings: KafkaSettings, cluster: ClusterClient, durability: Durability) {
+    this.#settings = settings;
+    this.#cluster = cluster;
+    this.#durability = durability;
+    this.#maxBytes = durability === 'log' ? settings.producerBufferBytes : settings.droppableBufferBytes;
+    this.#slot = new ProducerSlot(settings, durability);
+  }
+
+  /** Connects beforehand, so that the first append does not pay for it. */
+  connect(): Promise<void> {
+    return this.#slot.connect();
+  }
+
+  async append(target: TopicPartition, records: readonly StreamRecord[]): Promise<number[]> {
+    if (this.#closed) throw new AppError('STREAM_CLOSED');
+    const { maxRecordBytes } = this.#settings;
+    if (records.some(({ value }) => value.byteLength > maxRecordBytes))
+      throw new AppError('STREAM_RECORD_TOO_LARGE', { data: { maxRecordBytes } });
+    const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0);
+    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > this.#maxBytes)
+      throw new AppError('STREAM_BUFFER_FULL', { data: { maxBytes: this.#maxBytes } });
+    if (records.length === 0) return [];
+    this.#waitingBytes += bytes;
+    return this.#lane(target).append(records, bytes);
+  }
+
+  /** Waits for what is being appended, at most for the time; what is left is rejected. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#closed = true;
+    const { clock } = this.#settings;
+    const deadline = clock.now() + timeoutMs;
+    while (this.#waitingBytes > 0 && clock.now() < deadline) await pause(clock, DRAIN_POLL_MS);
+    for (const lane of this.#lanes.values()) lane.rejectAll(new AppError('STREAM_CLOSED'));
+    if (!(await settlesWithin(clock, this.#slot.close(), Math.max(500, deadline - clock.now()))))
+      this.#slot.abandon();
+  }
+
+  #lane(target: TopicPartition): AppendLane {
+    const key = `${target.topic}/${target.partition}`;
+    let lane = this.#lanes.get(key);
+    if (lane) return lane;
+    if (this.#lanes.size >= MAX_IDLE_LANES) this.#dropIdleLanes();
+    const { topic, partition } = target;
+    lane = new AppendLane({ topic, partition }, this.#laneParts());
+    this.#lanes.set(key, lane);
+    return lane;
+  }
+
+  #laneParts() {
+    const { clock, appendTimeoutMs } = this.#settings;
+    return {
+      clock,
+      durability: this.#durability,
+      timeoutMs: appendTimeoutMs,
+      events: {
+        send: (target: TopicPartition, records: readonly StreamRecord[]) => this.#send(target, records),
+        prepare: (target: TopicPartition) => this.#prepare(target),
+        onTimeout: (target: TopicPartition) => void this.#afterTimeout(target),
+        onReleased: (bytes: number) => {
+          this.#waitingBytes -= bytes;
+        },
+      },
+    };
+  }
+
+  #dropIdleLanes(): void {
+    for (const [key, lane] of this.#lanes) if (lane.isIdle) this.#lanes.delete(key);
+  }
+
+  async #send(target: TopicPartition, records: readonly StreamRecord[]): Promise<number> {
+    try {
+      return await this.#slot.send(target, records);
+    } catch (error) {
+      const fields = { ...target, records: records.length, reason: reasonOf(error) };
+      if (!this.#closed && this.#durability === 'log')
+        this.#settings.logger.warn(fields, 'append failed; a new producer goes on');
+      throw error;
+    }
+  }
+
+  async #prepare(target: TopicPartition): Promise<void> {
+    while (!this.#closed) {
+      try {
+        if ((await this.#cluster.offset(target, 'end')) !== undefined) return;
+        throw new AppError('STREAM_TOPIC_MISSING', { data: { ...target } });
+      } catch (error) {
+        if (!isAppError(error, 'STREAM_UNAVAILABLE')) throw error;
+        // Who waits too long meanwhile has been rejected by the lane.
+        await pause(this.#settings.clock, this.#settings.retryPauseMs);
+      }
+    }
+  }
+
+  /** A deleted topic blocks the metadata of the whole producer until it is made again without that topic. */
+  async #afterTimeout(target: TopicPartition): Promise<void> {
+    const topics = [...this.#slot.topics];
+    this.#settings.logger.warn({ ...target }, 'append took too long; it may still arrive');
+    try {
+      const view = await this.#cluster.metadata(topics);
+      if (topics.some((topic) => !view.topics.has(topic))) this.#slot.renew();
+    } catch (error) {
+      this.#settings.logger.debug({ reason: reasonOf(error) }, 'kafka does not answer');
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import type { Producer } from 'kafkajs';
+import { AppError } from '../../errors.ts';
+import type { StreamRecord, TopicPartition } from '../port.ts';
+import { reasonOf } from './errors.ts';
+import { createKafkaJsClient, retryOptions, type KafkaJsClient } from './kafkajs-client.ts';
+import type { KafkaSettings } from './settings.ts';
+
+export type Durability = 'log' | 'droppable';
+
+/** kafkajs repeats by itself until then; what waits too long is rejected before (appendTimeoutMs). */
+const LOG_RETRIES = 30;
+const DROPPABLE_RETRIES = 1;
+const ACKS_ALL = -1;
+const ACKS_LEADER = 1;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+interface Live {
+  client: KafkaJsClient;
+  producer: Producer;
+  connected: Promise<void>;
+}
+
+/** One kafkajs producer, and the next one when it has failed. */
+export class ProducerSlot {
+  readonly #settings: KafkaSettings;
+  readonly #durability: Durability;
+  /** kafkajs asks for the metadata of all of them at once, and fails as a whole when one has been deleted. */
+  readonly #topics = new Set<string>();
+  #live: Live | undefined;
+  #closed = false;
+
+  constructor(settings: KafkaSettings, durability: Durability) {
+    this.#settings = settings;
+    this.#durability = durability;
+  }
+
+  get topics(): ReadonlySet<string> {
+    return this.#topics;
+  }
+
+  /** Resolves when a producer is connected; rejects after the client's own retries. */
+  async connect(): Promise<void> {
+    if (this.#closed) throw new AppError('STREAM_CLOSED');
+    const live = (this.#live ??= this.#create());
+    try {
+      await live.connected;
+    } catch (error) {
+      this.#drop(live);
+      throw error;
+    }
+  }
+
+  /**
+   * One send of one partition: several in one send lose acknowledged records when a leader dies. Resolves with the
+   * offset of the first record. After a rejection this producer is never used again, since it could use a
+   * sequence number twice.
+   */
+  async send(target: TopicPartition, records: readonly StreamRecord[]): Promise<number> {
+    await this.connect();
+    const live = this.#live;
+    if (!live) throw new AppError('STREAM_CLOSED');
+    this.#topics.add(target.topic);
+    try {
+      const answers = await live.producer.send({
+        topic: target.topic,
+        acks: this.#durability === 'log' ? ACKS_ALL : ACKS_LEADER,
+        messages: records.map((record) => toMessage(record, target.partition)),
+      });
+      // kafkajs resolves with no answer when it finds no leader for the partition: then nothing was sent.
+      const offset = Number(
+        answers.find(({ partition }) => partition === target.partition)?.baseOffset ?? -1,
+      );
+      if (answers.length !== 1 || !(offset >= 0)) throw new AppError('STREAM_APPEND_FAILED');
+      return offset;
+    } catch (error) {
+      this.#drop(live);
+      throw error;
+    }
+  }
+
+  /** Fails what is in flight; the next send makes a new producer. */
+  renew(): void {
+    if (this.#live) this.#drop(this.#live);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const live = this.#live;
+    this.#live = undefined;
+    if (!live) return;
+    try {
+      await live.producer.disconnect();
+    } catch (error) {
+      this.#settings.logger.debug({ reason: reasonOf(error) }, 'kafka producer not closed in order');
+    } finally {
+      live.client.abandon();
+    }
+  }
+
+  /** For the end: nothing may leave any more, whatever still tries. */
+  abandon(): void {
+    this.#closed = true;
+    this.#live?.client.abandon();
+  }
+
+  #create(): Live {
+    const { brokers, clientId, logger } = this.#settings;
+    const retries = this.#durability === 'log' ? LOG_RETRIES : DROPPABLE_RETRIES;
+    const client = createKafkaJsClient({
+      brokers,
+      clientId: `${clientId}-${this.#durability}`,
+      logger,
+      retries,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    });
+    const producer = client.kafka.producer({
+      allowAutoTopicCreation: false,
+      createPartitioner: () => partitionOfMessage,
+      // A moved leader is noticed by its error. A refresh by age would fail because of any deleted topic.
+      metadataMaxAge: Number.MAX_SAFE_INTEGER,
+      retry: retryOptions(retries),
+      ...(this.#durability === 'log' ? { idempotent: true, maxInFlightRequests: 1 } : {}),
+    });
+    const connected = producer.connect();
+    connected.catch(() => undefined); // heard by whoever waits in `connect`
+    return { client, producer, connected };
+  }
+
+  #drop(live: Live): void {
+    if (this.#live !== live) return;
+    this.#live = undefined;
+    this.#topics.clear();
+    live.client.abandon();
+    live.producer.disconnect().catch((error: unknown) => {
+      this.#settings.logger.debug({ reason: reasonOf(error) }, 'kafka producer not closed in order');
+    });
+  }
+}
+
+function partitionOfMessage({ message }: { message: { partition?: number } }): number {
+  return message.partition ?? 0;
+}
+
+function toMessage({ key, value, headers }: StreamRecord, partition: number) {
+  return {
+    partition,
+    key,
+    value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+    headers: { ...headers },
+  };
+}

@@ -1,0 +1,88 @@
+import type { fetchV17, RecordsBatch } from '@platformatic/kafka';
+import type { DeliveredRecord, RecordBatch, TopicPartition } from '../port.ts';
+
+type FetchedPartition = fetchV17.FetchResponsePartition;
+
+const IS_TRANSACTIONAL = 1 << 4;
+const IS_CONTROL = 1 << 5;
+/** Type of the control record that ends an aborted transaction. */
+const ABORT = 0;
+const EMPTY = new Uint8Array(0);
+const MAX_HELD_BYTES = 16 * 1024;
+const MAX_HELD_FACTOR = 8;
+
+/**
+ * What was fetched, as the port delivers it. Offsets have holes: control batches and records of aborted
+ * transactions are left out, and reading goes on behind the last offset of the last batch. The aborted ones are
+ * filtered here because the library's own filter misses those whose end lies beyond the response.
+ */
+export function toRecordBatch(
+  target: TopicPartition,
+  fetchOffset: number,
+  fetched: FetchedPartition,
+): RecordBatch {
+  const records: DeliveredRecord[] = [];
+  let nextOffset = fetchOffset;
+  const aborted = new AbortedTransactions(fetched.abortedTransactions ?? []);
+  for (const batch of fetched.records ?? []) {
+    nextOffset = Math.max(nextOffset, Number(batch.firstOffset) + batch.lastOffsetDelta + 1);
+    if (!aborted.includes(batch)) addRecords(records, batch, fetchOffset);
+  }
+  return { topic: target.topic, partition: target.partition, fetchOffset, nextOffset, records };
+}
+
+/** True when there was nothing behind the batch at the time of the answer. */
+export function isAtEnd(batch: RecordBatch, fetched: FetchedPartition): boolean {
+  return batch.nextOffset >= Number(fetched.lastStableOffset);
+}
+
+/** Keeps track, batch by batch in offset order, of the producers that are inside an aborted transaction. */
+class AbortedTransactions {
+  readonly #ahead: { producerId: bigint; firstOffset: bigint }[];
+  readonly #open = new Set<bigint>();
+
+  constructor(aborted: readonly { producerId: bigint; firstOffset: bigint }[]) {
+    this.#ahead = [...aborted].sort((a, b) => Number(a.firstOffset - b.firstOffset));
+  }
+
+  /** Whether the records of the batch are not for readers; control batches never are. */
+  includes(batch: RecordsBatch): boolean {
+    const last = batch.firstOffset + BigInt(batch.lastOffsetDelta);
+    while (this.#ahead.length > 0 && this.#ahead[0]!.firstOffset <= last)
+      this.#open.add(this.#ahead.shift()!.producerId);
+    if (batch.attributes & IS_CONTROL) {
+      if (batch.records[0]?.key?.readInt16BE(2) === ABORT) this.#open.delete(batch.producerId);
+      return true;
+    }
+    return (batch.attributes & IS_TRANSACTIONAL) !== 0 && this.#open.has(batch.producerId);
+  }
+}
+
+/** A batch may begin before the offset asked for. */
+function addRecords(into: DeliveredRecord[], batch: RecordsBatch, fetchOffset: number): void {
+  const firstOffset = Number(batch.firstOffset);
+  const firstTimestamp = Number(batch.firstTimestamp);
+  for (const record of batch.records) {
+    const offset = firstOffset + record.offsetDelta;
+    if (offset < fetchOffset) continue;
+    const headers: Record<string, string> = {};
+    for (const [name, value] of record.headers) headers[text(name)] = text(value);
+    into.push({
+      offset,
+      key: text(record.key),
+      value: detached(record.value ?? EMPTY),
+      headers,
+      timestampMs: firstTimestamp + Number(record.timestampDelta),
+    });
+  }
+}
+
+/** A small value that is kept must not keep alive the megabytes that it came with. */
+function detached(value: Uint8Array): Uint8Array {
+  const held = value.buffer.byteLength;
+  return held > MAX_HELD_BYTES && held > MAX_HELD_FACTOR * value.byteLength ? Uint8Array.from(value) : value;
+}
+
+function text(bytes: Buffer | null): string {
+  return bytes === null ? '' : bytes.toString('utf8');
+}

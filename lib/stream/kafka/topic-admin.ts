@@ -1,0 +1,138 @@
+import { AppError } from '../../errors.ts';
+import type { TopicKind, TopicSpec } from '../port.ts';
+import type { ClusterClient, ClusterView } from './cluster-client.ts';
+import { reasonOf, toStreamError } from './errors.ts';
+import { createKafkaJsClient, retryOptions } from './kafkajs-client.ts';
+import { maxBatchBytes, type KafkaSettings } from './settings.ts';
+import { pause } from './timing.ts';
+
+export interface NewTopic {
+  topic: string;
+  partitions: number;
+  config: Readonly<Record<string, string | number>>;
+}
+
+type AdminSettings = Pick<KafkaSettings, 'brokers' | 'clientId' | 'logger' | 'clock' | 'replicationFactor'>;
+
+const CREATE_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const LEADER_POLL_MS = 10;
+const MAX_SEGMENT_MS = 7 * 24 * 3_600_000;
+
+/** Makes topics, through kafkajs' admin. The client lives as long as the object. */
+export class TopicAdmin {
+  readonly #settings: AdminSettings;
+  readonly #client;
+  readonly #admin;
+  #connected: Promise<void> | undefined;
+
+  constructor(settings: AdminSettings) {
+    this.#settings = settings;
+    const { brokers, clientId, logger } = settings;
+    this.#client = createKafkaJsClient({
+      brokers,
+      clientId: `${clientId}-admin`,
+      logger,
+      retries: 3,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    });
+    this.#admin = this.#client.kafka.admin({ retry: retryOptions(3) });
+  }
+
+  /** Makes those that do not exist; one that somebody else makes at the same time is no error. */
+  async create(topics: readonly NewTopic[]): Promise<void> {
+    if (topics.length === 0) return;
+    try {
+      await this.#connect();
+      await this.#admin.createTopics({
+        waitForLeaders: true,
+        timeout: CREATE_TIMEOUT_MS,
+        topics: topics.map(({ topic, partitions, config }) => ({
+          topic,
+          numPartitions: partitions,
+          replicationFactor: this.#settings.replicationFactor,
+          configEntries: Object.entries(config).map(([name, value]) => ({ name, value: String(value) })),
+        })),
+      });
+    } catch (error) {
+      throw toStreamError(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      if (this.#connected) await this.#admin.disconnect();
+    } catch (error) {
+      this.#settings.logger.debug({ reason: reasonOf(error) }, 'kafka admin not closed in order');
+    } finally {
+      this.#client.abandon();
+    }
+  }
+
+  async #connect(): Promise<void> {
+    this.#connected ??= this.#admin.connect();
+    try {
+      await this.#connected;
+    } catch (error) {
+      this.#connected = undefined;
+      throw error;
+    }
+  }
+}
+
+/** The specs' topics with the settings of their kind; all have leaders on return. */
+export async function ensureTopics(
+  specs: readonly TopicSpec[],
+  parts: { settings: KafkaSettings; cluster: ClusterClient; admin: TopicAdmin },
+): Promise<string[]> {
+  const { settings, cluster, admin } = parts;
+  const names = specs.map(({ topic }) => topic);
+  const before = await cluster.retrying(() => cluster.metadata(names));
+  const missing = specs.filter(({ topic }) => !before.topics.has(topic));
+  await admin.create(
+    missing.map(({ topic, partitions, kind }) => ({
+      topic,
+      partitions,
+      config: topicConfig(kind, settings),
+    })),
+  );
+  const after = missing.length === 0 ? before : await withLeaders(names, { settings, cluster });
+  for (const spec of specs) requirePartitions(spec, after);
+  return missing.map(({ topic }) => topic);
+}
+
+/** kafkajs does not wait for the leaders of any topic when one of them existed. */
+async function withLeaders(
+  names: readonly string[],
+  { settings, cluster }: { settings: KafkaSettings; cluster: ClusterClient },
+): Promise<ClusterView> {
+  const deadline = settings.clock.now() + CREATE_TIMEOUT_MS;
+  for (;;) {
+    const view = await cluster.retrying(() => cluster.metadata(names));
+    const areReady = names.every((name) => view.topics.get(name)?.leaders.every((leader) => leader >= 0));
+    if (areReady) return view;
+    if (settings.clock.now() > deadline)
+      throw new AppError('STREAM_UNAVAILABLE', { data: { topics: names } });
+    await pause(settings.clock, LEADER_POLL_MS);
+  }
+}
+
+function requirePartitions({ topic, partitions }: TopicSpec, view: ClusterView): void {
+  const found = view.topics.get(topic)?.leaders.length;
+  if (found !== partitions)
+    throw new AppError('STREAM_PARTITIONS_CHANGED', { data: { topic, expected: partitions, found } });
+}
+
+/** Log compaction is never used: it would remove updates that others build on. */
+function topicConfig(kind: TopicKind, settings: KafkaSettings): NewTopic['config'] {
+  const retentionMs = kind === 'doc' ? settings.retentionMs : settings.ephemeralRetentionMs;
+  return {
+    'cleanup.policy': 'delete',
+    'retention.ms': retentionMs,
+    // A segment that is written to is not deleted: without this, short retention means a week all the same.
+    'segment.ms': Math.min(retentionMs, MAX_SEGMENT_MS),
+    'min.insync.replicas': settings.minInsyncReplicas,
+    'max.message.bytes': maxBatchBytes(settings),
+    'unclean.leader.election.enable': 'false',
+  };
+}

@@ -1,0 +1,79 @@
+import { systemClock, type Clock } from '../../clock.ts';
+import type { Config } from '../../config.ts';
+import type { Logger } from '../../log.ts';
+import { ClusterClient } from './cluster-client.ts';
+import { withDefaults, type KafkaSettings } from './settings.ts';
+import { TopicAdmin } from './topic-admin.ts';
+
+export interface TransporterTopicsOptions {
+  config: Pick<Config, 'kafkaBrokers' | 'namespace' | 'replicationFactor' | 'minInsyncReplicas'>;
+  nodeId: string;
+  logger: Logger;
+  clock?: Clock;
+}
+
+/** Packets that every node of a namespace hears. */
+const BROADCAST_PACKETS = ['DISCOVER', 'INFO', 'DISCONNECT', 'HEARTBEAT', 'PING'] as const;
+/** Packets to one node. */
+const NODE_PACKETS = ['EVENT', 'REQ', 'RES', 'DISCOVER', 'INFO', 'PING', 'PONG'] as const;
+
+/** Calls and their answers, sign-ins among them, lie in these topics: no longer than a restart may need. */
+const RETENTION_MS = 10 * 60_000;
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+
+/** Names of the topics that Moleculer's Kafka transporter uses: 5 of the namespace, 7 of the node. */
+export function transporterTopics(namespace: string, nodeId: string): string[] {
+  const prefix = namespace === '' ? 'MOL' : `MOL-${namespace}`;
+  return [
+    ...BROADCAST_PACKETS.map((packet) => `${prefix}.${packet}`),
+    ...NODE_PACKETS.map((packet) => `${prefix}.${packet}.${nodeId}`),
+  ];
+}
+
+/**
+ * Makes the transporter's topics before it does, with short retention and one partition; left to itself it would
+ * take the broker's defaults. Idempotent. Waits for Kafka as long as a first contact may take.
+ */
+export async function prepareTransporterTopics(options: TransporterTopicsOptions): Promise<void> {
+  const settings = settingsOf(options);
+  const cluster = new ClusterClient(settings);
+  const admin = new TopicAdmin(settings);
+  try {
+    const names = transporterTopics(options.config.namespace, options.nodeId);
+    const { topics } = await cluster.retrying(() => cluster.metadata(names));
+    const missing = names.filter((name) => !topics.has(name));
+    const config = {
+      'cleanup.policy': 'delete',
+      'retention.ms': RETENTION_MS,
+      'segment.ms': RETENTION_MS,
+      'segment.bytes': SEGMENT_BYTES,
+      'min.insync.replicas': settings.minInsyncReplicas,
+    };
+    await admin.create(missing.map((topic) => ({ topic, partitions: 1, config })));
+  } finally {
+    await Promise.all([admin.close(), cluster.close()]);
+  }
+}
+
+function settingsOf({
+  config,
+  nodeId,
+  logger,
+  clock = systemClock,
+}: TransporterTopicsOptions): KafkaSettings {
+  const settings = withDefaults({
+    brokers: config.kafkaBrokers,
+    clientId: `${nodeId}-transporter-topics`,
+    logger,
+    clock,
+    replicationFactor: config.replicationFactor,
+    minInsyncReplicas: config.minInsyncReplicas,
+    retentionMs: RETENTION_MS,
+    ephemeralRetentionMs: RETENTION_MS,
+    maxRecordBytes: 1024 * 1024,
+    producerBufferBytes: 0,
+    topicPollMs: 1000,
+    appendTimeoutMs: 5000,
+  });
+  return { ...settings, requestRetryMs: settings.connectTimeoutMs };
+}

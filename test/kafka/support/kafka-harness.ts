@@ -1,0 +1,76 @@
+import kafkajs, { type Admin } from 'kafkajs';
+import { randomUUID } from 'node:crypto';
+import { systemClock } from '../../../lib/clock.ts';
+import { silentLogger } from '../../../lib/log.ts';
+import { createKafkaStream, type KafkaStreamOptions } from '../../../lib/stream/kafka.ts';
+import type { Stream, TopicPartition } from '../../../lib/stream/port.ts';
+import type { StreamHarness } from '../../contract/stream-checks/harness.ts';
+
+export const MAX_RECORD_BYTES = 2 * 1024 * 1024;
+
+/** The broker that the run has started. */
+export function sharedBrokers(): string[] {
+  const brokers = (process.env.KAFKA_BROKERS ?? '').split(',').filter((broker) => broker !== '');
+  if (brokers.length === 0)
+    throw new Error('KAFKA_BROKERS is not set: node scripts/dev/kafka.ts starts a broker.');
+  return brokers;
+}
+
+export function openStream(
+  brokers: readonly string[],
+  options: Partial<KafkaStreamOptions> = {},
+): Promise<Stream> {
+  return createKafkaStream({
+    brokers,
+    clientId: `test-${randomUUID()}`,
+    logger: silentLogger,
+    clock: systemClock,
+    replicationFactor: 1,
+    minInsyncReplicas: 1,
+    retentionMs: 3_600_000,
+    ephemeralRetentionMs: 600_000,
+    maxRecordBytes: MAX_RECORD_BYTES,
+    producerBufferBytes: 64 * 1024 * 1024,
+    topicPollMs: 200,
+    appendTimeoutMs: 10_000,
+    ...options,
+  });
+}
+
+/** What the adapter does not offer: to look at topics, to change them behind its back. */
+export async function openAdmin(brokers: readonly string[]): Promise<Admin> {
+  const kafka = new kafkajs.Kafka({
+    brokers: [...brokers],
+    clientId: 'test-admin',
+    logLevel: kafkajs.logLevel.NOTHING,
+  });
+  const admin = kafka.admin();
+  await admin.connect();
+  return admin;
+}
+
+export function trim(
+  admin: Admin,
+  { topic, partition }: TopicPartition,
+  beforeOffset: number,
+): Promise<void> {
+  return admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(beforeOffset) }] });
+}
+
+/** The adapter on the shared broker. */
+export async function makeKafka(): Promise<StreamHarness> {
+  const brokers = sharedBrokers();
+  const stream = await openStream(brokers);
+  let current = stream;
+  const admin = await openAdmin(brokers);
+  return {
+    stream,
+    maxRecordBytes: MAX_RECORD_BYTES,
+    reopen: async () => (current = await openStream(brokers)),
+    trim: (partition, beforeOffset) => trim(admin, partition, beforeOffset),
+    deleteTopic: (topic) => admin.deleteTopics({ topics: [topic] }),
+    dispose: async () => {
+      await Promise.all([current.close(), admin.disconnect()]);
+    },
+  };
+}
