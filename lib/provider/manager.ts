@@ -171,7 +171,7 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
   #forget(key: string, processing: ProtocolProcessing): void {
     if (this.#processings.get(key) !== processing || this.#tracked.has(key)) return;
     this.#processings.delete(key);
-    this.#lastVersions.set(key, processing.outgoing.queue.lastVersion);
+    this.#lastVersions.set(key, processing.lastVersion);
     processing.stop();
     this.connection.leave(processing.context.address);
   }

@@ -50,6 +50,15 @@ export class Replica {
     }
   }
 
+  /** Undefined when the document cannot say; the next update that it cannot take is reported. */
+  stateVector(): Uint8Array | undefined {
+    try {
+      return this.adapter.encodeStateVector();
+    } catch {
+      return undefined; // a trapped instance, see isEmpty
+    }
+  }
+
   isTrap(error: unknown): boolean {
     return this.adapter.isTrap(error);
   }

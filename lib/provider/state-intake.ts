@@ -1,7 +1,7 @@
 import { isComparable, tryDecodeSync, type Position, type StateHead } from '../protocol/index.ts';
 import type { JoinAttempt } from './join-cycle.ts';
 import { lackingUpdate } from './lacking.ts';
-import type { ProtocolProcessing } from './processing.ts';
+import type { DocumentSession } from './document-session.ts';
 
 interface State {
   head: StateHead;
@@ -11,30 +11,20 @@ interface State {
 
 /** What a state frame means for a document: settle, compare, apply, upload what the server lacks. */
 export class StateIntake {
-  readonly #processing: ProtocolProcessing;
-  #failures = 0;
+  readonly #session: DocumentSession;
 
-  constructor(processing: ProtocolProcessing) {
-    this.#processing = processing;
-  }
-
-  connected(): void {
-    this.#failures = 0;
-  }
-
-  /** Counts a failure; false once there were too many in a row. */
-  mayTryAgain(): boolean {
-    return ++this.#failures <= this.#processing.context.tuning.maxSyncFailures;
+  constructor(session: DocumentSession) {
+    this.#session = session;
   }
 
   onState(head: StateHead, payload: Uint8Array): void {
-    const { joins, tracker } = this.#processing;
+    const { joins, tracker } = this.#session;
     const attempt = head.join === 0 ? undefined : joins.take(head.join);
     if (head.join !== 0 && !attempt) return; // of a join that was given up; a later one is on its way
     tracker.hear(head.position);
     // The payload is a SyncStep2 behind its message type, which is one byte.
     const sync = tryDecodeSync(payload.subarray(1));
-    if (!sync.ok) return this.#processing.onUnappliable(sync.failure, head.position);
+    if (!sync.ok) return this.#session.onUnappliable(sync.failure, head.position);
     const state: State = { head, update: sync.value.body };
     this.#settle(head);
     if (attempt) this.#onJoined(attempt, state);
@@ -43,26 +33,26 @@ export class StateIntake {
 
   /** Exactly the versions that are named, and no others. */
   #settle({ appended, position }: StateHead): void {
-    for (const version of this.#processing.outgoing.settleAll(appended)) {
-      this.#processing.settle(version, position);
+    for (const version of this.#session.outgoing.settleAll(appended)) {
+      this.#session.settled(version, position);
     }
   }
 
   /** The gateway dropped its queue and goes on from the position it had sent last. */
   #onResumed({ head, update }: State): void {
-    const { tracker, joins } = this.#processing;
+    const { tracker, joins } = this.#session;
     if (tracker.generation !== undefined && head.position.generation !== tracker.generation) {
       return joins.want('resume');
     }
-    if (!this.#processing.apply(update)) return;
+    if (!this.#session.apply(update)) return;
     // While something is missing before that position, the join on its way says where this document stands.
     const isWhole = head.kind === 'full' || (!joins.isActive && !tracker.hasGap);
     if (isWhole && isAhead(head.position, tracker.position)) tracker.set(head.position);
-    this.#processing.noteUnacked();
+    this.#session.noteUnacked();
   }
 
   #onJoined(attempt: JoinAttempt, state: State): void {
-    const { tracker, joins, replica, refused } = this.#processing;
+    const { tracker, joins, replica, refused } = this.#session;
     const { position } = state.head;
     if (tracker.generation !== undefined && position.generation !== tracker.generation) {
       return this.#onOtherGeneration(attempt, state);
@@ -74,46 +64,45 @@ export class StateIntake {
     }
     const lacking = replica && this.#lacking(attempt, state);
     if (this.#isOfUnknownGeneration(position, lacking)) {
-      if (attempt.kind === 'uncut') return this.#processing.replace('generation', state.update, position);
+      if (attempt.kind === 'uncut') return this.#session.replace('generation', state.update, position);
       joins.want('uncut');
       return joins.succeeded();
     }
-    if (!this.#processing.apply(state.update)) return;
-    this.#failures = 0;
+    if (!this.#session.apply(state.update)) return;
     this.#moveTo(attempt, position);
-    if (lacking) this.#processing.outgoing.queue.addFirst(lacking);
-    this.#processing.becameLive();
+    if (lacking) this.#session.outgoing.queue.addFirst(lacking);
+    this.#session.becameLive();
   }
 
   /** A copy that does not know its generation goes only into a document that never had a barrier. */
   #isOfUnknownGeneration(position: Position, lacking: Uint8Array | undefined): boolean {
-    const { tracker, outgoing } = this.#processing;
+    const { tracker, outgoing } = this.#session;
     const isUnknown = tracker.generation === undefined && position.generation > 1;
     return isUnknown && (lacking !== undefined || !outgoing.queue.isEmpty);
   }
 
   #onOtherGeneration(attempt: JoinAttempt, { head, update }: State): void {
-    const { tracker, joins, replica, outgoing } = this.#processing;
+    const { tracker, joins } = this.#session;
     const isOlder = head.position.generation < tracker.generation!;
     // Asked before a barrier came, and answered from before it.
     if (isOlder && attempt.heard && head.position.generation >= attempt.heard.generation) {
       joins.wantLater('resume');
       return;
     }
-    const isUntouched = outgoing.queue.isEmpty && replica?.isEmpty() !== false;
+    const { isUntouched } = this.#session;
     if (!isUntouched && attempt.kind !== 'uncut') {
       joins.want('uncut');
       return joins.succeeded();
     }
-    if (!isUntouched) return this.#processing.replace('generation', update, head.position);
+    if (!isUntouched) return this.#session.replace('generation', update, head.position);
     tracker.restart(head.position.generation);
-    if (!this.#processing.apply(update)) return;
+    if (!this.#session.apply(update)) return;
     this.#moveTo(attempt, head.position);
-    this.#processing.becameLive();
+    this.#session.becameLive();
   }
 
   #onRefused({ head, update }: State): void {
-    const { refused, outgoing, context, ref } = this.#processing;
+    const { refused, outgoing, context, ref } = this.#session;
     for (const [version, { code, message }] of refused) {
       const entry = outgoing.queue.get(version);
       if (!entry) continue;
@@ -122,12 +111,12 @@ export class StateIntake {
         context.emit('permission-denied', { ...ref, version, code, message });
       }
     }
-    this.#processing.replace('refused', update, head.position);
+    this.#session.replace('refused', update, head.position);
   }
 
   /** Only a whole state can be compared, and only with the state vector that came with the answer. */
   #lacking(attempt: JoinAttempt, { head, update }: State): Uint8Array | undefined {
-    const { replica, outgoing } = this.#processing;
+    const { replica, outgoing } = this.#session;
     const stateVector = attempt.accepted?.stateVector;
     if (head.kind !== 'full' || !stateVector || !replica) return undefined;
     try {
@@ -140,7 +129,7 @@ export class StateIntake {
 
   /** Live entries may have come further than the state; only a server that lost its log takes a client back. */
   #moveTo(attempt: JoinAttempt, position: Position): void {
-    const { tracker } = this.#processing;
+    const { tracker } = this.#session;
     const { heard } = attempt;
     const isLost = heard && isComparable(heard, position) && position.offset < heard.offset;
     if (isLost) {

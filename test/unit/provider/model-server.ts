@@ -47,6 +47,8 @@ export class ModelServer {
   readonly environment: SimulatedEnvironment;
   readonly logs = new Map<string, LogRecord[]>();
   readonly sessions = new Set<ModelSession>();
+  /** Updates that came but were not appended, byte for byte. */
+  readonly refusedRecords: { envelope: Uint8Array }[] = [];
   /** Every join that was asked, in order. */
   readonly joins: JoinRequest[] = [];
   appendRule: AppendRule = () => undefined;
@@ -131,6 +133,7 @@ export class ModelSession implements Transport {
   /** By document: offset up to which everything has been sent. */
   readonly joined = new Map<string, number>();
   readonly received: Uint8Array[] = [];
+  readonly #senders = new Map<string, string>();
   /** Frames are held back while true: a delivery that is late. */
   isPaused = false;
   maxFrameBytes = 256 * 1024;
@@ -197,7 +200,14 @@ export class ModelSession implements Transport {
     else this.emitFrame(encodeEntries(records));
   }
 
-  readonly #senders = new Map<string, string>();
+  /** Passes over what has not been sent, as a gateway that lost a queue would without knowing. */
+  skip(address: DocumentAddress): boolean {
+    const sent = this.joined.get(addressKey(address));
+    const last = this.#server.log(address).at(-1)?.position.offset ?? -1;
+    if (sent === undefined || sent >= last) return false;
+    this.joined.set(addressKey(address), last);
+    return true;
+  }
 
   #answer(request: JoinRequest, onAnswer: (answer: JoinAnswer) => void): void {
     const { roomId, docId, subdocId, position: since, stateVector: has } = request;
@@ -269,6 +279,7 @@ export class ModelSession implements Transport {
       return [];
     }
     const verdict = this.#server.appendRule({ senderId, version });
+    if (verdict) this.#server.refusedRecords.push({ envelope });
     if (verdict === 'lose') return [];
     if (verdict) this.nack(address, version, verdict);
     const sync = tryDecodeSync(content);

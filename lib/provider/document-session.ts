@@ -1,0 +1,337 @@
+import type { Awareness } from 'y-protocols/awareness';
+import {
+  encodeSyncPayload,
+  SyncMessageType,
+  type JoinAccepted,
+  type JoinRequest,
+  type Nack,
+  type Position,
+  type Refusal,
+} from '../protocol/index.ts';
+import type { DocumentAdapter } from './document-adapter.ts';
+import { Alarm } from './environment.ts';
+import { documentRef, type DocumentReplacedEvent, type DocumentRef } from './events.ts';
+import { JoinCycle, type JoinKind } from './join-cycle.ts';
+import { isEmptyUpdate } from './lacking.ts';
+import { Outgoing } from './outgoing.ts';
+import { PositionTracker } from './position-tracker.ts';
+import type { ProcessingContext } from './processing-context.ts';
+import { Replica } from './replica.ts';
+
+/** Milliseconds that entries beyond a gap may wait, after a state, for those that the gateway sends behind it. */
+const GAP_PATIENCE_MS = 1000;
+
+export interface AttachOptions {
+  awareness?: Awareness;
+  /** Where a kept copy stood in the log: says which generation its content is of. */
+  position?: Position;
+  /** Makes the new document when this one is replaced or trapped. */
+  recreate?: () => DocumentAdapter;
+}
+
+/** Why a document takes no part any more, although it has not been removed. */
+export type HaltReason = 'replaced' | 'trapped' | 'unreadable' | 'refused';
+
+/**
+ * What holds between the messages of one document: the application's document, its position in the log, its
+ * updates until they are settled, its joins. The intakes say what each message changes in it.
+ */
+export class DocumentSession {
+  readonly tracker = new PositionTracker();
+  readonly outgoing: Outgoing;
+  readonly joins: JoinCycle;
+  readonly context: ProcessingContext;
+  readonly ref: DocumentRef;
+  /** Versions that the server refused for good, until a full state has shown whether they are in the log after all. */
+  readonly refused = new Map<number, Nack>();
+  readonly #gapPatience: Alarm;
+  #replica: Replica | undefined;
+  #attached: AttachOptions = {};
+  #halt: HaltReason | undefined;
+  #isLive = false;
+  #isSynced = false;
+  /** Since the document was attached. */
+  #wasSynced = false;
+  #isReadOnly = false;
+  #hadUnacked = false;
+  #stateBytes = 0;
+  #failures = 0;
+
+  constructor(context: ProcessingContext, onJoinRefused: (refusal: Refusal) => void) {
+    this.context = context;
+    this.ref = documentRef(context.address);
+    const { environment, tuning, connection } = context;
+    this.#gapPatience = new Alarm(environment);
+    this.outgoing = new Outgoing({
+      context,
+      state: () => ({
+        isLive: this.#isLive,
+        maySendUpdates: !this.#halt && !this.#isReadOnly && this.refused.size === 0,
+        generation: this.tracker.generation ?? 1,
+      }),
+      takeEphemeral: () => this.#replica?.awareness?.takePayload(),
+      onStalled: () => this.joins.want('resume'),
+    });
+    this.joins = new JoinCycle({
+      environment,
+      retryMinMs: tuning.retryMinMs,
+      retryMaxMs: tuning.retryMaxMs,
+      timeoutMs: tuning.joinTimeoutMs,
+      request: (kind) => this.#joinRequest(kind),
+      send: (request, onAnswer) => connection.join(request, onAnswer),
+      onAccepted: (accepted) => this.#onJoinAccepted(accepted),
+      onRefused: onJoinRefused,
+    });
+  }
+
+  get replica(): Replica | undefined {
+    return this.#replica;
+  }
+
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  get isSynced(): boolean {
+    return this.#isSynced;
+  }
+
+  get isReadOnly(): boolean {
+    return this.#isReadOnly;
+  }
+
+  get halted(): HaltReason | undefined {
+    return this.#halt;
+  }
+
+  /** Bytes of the state that the last accepted join announced. */
+  get stateBytes(): number {
+    return this.#stateBytes;
+  }
+
+  /** True when content of the server may go into the document. */
+  get mayApply(): boolean {
+    return this.#replica !== undefined && this.#halt === undefined;
+  }
+
+  /** True when neither the document nor the queue holds anything: it can follow into another generation as it is. */
+  get isUntouched(): boolean {
+    return this.outgoing.queue.isEmpty && (this.#replica?.isEmpty() ?? true);
+  }
+
+  /** True unless the server is known to have everything that is in the document. */
+  get hasUnackedChanges(): boolean {
+    return !this.outgoing.queue.isEmpty || (!this.#wasSynced && this.#replica?.hadContent === true);
+  }
+
+  attach(adapter: DocumentAdapter, options: AttachOptions): void {
+    const { queue } = this.outgoing;
+    if (this.#halt === 'replaced') queue.drop();
+    this.#halt = undefined;
+    this.#isLive = false;
+    this.refused.clear();
+    this.#attached = options;
+    this.#useDocument(adapter);
+    this.tracker.restart(options.position?.generation);
+    if (options.position) this.tracker.hear(options.position);
+    // What an earlier document has left unsettled belongs to this one too, and counts as its own.
+    for (const update of queue.updates()) this.apply(update);
+    if (this.context.connection.status === 'connected') this.joins.connected('full');
+    this.noteUnacked();
+  }
+
+  /** Lets go of the document. Updates that are not settled are still sent; then `onDrained` is called. */
+  detach(): void {
+    this.outgoing.flush();
+    this.farewell();
+    this.#replica?.detach();
+    this.#replica = undefined;
+    if (this.#halt || this.refused.size > 0) this.outgoing.queue.drop();
+    this.noteUnacked();
+    this.checkDrained();
+  }
+
+  /** Takes the awareness away from the others while the document stays. */
+  farewell(): void {
+    const removal = this.#replica?.awareness?.removalPayload();
+    if (removal) this.outgoing.sendEphemeral(removal);
+  }
+
+  /** Ends at once: nothing is sent any more. */
+  stop(): void {
+    this.#replica?.detach();
+    this.#replica = undefined;
+    this.#isLive = false;
+    this.joins.disconnected();
+    this.outgoing.stop();
+    this.#gapPatience.clear();
+  }
+
+  connected(): void {
+    if (this.#halt === 'replaced' || this.#halt === 'trapped') return;
+    this.#halt = undefined;
+    this.#failures = 0;
+    const resumable: JoinKind = this.tracker.position === undefined ? 'full' : 'resume';
+    this.joins.connected(this.refused.size > 0 ? 'uncut' : resumable);
+  }
+
+  disconnected(): void {
+    this.#isLive = false;
+    this.joins.disconnected();
+    this.outgoing.disconnected();
+    this.#gapPatience.clear();
+    this.#replica?.awareness?.forgetOthers();
+    this.#setSynced(false);
+  }
+
+  /** The gateway does not know this document (any more): nothing is sent until it has been joined again. */
+  joinAgain(): void {
+    this.#isLive = false;
+    this.joins.want('resume');
+  }
+
+  /** A state has been applied: from here on this document sends, and is sent, what happens. */
+  becameLive(): void {
+    this.#isLive = true;
+    this.#wasSynced = true;
+    this.#failures = 0;
+    if (this.#isReadOnly && this.outgoing.queue.hasWaiting) this.#reportReadOnly();
+    this.outgoing.flush();
+    this.#replica?.awareness?.announce();
+    this.joins.succeeded();
+    if (this.tracker.hasGap) this.#repairLater();
+    this.noteUnacked();
+    if (!this.joins.isActive) this.#setSynced(true);
+    this.checkDrained();
+  }
+
+  /** The document takes content that belongs to it; what it throws is reported, not thrown. True when it took it. */
+  apply(update: Uint8Array): boolean {
+    if (!this.#replica || isEmptyUpdate(update)) return true;
+    const handled = this.#replica.handle(encodeSyncPayload(SyncMessageType.Update, update));
+    if (!handled.ok) this.onUnappliable(handled.cause, undefined);
+    return handled.ok;
+  }
+
+  /** Content that the document cannot take: reported, and synced again unless that has failed too often. */
+  onUnappliable(error: unknown, position: Position | undefined): void {
+    if (this.#replica?.isTrap(error)) return this.#onTrap(error, position);
+    const final = !this.#mayTryAgain();
+    this.context.emit('update-failed', { ...this.ref, position, error, final });
+    this.tracker.reset();
+    if (final) this.halt('unreadable');
+    else this.joins.wantLater('uncut');
+  }
+
+  /** The version is in the log; it is held no longer. */
+  settled(version: number, position: Position): void {
+    this.refused.delete(version);
+    this.context.emit('acked', { ...this.ref, version, position });
+  }
+
+  /** The server has another document than this one; the application, or `recreate`, makes a new one. */
+  replace(reason: DocumentReplacedEvent['reason'], state: Uint8Array, position: Position | undefined): void {
+    const unacked = this.outgoing.queue.drop();
+    if (position) this.tracker.hearInstead(position);
+    this.refused.clear();
+    this.joins.cancel();
+    const fresh = position && this.#replica && this.#attached.recreate?.();
+    if (fresh) {
+      this.#useDocument(fresh);
+      this.tracker.restart(position.generation);
+      if (this.apply(state)) this.tracker.set(position);
+    } else this.halt('replaced');
+    const document = fresh?.document;
+    this.context.emit('document-replaced', { ...this.ref, reason, state, position, unacked, document });
+    if (fresh && this.tracker.position) this.becameLive();
+    this.noteUnacked();
+    this.checkDrained();
+  }
+
+  halt(reason: HaltReason): void {
+    this.#halt = reason;
+    this.joins.cancel();
+    this.#setSynced(false);
+  }
+
+  noteUnacked(): void {
+    const hasUnackedChanges = this.hasUnackedChanges;
+    if (hasUnackedChanges === this.#hadUnacked) return;
+    this.#hadUnacked = hasUnackedChanges;
+    this.context.emit('unacked-changes', { ...this.ref, hasUnackedChanges });
+  }
+
+  /** A removed document is done when nothing of it waits any more. */
+  checkDrained(): void {
+    if (!this.#replica && this.outgoing.queue.isEmpty) this.context.onDrained();
+  }
+
+  #mayTryAgain(): boolean {
+    return ++this.#failures <= this.context.tuning.maxSyncFailures;
+  }
+
+  #useDocument(adapter: DocumentAdapter): void {
+    this.#replica?.detach();
+    this.#wasSynced = false;
+    this.#replica = new Replica({
+      adapter,
+      awareness: this.#attached.awareness,
+      origin: this.context.origin,
+      versionsBefore: this.outgoing.queue.lastVersion,
+      onLocalUpdate: (update) => this.#onLocalUpdate(update),
+      onAwarenessDirty: () => this.outgoing.scheduleFlush(),
+    });
+  }
+
+  #onLocalUpdate(update: Uint8Array): void {
+    this.outgoing.add(update);
+    if (this.#isReadOnly && this.#isLive) this.#reportReadOnly();
+    this.noteUnacked();
+  }
+
+  #reportReadOnly(): void {
+    const message = 'You may read this document but not change it.';
+    this.context.emit('permission-denied', { ...this.ref, code: 'READ_ONLY', message });
+  }
+
+  #repairLater(): void {
+    this.#gapPatience.set(GAP_PATIENCE_MS, () => {
+      if (this.tracker.hasGap && !this.joins.isActive) this.joins.want('resume');
+    });
+  }
+
+  #joinRequest(kind: JoinKind): JoinRequest {
+    const { heard, position } = this.tracker;
+    const stateVector = kind === 'uncut' ? undefined : this.#replica?.stateVector();
+    return {
+      ...this.context.address,
+      senderId: this.context.senderId,
+      ...(heard ? { heard } : {}),
+      ...(kind === 'resume' && position ? { position } : {}),
+      ...(stateVector ? { stateVector } : {}),
+    };
+  }
+
+  #onJoinAccepted({ position, readOnly, stateBytes }: JoinAccepted): void {
+    this.tracker.hear(position);
+    this.#isReadOnly = readOnly;
+    this.#stateBytes = stateBytes;
+  }
+
+  /** Every later call on this WASM instance fails too: what was not acked is kept for the document that comes. */
+  #onTrap(error: unknown, position: Position | undefined): void {
+    const { emit } = this.context;
+    this.#replica?.detach();
+    emit('update-failed', { ...this.ref, position, error, final: false });
+    const fresh = this.#mayTryAgain() ? this.#attached.recreate?.() : undefined;
+    if (fresh) this.attach(fresh, this.#attached);
+    else this.halt('trapped');
+    emit('document-trapped', { ...this.ref, error, document: fresh?.document });
+  }
+
+  #setSynced(state: boolean): void {
+    if (state === this.#isSynced) return;
+    this.#isSynced = state;
+    this.context.emit('synced', { ...this.ref, state });
+  }
+}

@@ -1,0 +1,91 @@
+import { tryDecodeControl, type Ack, type Position } from '../protocol/index.ts';
+import type { ProtocolMessageEvent } from './connection-events.ts';
+import type { DocumentSession } from './document-session.ts';
+import type { Place } from './position-tracker.ts';
+
+const EMPTY_UPDATE = new Uint8Array([0, 0]);
+
+/** What the log delivers live: entries of others, entries and acks of the own updates, barriers. */
+export class EntryIntake {
+  readonly #session: DocumentSession;
+
+  constructor(session: DocumentSession) {
+    this.#session = session;
+  }
+
+  onSync(event: ProtocolMessageEvent): void {
+    const entry = placeOf(event);
+    if (!entry) return;
+    const { tracker, joins, outgoing, context } = this.#session;
+    tracker.hear(entry.position);
+    const { senderId, version } = event.metadata;
+    // Only a version that is held: another own entry may be of an earlier document, and is applied like any other.
+    if (senderId === context.senderId && outgoing.queue.has(version)) return this.#onOwn(version, entry);
+    const place = tracker.place(entry);
+    if (place === 'stale' || place === 'known' || !this.#session.mayApply) return;
+    if (place === 'foreign') return joins.want('resume');
+    const handled = this.#session.replica!.handle(event.payload);
+    if (!handled.ok) return this.#session.onUnappliable(handled.cause, entry.position);
+    this.#takeInto(entry);
+  }
+
+  onAcks(acks: readonly Ack[]): void {
+    const { tracker, joins, outgoing } = this.#session;
+    for (const { version, ...entry } of acks) {
+      tracker.hear(entry.position);
+      if (outgoing.queue.has(version)) this.#onOwn(version, entry);
+      else if (!this.#session.mayApply) continue;
+      else if (version > this.#session.replica!.versionsBefore) this.#takeInto(entry);
+      // Acked, but made by an earlier document: its content is missing in this one.
+      else if (['next', 'gap'].includes(tracker.place(entry))) joins.want('resume');
+    }
+  }
+
+  onControl(event: ProtocolMessageEvent): void {
+    const entry = placeOf(event);
+    const { tracker, halted } = this.#session;
+    if (!entry || halted) return;
+    tracker.hear(entry.position);
+    const control = tryDecodeControl(event.payload.subarray(1)); // the message type is one byte
+    const isBarrier = control.ok && control.value.op === 'barrier';
+    if (isBarrier && this.onBarrier(entry.position)) return;
+    if (tracker.place(entry) === 'next') tracker.take(entry);
+  }
+
+  /**
+   * A barrier stands for the empty state of its generation, whatever came before it. False when it does not raise
+   * the generation (it may come twice), or when none is known yet: then it is not believed.
+   */
+  onBarrier(position: Position): boolean {
+    const { tracker, joins } = this.#session;
+    if (tracker.generation === undefined || position.generation <= tracker.generation) return false;
+    if (this.#session.isUntouched) {
+      joins.cancel();
+      tracker.set(position);
+      this.#session.becameLive();
+    } else this.#session.replace('generation', EMPTY_UPDATE, position);
+    return true;
+  }
+
+  /** The ack of a version that is held: its content is in the document already. */
+  #onOwn(version: number, entry: Place): void {
+    this.#session.outgoing.settle(version);
+    this.#session.settled(version, entry.position);
+    if (this.#session.mayApply) this.#takeInto(entry);
+    this.#session.noteUnacked();
+    this.#session.checkDrained();
+  }
+
+  /** The content of this entry is in the document: move over it, or repair what is missing before it. */
+  #takeInto(entry: Place): void {
+    const { tracker, joins } = this.#session;
+    const place = tracker.place(entry);
+    if (place === 'stale' || place === 'known') return;
+    if (place !== 'foreign') tracker.take(entry);
+    if ((place === 'gap' || place === 'foreign') && !joins.isActive) joins.want('resume');
+  }
+}
+
+function placeOf({ position, previous }: ProtocolMessageEvent): Place | undefined {
+  return position === undefined || previous === undefined ? undefined : { position, previous };
+}

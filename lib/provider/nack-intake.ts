@@ -1,0 +1,69 @@
+import type { Nack, NackCode, Refusal } from '../protocol/index.ts';
+import type { DocumentSession } from './document-session.ts';
+import type { EntryIntake } from './entry-intake.ts';
+
+const EMPTY_UPDATE = new Uint8Array([0, 0]);
+const PERMISSION_CODES: ReadonlySet<NackCode> = new Set<NackCode>([
+  'PERMISSION_DENIED',
+  'READ_ONLY',
+  'UNAUTHENTICATED',
+]);
+/** Milliseconds after which the own awareness is shown again when its client id still belonged to another connection. */
+const ANNOUNCE_AGAIN_MS = 1000;
+
+/** What the server does not do: refused updates, awareness and joins. */
+export class NackIntake {
+  readonly #session: DocumentSession;
+  readonly #entries: EntryIntake;
+
+  constructor(session: DocumentSession, entries: EntryIntake) {
+    this.#session = session;
+    this.#entries = entries;
+  }
+
+  onNack(nack: Nack): void {
+    const { version, code, position } = nack;
+    const { tracker, joins, outgoing, refused, halted } = this.#session;
+    if (position) tracker.hear(position);
+    if (halted) return;
+    if (code === 'GENERATION_CHANGED') return this.#onGenerationChanged(nack);
+    if (code === 'NOT_JOINED') this.#session.joinAgain();
+    if (version === undefined || version === 0) return this.#onOther(nack);
+    if (!outgoing.queue.has(version)) return;
+    if (!nack.permanent) return outgoing.sendAgain({ ...nack, version });
+    // Refused in this attempt only: a full state shows whether an earlier one has reached the log.
+    refused.set(version, nack);
+    joins.want('uncut');
+  }
+
+  /** Permanent: no further attempt on this connection. */
+  onJoinRefused({ code, message }: Refusal): void {
+    const { context, ref, replica, outgoing } = this.#session;
+    this.#session.halt('refused');
+    if (PERMISSION_CODES.has(code)) context.emit('permission-denied', { ...ref, code, message });
+    context.emit('join-refused', { ...ref, code, message });
+    if (code === 'DOCUMENT_DELETED') this.#session.replace('deleted', EMPTY_UPDATE, undefined);
+    else if (!replica) outgoing.queue.drop();
+    this.#session.checkDrained();
+  }
+
+  /** It means the barrier, never a refusal of the update. */
+  #onGenerationChanged({ position }: Nack): void {
+    const { joins } = this.#session;
+    if (!position) return joins.want('uncut');
+    // The nack may come after entries that were passed over because the barrier was not known.
+    if (this.#entries.onBarrier(position) && !this.#session.halted) joins.want('resume');
+  }
+
+  /** About no update: awareness, or the document as a whole. */
+  #onOther({ code, message }: Nack): void {
+    const { context, ref } = this.#session;
+    // An earlier connection of this client may own its awareness id for a moment longer.
+    if (code === 'FOREIGN_AWARENESS') {
+      context.environment.setTimeout(() => {
+        if (this.#session.isLive) this.#session.replica?.awareness?.announce();
+      }, ANNOUNCE_AGAIN_MS);
+    }
+    if (PERMISSION_CODES.has(code)) context.emit('permission-denied', { ...ref, code, message });
+  }
+}
