@@ -137,7 +137,7 @@ export class ClusterClient {
         return await work();
       } catch (error) {
         const late = clock.now() >= deadline || this.#closed;
-        if (late || (isAppError(error) && !error.retryable)) throw toStreamError(error);
+        if (late || (isAppError(error) && error.type !== 'STREAM_UNAVAILABLE')) throw toStreamError(error);
         await pause(clock, RETRY_PAUSE_MS);
       }
     }

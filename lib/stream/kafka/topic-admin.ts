@@ -45,7 +45,8 @@ export class TopicAdmin {
     try {
       await this.#connect();
       await this.#admin.createTopics({
-        waitForLeaders: true,
+        // Processes that start together make the same topics: kafkajs then fails while one of them waits. `withLeaders` waits.
+        waitForLeaders: false,
         timeout: CREATE_TIMEOUT_MS,
         topics: topics.map(({ topic, partitions, config }) => ({
           topic,
@@ -86,9 +87,10 @@ export async function ensureTopics(
   parts: { settings: KafkaSettings; cluster: ClusterClient; admin: TopicAdmin },
 ): Promise<string[]> {
   const { settings, cluster, admin } = parts;
-  const names = specs.map(({ topic }) => topic);
+  const byName = new Map(specs.map((spec) => [spec.topic, spec]));
+  const names = [...byName.keys()];
   const before = await cluster.retrying(() => cluster.metadata(names));
-  const missing = specs.filter(({ topic }) => !before.topics.has(topic));
+  const missing = [...byName.values()].filter(({ topic }) => !before.topics.has(topic));
   await admin.create(
     missing.map(({ topic, partitions, kind }) => ({
       topic,

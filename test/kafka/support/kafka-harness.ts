@@ -49,12 +49,15 @@ export async function openAdmin(brokers: readonly string[]): Promise<Admin> {
   return admin;
 }
 
-export function trim(
+/** Makes the log forget what lies below an offset. */
+export async function trim(
   admin: Admin,
   { topic, partition }: TopicPartition,
   beforeOffset: number,
 ): Promise<void> {
-  return admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(beforeOffset) }] });
+  // kafkajs knows the leaders only of topics that it has been asked about.
+  await admin.fetchTopicOffsets(topic);
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(beforeOffset) }] });
 }
 
 /** The adapter on the shared broker. */
