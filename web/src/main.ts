@@ -47,14 +47,20 @@ function showRoom(): void {
 function showYou(): void {
   const input = element<HTMLInputElement>('name');
   input.value = loadName();
-  const publish = () => publishPerson(awareness, input.value.trim() || loadName());
+  const publish = () => {
+    input.size = Math.max(4, input.value.length);
+    publishPerson(awareness, input.value.trim() || loadName());
+  };
   input.addEventListener('input', publish);
   input.addEventListener('change', () => {
     input.value = saveName(input.value);
     publish();
   });
-  input.addEventListener('keydown', ({ key }) => {
-    if (key === 'Enter') editor.focus();
+  input.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter') return;
+    event.preventDefault(); // else the text, which has the focus then, gets a new line
+    input.dispatchEvent(new Event('change'));
+    editor.focus();
   });
   awareness.on('change', () => {
     publish(); // somebody may have had this colour before
