@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { encodeAcks, encodeEntries } from '../protocol/frames.ts';
+import { encodeAcks, encodeEntries, MAX_ACKS_PER_FRAME } from '../protocol/frames.ts';
 import type { DocumentAddress } from '../protocol/ids.ts';
 import type { HostedDocument, Subscription } from './hosted-document.ts';
 import type { LogEvent } from './document-log.ts';
@@ -101,8 +101,15 @@ export function sendEntries(subscription: Subscription, entries: readonly LogEnt
   const last = entries.at(-1);
   if (!last) return;
   const isOwn = entries.every(({ owner }) => owner === subscription.owner);
-  const bytes = isOwn ? encodeAcks(subscription.document.address, entries) : encodeEntries(entries);
-  send(subscription, shareFrame(bytes), last);
+  if (!isOwn) return send(subscription, shareFrame(encodeEntries(entries)), last);
+  for (const part of ackParts(entries))
+    send(subscription, shareFrame(encodeAcks(subscription.document.address, part)), part.at(-1)!);
+}
+
+/** A client refuses a frame with more acks. */
+function* ackParts(entries: readonly LogEntry[]): Generator<readonly LogEntry[]> {
+  for (let from = 0; from < entries.length; from += MAX_ACKS_PER_FRAME)
+    yield entries.slice(from, from + MAX_ACKS_PER_FRAME);
 }
 
 function send(subscription: Subscription, frame: SharedFrame, last: LogEntry): void {
@@ -124,7 +131,7 @@ function settleOwn(subscription: Subscription, own: readonly LogEvent[]): void {
       outbox.nack(createNack('GENERATION_CHANGED', { address, version, position: event.barrier }));
   }
   // A repeat is not fanned out again, but its sender waits for the ack.
-  const last = repeats.at(-1);
-  if (last && subscription.isLive)
-    outbox.send(subscription, shareFrame(encodeAcks(address, repeats)), last.position);
+  if (!subscription.isLive) return;
+  for (const part of ackParts(repeats))
+    outbox.send(subscription, shareFrame(encodeAcks(address, part)), part.at(-1)!.position);
 }
