@@ -69,7 +69,7 @@ export function retryKey(update: IncomingUpdate, key: DocumentKey): string {
  */
 export function planBatch(batch: IncomingBatch, known: KnownState): BatchPlan {
   const plan: BatchPlan = { rows: [], quarantined: [], changes: new Map(), touched: new Map() };
-  const firsts = new Map(known.firsts);
+  const firsts = new Firsts(known.firsts);
   for (const record of batch.records) {
     if (record.kind === 'quarantine') {
       plan.quarantined.push(record);
@@ -94,6 +94,24 @@ export function planBatch(batch: IncomingBatch, known: KnownState): BatchPlan {
   return plan;
 }
 
+/** What is known, and on top of it what this batch adds. */
+class Firsts {
+  readonly #known: ReadonlyMap<string, LogPoint>;
+  readonly #added = new Map<string, LogPoint>();
+
+  constructor(known: ReadonlyMap<string, LogPoint>) {
+    this.#known = known;
+  }
+
+  get(key: string): LogPoint | undefined {
+    return this.#added.get(key) ?? this.#known.get(key);
+  }
+
+  set(key: string, point: LogPoint): void {
+    this.#added.set(key, point);
+  }
+}
+
 function changeOf(plan: BatchPlan, known: KnownState, document: DocumentId): DocumentChange {
   const key = documentKey(document);
   let change = plan.changes.get(key);
@@ -115,7 +133,7 @@ function refusal(update: IncomingUpdate, state: DocumentState): string | undefin
 function addRow(
   plan: BatchPlan,
   update: IncomingUpdate,
-  context: { change: DocumentChange; firsts: Map<string, LogPoint>; epoch: number },
+  context: { change: DocumentChange; firsts: Firsts; epoch: number },
 ): void {
   const { change, firsts, epoch } = context;
   const retry = hasRetryKey(update) ? retryKey(update, change.key) : undefined;

@@ -1,0 +1,72 @@
+import type { DocumentId } from '../protocol/ids.ts';
+import type { DocumentState, LogPoint, PlannedRow } from './plan.ts';
+import type { HistoryRow, Snapshot, SnapshotDebt, StoredUpdate } from './port.ts';
+
+export interface MemoryRow extends LogPoint, PlannedRow {
+  partition: number;
+}
+
+export interface MemoryDocument {
+  document: DocumentId;
+  state: DocumentState;
+  rows: MemoryRow[];
+  snapshots: Snapshot[];
+  epoch: number;
+  partition: number;
+  oldestBehindMs: number;
+}
+
+export const isAfter = (a: LogPoint, b: LogPoint) =>
+  a.epoch === b.epoch ? a.offset > b.offset : a.epoch > b.epoch;
+export const pointOf = (snapshot: Snapshot): LogPoint => ({
+  epoch: snapshot.epoch,
+  offset: snapshot.throughOffset,
+});
+
+export function isPayloadOf(row: MemoryRow, generation: number): boolean {
+  return row.repeatOf === undefined && row.update.generation === generation;
+}
+
+export function newestOf(
+  found: MemoryDocument | undefined,
+  isWanted: (snapshot: Snapshot) => boolean,
+): Snapshot | undefined {
+  return found?.snapshots.findLast(
+    (snapshot) => snapshot.generation === found.state.generation && isWanted(snapshot),
+  );
+}
+
+export function debtOf(found: MemoryDocument): SnapshotDebt | undefined {
+  const snapshot = newestOf(found, () => true);
+  const since = snapshot ? pointOf(snapshot) : { epoch: -1, offset: -1 };
+  const rows = found.rows.filter((row) => isPayloadOf(row, found.state.generation) && isAfter(row, since));
+  if (rows.length === 0) return undefined;
+  return {
+    document: found.document,
+    generation: found.state.generation,
+    epoch: found.epoch,
+    partition: found.partition,
+    updates: rows.length,
+    bytes: rows.reduce((sum, row) => sum + row.update.payload.byteLength, 0),
+    oldestAtMs: found.oldestBehindMs,
+    snapshotBytes: snapshot?.data.byteLength ?? 0,
+  };
+}
+
+export function toStoredUpdate({ epoch, partition, offset, update, repeatOf }: MemoryRow): StoredUpdate {
+  const { senderId, clientVersion } = update;
+  const payload = repeatOf ? new Uint8Array() : update.payload;
+  return { epoch, partition, offset, senderId, clientVersion, payload };
+}
+
+export function toHistoryRow(row: MemoryRow): HistoryRow {
+  const { generation, userId, atMs, metadata } = row.update;
+  return {
+    ...toStoredUpdate(row),
+    generation,
+    atMs,
+    metadata,
+    ...(userId === undefined ? {} : { userId }),
+    ...(row.repeatOf ? { repeatOf: row.repeatOf.offset } : {}),
+  };
+}

@@ -1,0 +1,230 @@
+import type { Clock } from '../clock.ts';
+import { AppError } from '../errors.ts';
+import { documentKey, type DocumentId, type DocumentKey } from '../protocol/ids.ts';
+import type { Position } from '../protocol/position.ts';
+import { addVersion, type VersionRanges } from '../protocol/ranges.ts';
+import type { TopicIdentity } from '../stream/port.ts';
+import {
+  debtOf,
+  isAfter,
+  isPayloadOf,
+  newestOf,
+  pointOf,
+  toHistoryRow,
+  toStoredUpdate,
+  type MemoryDocument,
+} from './memory-rows.ts';
+import {
+  hasRetryKey,
+  NEW_DOCUMENT,
+  planBatch,
+  retryKey,
+  type BatchPlan,
+  type DocumentState,
+  type LogPoint,
+} from './plan.ts';
+import {
+  PERSISTER_CONSUMER,
+  type HistoryRow,
+  type IncomingBatch,
+  type IncomingQuarantine,
+  type LoadRequest,
+  type PersistenceAdapter,
+  type Snapshot,
+  type SnapshotDebt,
+  type StoredState,
+  type StoreResult,
+} from './port.ts';
+import { isStorableJson } from './text.ts';
+
+/** Keeps everything in this process and nothing after it: for unit tests and simulations. */
+export class MemoryStore implements PersistenceAdapter {
+  readonly #clock: Pick<Clock, 'wallTime'>;
+  readonly #documents = new Map<DocumentKey, MemoryDocument>();
+  readonly #firsts = new Map<string, LogPoint>();
+  readonly #positions = new Map<string, number>();
+  readonly #topics: (TopicIdentity & { epoch: number })[] = [];
+  readonly #stored = new Set<string>();
+  readonly quarantined: (IncomingQuarantine & { epoch: number; partition: number })[] = [];
+
+  constructor({ clock }: { clock: Pick<Clock, 'wallTime'> }) {
+    this.#clock = clock;
+  }
+
+  async prepare(): Promise<void> {
+    // there is no schema
+  }
+
+  async epochOf(identity: TopicIdentity): Promise<number> {
+    const row = this.#topics.findLast(({ topic }) => topic === identity.topic);
+    if (!row) return this.#addTopic(identity);
+    if (row.topicId !== identity.topicId || row.clusterId !== identity.clusterId)
+      throw new AppError('STREAM_IDENTITY_CHANGED', { data: { ...row } });
+    if (row.partitions !== identity.partitions)
+      throw new AppError('STREAM_PARTITIONS_CHANGED', { data: { ...row } });
+    return row.epoch;
+  }
+
+  async adoptEpoch(identity: TopicIdentity): Promise<number> {
+    const row = this.#topics.findLast(({ topic }) => topic === identity.topic);
+    const isKnown =
+      row?.topicId === identity.topicId &&
+      row.clusterId === identity.clusterId &&
+      row.partitions === identity.partitions;
+    return isKnown ? row.epoch : this.#addTopic(identity);
+  }
+
+  async nextOffset(consumer: string, epoch: number, partition: number): Promise<number> {
+    return this.#positions.get(`${consumer}/${epoch}/${partition}`) ?? 0;
+  }
+
+  async storeBatch(batch: IncomingBatch): Promise<StoreResult> {
+    const position = `${batch.consumer}/${batch.epoch}/${batch.partition}`;
+    const stored = this.#positions.get(position) ?? 0;
+    if (stored !== batch.fetchOffset) return { outcome: 'moved', nextOffset: stored, touched: new Map() };
+    if (batch.records.some((record) => record.kind === 'update' && !isStorableJson(record.metadata)))
+      throw new AppError('STORE_BAD_DATA', { data: { sqlState: '22P05' } });
+    const documents = new Map<DocumentKey, DocumentState>();
+    for (const record of batch.records) {
+      if (record.kind === 'quarantine') continue;
+      const key = documentKey(record.document);
+      const state = this.#documents.get(key)?.state;
+      if (state) documents.set(key, state);
+    }
+    const plan = planBatch(batch, { documents, firsts: this.#firsts });
+    this.#apply(batch, plan);
+    this.#positions.set(position, batch.nextOffset);
+    return { outcome: 'stored', nextOffset: batch.nextOffset, touched: plan.touched };
+  }
+
+  async load({ document, epoch, partition, sinceOffset }: LoadRequest): Promise<StoredState> {
+    const found = this.#documents.get(documentKey(document));
+    const state = found?.state ?? NEW_DOCUMENT;
+    const isBefore = (at: { epoch: number; partition: number }) =>
+      at.epoch < epoch || (at.epoch === epoch && at.partition === partition);
+    const snapshot =
+      sinceOffset === undefined ? newestOf(found, (candidate) => isBefore(candidate)) : undefined;
+    const start = snapshot ? pointOf(snapshot) : { epoch: -1, offset: -1 };
+    const since = sinceOffset === undefined ? start : { epoch, offset: sinceOffset };
+    const rows = (found?.rows ?? []).filter(
+      (row) => isPayloadOf(row, state.generation) && isAfter(row, since) && isBefore(row),
+    );
+    return {
+      generation: state.generation,
+      generationStartOffset: state.generationStart.offset,
+      deleted: state.deleted,
+      ...(snapshot ? { snapshot } : {}),
+      updates: rows.map(toStoredUpdate),
+      storedThrough: (await this.nextOffset(PERSISTER_CONSUMER, epoch, partition)) - 1,
+    };
+  }
+
+  async appendedVersions(
+    document: DocumentId,
+    generation: number,
+    sender: { senderId: string; epoch: number; throughOffset: number },
+  ): Promise<VersionRanges> {
+    const end = { epoch: sender.epoch, offset: sender.throughOffset };
+    const ranges: VersionRanges = [];
+    for (const row of this.#documents.get(documentKey(document))?.rows ?? []) {
+      const isTheirs = isPayloadOf(row, generation) && row.update.senderId === sender.senderId;
+      if (isTheirs && hasRetryKey(row.update) && !isAfter(row, end))
+        addVersion(ranges, row.update.clientVersion);
+    }
+    return ranges;
+  }
+
+  async persistSnapshot(snapshot: Snapshot): Promise<boolean> {
+    const found = this.#documents.get(documentKey(snapshot.document));
+    const { epoch, partition, throughOffset } = snapshot;
+    if (!found || snapshot.generation !== found.state.generation) return false;
+    if (isAfter(found.state.generationStart, pointOf(snapshot))) return false;
+    if (throughOffset >= (await this.nextOffset(PERSISTER_CONSUMER, epoch, partition))) return false;
+    const newest = newestOf(found, () => true);
+    if (newest && !isAfter(pointOf(snapshot), pointOf(newest))) return false;
+    found.snapshots.push({ ...snapshot, data: snapshot.data.slice() });
+    found.oldestBehindMs = this.#clock.wallTime();
+    return true;
+  }
+
+  async snapshotDebts(limit: number): Promise<SnapshotDebt[]> {
+    return [...this.#documents.values()]
+      .map(debtOf)
+      .filter((debt) => debt !== undefined)
+      .sort((a, b) => a.oldestAtMs - b.oldestAtMs)
+      .slice(0, limit);
+  }
+
+  async snapshotDebt(document: DocumentId): Promise<SnapshotDebt | undefined> {
+    const found = this.#documents.get(documentKey(document));
+    return found && debtOf(found);
+  }
+
+  async *exportHistory(document: DocumentId, since?: Position): AsyncIterable<HistoryRow> {
+    const found = this.#documents.get(documentKey(document));
+    const generation = since?.generation ?? found?.state.generation;
+    for (const row of found?.rows ?? [])
+      if (row.update.generation === generation && (!since || isAfter(row, since))) yield toHistoryRow(row);
+  }
+
+  async trimSnapshots(): Promise<number> {
+    let trimmed = 0;
+    for (const found of this.#documents.values())
+      trimmed += found.snapshots.splice(0, found.snapshots.length - 1).length;
+    return trimmed;
+  }
+
+  async countQuarantined(): Promise<number> {
+    return this.quarantined.length;
+  }
+
+  async ping(): Promise<boolean> {
+    return true;
+  }
+
+  async close(): Promise<void> {
+    // nothing is held
+  }
+
+  #apply(batch: IncomingBatch, plan: BatchPlan): void {
+    const { epoch, partition } = batch;
+    for (const { key, document, state, restarted, updates } of plan.changes.values()) {
+      const found = this.#documents.get(key) ?? this.#addDocument(key, document);
+      const owedNothing = restarted || debtOf(found) === undefined;
+      if (updates > 0 && owedNothing) found.oldestBehindMs = this.#clock.wallTime();
+      if (updates > 0 || restarted) Object.assign(found, { epoch, partition });
+      found.state = state;
+    }
+    for (const row of plan.rows) {
+      const place = `${epoch}/${partition}/${row.update.offset}`;
+      if (this.#stored.has(place)) continue;
+      this.#stored.add(place);
+      const retry = hasRetryKey(row.update) ? retryKey(row.update, row.key) : undefined;
+      const point = { epoch, offset: row.update.offset };
+      if (retry !== undefined && !row.repeatOf) this.#firsts.set(retry, point);
+      const update = { ...row.update, payload: row.update.payload.slice() };
+      this.#documents.get(row.key)!.rows.push({ ...row, ...point, partition, update });
+    }
+    for (const record of plan.quarantined) this.quarantined.push({ ...record, epoch, partition });
+  }
+
+  #addDocument(key: DocumentKey, document: DocumentId): MemoryDocument {
+    const found: MemoryDocument = {
+      document,
+      state: NEW_DOCUMENT,
+      rows: [],
+      snapshots: [],
+      epoch: 0,
+      partition: 0,
+      oldestBehindMs: 0,
+    };
+    this.#documents.set(key, found);
+    return found;
+  }
+
+  #addTopic(identity: TopicIdentity): number {
+    const epoch = this.#topics.length + 1;
+    this.#topics.push({ ...identity, epoch });
+    return epoch;
+  }
+}
