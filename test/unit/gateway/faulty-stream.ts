@@ -1,0 +1,68 @@
+import { AppError } from '../../../lib/errors.ts';
+import type {
+  AppendOptions,
+  FollowRequest,
+  RecordBatch,
+  Stream,
+  StreamRecord,
+  TopicPartition,
+} from '../../../lib/stream/port.ts';
+
+/** The log with faults at its port: failing appends, lost answers, a follow that is held back. */
+export class FaultyStream {
+  /** What happens to the next appends to doc topics. */
+  fate: (record: StreamRecord) => 'append' | 'fail' | 'append-then-fail' | 'hang' = () => 'append';
+  /** An answer that is lost is lost only after this. */
+  answerLost: Promise<void> = Promise.resolve();
+  readonly #stream: Stream;
+  #held: (() => void)[] | undefined;
+  readonly port: Stream;
+
+  constructor(stream: Stream) {
+    this.#stream = stream;
+    const own: Partial<Stream> = {
+      append: (target, records, options) => this.#append(target, records, options),
+      follow: (request) => this.#follow(request),
+    };
+    this.port = new Proxy(stream, {
+      get: (target, name: keyof Stream) => {
+        const value = own[name] ?? target[name];
+        return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+      },
+    });
+  }
+
+  /** The follow delivers nothing until `release`. */
+  hold(): void {
+    this.#held = [];
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const deliver of held) deliver();
+  }
+
+  async #append(target: TopicPartition, records: readonly StreamRecord[], options?: AppendOptions) {
+    if (options?.durability === 'droppable') return this.#stream.append(target, records, options);
+    const fate = this.fate(records[0]!);
+    if (fate === 'hang') return new Promise<number[]>(() => undefined);
+    const offsets = fate === 'fail' ? [] : await this.#stream.append(target, records, options);
+    if (fate === 'append-then-fail') await this.answerLost;
+    if (fate !== 'append') throw new AppError('STREAM_APPEND_FAILED');
+    return offsets;
+  }
+
+  #follow(request: FollowRequest) {
+    const onBatch = (batch: RecordBatch): void | Promise<void> => {
+      if (!this.#held) return request.onBatch(batch);
+      return new Promise<void>((resolve) =>
+        this.#held!.push(() => {
+          void request.onBatch(batch);
+          resolve();
+        }),
+      );
+    };
+    return this.#stream.follow({ ...request, onBatch });
+  }
+}

@@ -1,0 +1,247 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import * as Y from 'yjs';
+import { AppError } from '../../../lib/errors.ts';
+import { encodeClientEntries, encodeSyncStep1, createMetadata } from '../../../lib/protocol/index.ts';
+import type { SyncAnswer, SyncRequest, SyncSource } from '../../../lib/sync/port.ts';
+import { waitFor } from '../../support/wait.ts';
+import { FaultyStream } from './faulty-stream.ts';
+import { cleanUp, openLog, startGateway } from './harness.ts';
+import { RawClient } from './raw-client.ts';
+
+afterEach(cleanUp);
+
+const A = { roomId: 'room', docId: 'a' };
+
+/** Stops answers on their way, so that the log moves on behind them. */
+class SlowSync implements SyncSource {
+  readonly #sync: SyncSource;
+  gate: Promise<void> = Promise.resolve();
+  failWith: AppError | undefined;
+  readonly requests: SyncRequest[] = [];
+
+  constructor(sync: SyncSource) {
+    this.#sync = sync;
+  }
+
+  async join(request: SyncRequest): Promise<SyncAnswer> {
+    this.requests.push(request);
+    if (this.failWith) throw this.failWith;
+    const answer = await this.#sync.join(request);
+    await this.gate;
+    return answer;
+  }
+}
+
+describe('joining without a gap', () => {
+  it('what is appended while the state is on its way comes after it, exactly once', async () => {
+    const log = await openLog();
+    const sync = new SlowSync(log.sync);
+    const { url } = await startGateway(log, { sync });
+    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
+    await ann.join(A);
+    ann.type(A, 'before ');
+    await waitFor(() => ann.acks(A).length === 1);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    sync.gate = promise;
+    const joining = bob.join(A);
+    await waitFor(() => sync.requests.length === 2);
+    ann.type(A, 'meanwhile ');
+    await waitFor(() => ann.acks(A).length === 2);
+    resolve();
+    const answer = await joining;
+    expect(answer.position.offset).toBe(0);
+    ann.type(A, 'after');
+    await waitFor(() => bob.text(A) === 'before meanwhile after');
+    expect(bob.entries().map(({ position, previous }) => [position.offset, previous])).toEqual([
+      [1, 0],
+      [2, 1],
+    ]);
+  });
+
+  it('an answer ahead of the follow: nothing that is in the state is delivered again', async () => {
+    const log = await openLog();
+    const faulty = new FaultyStream(log.stream);
+    const { url } = await startGateway(log, { stream: faulty.port });
+    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
+    await ann.join(A);
+    faulty.hold();
+    ann.type(A, 'x');
+    await waitFor(
+      async () => (await log.stream.endOffset(log.topics.target('doc', { tenantId: 'default', ...A }))) === 1,
+    );
+    await bob.join(A);
+    expect(bob.text(A)).toBe('x');
+    faulty.release();
+    await waitFor(() => ann.isAcked(A, 1));
+    ann.type(A, 'y');
+    await waitFor(() => bob.text(A) === 'xy');
+    expect(bob.entries()).toHaveLength(1);
+  });
+
+  it('a ring that was too small for a slow join: the rest comes by a resume from the answer', async () => {
+    const log = await openLog();
+    const sync = new SlowSync(log.sync);
+    const { url } = await startGateway(log, { sync, config: { ringBytes: 4096 } });
+    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
+    await ann.join(A);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    sync.gate = promise;
+    const joining = bob.join(A);
+    await waitFor(() => sync.requests.length === 2);
+    for (let i = 0; i < 40; i++) ann.type(A, 'x'.repeat(200));
+    await waitFor(() => ann.acks(A).length === 40);
+    resolve();
+    await joining;
+    await waitFor(() => bob.text(A) === 'x'.repeat(8000));
+    expect(bob.states(A).map(({ join, kind }) => [join, kind])).toEqual([
+      [1, 'full'],
+      [0, 'delta'],
+    ]);
+  });
+
+  it('a returning client gets what came after its position, and learns which of its versions are there', async () => {
+    const { url } = await startGateway(await openLog());
+    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
+    await ann.join(A);
+    await bob.join(A);
+    ann.type(A, 'a');
+    await waitFor(() => bob.text(A) === 'a');
+    const position = bob.entries().at(-1)!.position;
+    bob.socket.disconnect();
+    ann.type(A, 'b');
+    await waitFor(() => ann.isAcked(A, 2));
+    const again = await RawClient.connect(url);
+    again.docs.set('room/a', bob.doc(A));
+    const answer = await again.join({ ...A, position, senderId: ann.senderId });
+    expect(again.states(A)[0]).toMatchObject({ kind: 'delta', appended: [[2, 2]] });
+    expect(answer.appended).toEqual([[2, 2]]);
+    expect(again.text(A)).toBe('ab');
+  });
+
+  it('a gap is repaired on the open socket while live delivery goes on', async () => {
+    const log = await openLog();
+    const sync = new SlowSync(log.sync);
+    const { url } = await startGateway(log, { sync });
+    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
+    await ann.join(A);
+    await bob.join(A);
+    ann.type(A, 'a');
+    await waitFor(() => bob.text(A) === 'a');
+    const { promise, resolve } = Promise.withResolvers<void>();
+    sync.gate = promise;
+    const position = { ...bob.entries()[0]!.position, offset: -1 };
+    const repairing = bob.join({ ...A, position });
+    await waitFor(() => sync.requests.length === 3);
+    ann.type(A, 'b');
+    await waitFor(() => bob.text(A) === 'ab');
+    resolve();
+    const answer = await repairing;
+    expect(answer.position.offset).toBe(0);
+    ann.type(A, 'c');
+    await waitFor(() => bob.text(A) === 'abc');
+    // Behind the state the chain has no gap, although one entry had come before it.
+    const after = bob.seen.slice(bob.seen.findLastIndex(({ kind }) => kind === 'state'));
+    const chain = after.flatMap((seen) => (seen.kind === 'entries' ? seen.entries : []));
+    expect(chain.map(({ position: at, previous }) => [at.offset, previous])).toEqual([
+      [1, 0],
+      [2, 1],
+    ]);
+  });
+
+  it('refuses transiently while the history is not to be had; the socket can try again', async () => {
+    const log = await openLog();
+    const sync = new SlowSync(log.sync);
+    const { url, gateway } = await startGateway(log, { sync });
+    const ann = await RawClient.connect(url);
+    sync.failWith = new AppError('STORE_BEHIND');
+    expect(await ann.tryJoin(A)).toMatchObject({ ok: false, code: 'STORE_BEHIND', permanent: false });
+    sync.failWith = new AppError('SERVICE_UNAVAILABLE');
+    expect(await ann.tryJoin(A)).toMatchObject({ ok: false, code: 'UNAVAILABLE', permanent: false });
+    expect(gateway.registry.inspect(10)[0]?.documents[0]?.subscriptions).toBe(0);
+    sync.failWith = undefined;
+    await ann.join(A);
+  });
+
+  it('a join that takes too long is refused, and a later answer changes nothing', async () => {
+    const log = await openLog();
+    const sync = new SlowSync(log.sync);
+    const { url } = await startGateway(log, { sync, config: { joinTimeoutMs: 500 } });
+    const ann = await RawClient.connect(url);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    sync.gate = promise;
+    expect(await ann.tryJoin(A)).toMatchObject({ ok: false, code: 'UNAVAILABLE', permanent: false });
+    resolve();
+    sync.gate = Promise.resolve();
+    const answer = await ann.join(A);
+    expect(ann.states(A)).toMatchObject([{ join: answer.join }]);
+  });
+
+  it('answers the question of a SyncStep1 by a state, and appends nothing', async () => {
+    const log = await openLog();
+    const { url } = await startGateway(log);
+    const ann = await RawClient.connect(url);
+    await ann.join(A);
+    ann.type(A, 'x');
+    await waitFor(() => ann.isAcked(A, 1));
+    const metadata = createMetadata({ ...A, senderId: ann.senderId, version: 0 });
+    ann.sendFrame(encodeClientEntries([encodeSyncStep1(metadata, Uint8Array.of(0))]));
+    await waitFor(() => ann.states(A).length === 2);
+    expect(ann.states(A)[1]).toMatchObject({ join: 0, kind: 'full', position: { offset: 0 } });
+    expect(await log.stream.endOffset(log.topics.target('doc', { tenantId: 'default', ...A }))).toBe(1);
+  });
+
+  it('large updates and states travel in chunks, both ways', async () => {
+    const { url } = await startGateway(await openLog(), { config: { maxFrameBytes: 300_000 } });
+    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
+    await ann.join(A);
+    await bob.join(A);
+    const text = Array.from({ length: 300_000 }, (_, at) => String.fromCharCode(97 + (at % 26))).join('');
+    ann.type(A, text);
+    ann.type(A, '!');
+    await waitFor(() => bob.text(A) === `${text}!`);
+    await waitFor(() => ann.isAcked(A, 2));
+    // In the order of arrival, although the first one was checked in the worker thread.
+    expect(bob.entries().map(({ position }) => position.offset)).toEqual([0, 1]);
+    const carol = await RawClient.connect(url, { transports: ['polling'] });
+    await carol.join(A);
+    expect(carol.text(A)).toBe(`${text}!`);
+    expect(carol.states(A)).toHaveLength(1);
+  });
+
+  it('one that has left gets nothing more; what it had is taken from the registry after a while', async () => {
+    const { url, gateway } = await startGateway(await openLog());
+    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
+    await ann.join(A);
+    await bob.join(A);
+    await bob.leave(A);
+    ann.type(A, 'x');
+    await waitFor(() => ann.isAcked(A, 1));
+    expect(bob.entries()).toEqual([]);
+    bob.send(A, Y.encodeStateAsUpdate(new Y.Doc()));
+    expect(await waitFor(() => bob.nacks()[0])).toMatchObject({ code: 'NOT_JOINED', permanent: false });
+    expect(gateway.registry.inspect(10)[0]?.documents[0]?.subscriptions).toBe(1);
+  });
+});
+
+describe('a topic for each room', () => {
+  it('is made at the first append, not by a join; those who joined before see what comes', async () => {
+    const log = await openLog('yjs-{channel}-{room}');
+    const { url } = await startGateway(log);
+    const other = await startGateway(log);
+    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(other.url)];
+    await ann.join(A);
+    await bob.join(A);
+    const { topic } = log.topics.target('doc', { tenantId: 'default', ...A });
+    expect(await log.stream.identity(topic)).toBeUndefined();
+    ann.type(A, 'x');
+    ann.type(A, 'y');
+    await waitFor(() => bob.text(A) === 'xy' && ann.isAcked(A, 2));
+    expect(await log.stream.identity(topic)).toMatchObject({ partitions: 1 });
+    await waitFor(
+      async () => (await log.stream.endOffset({ topic: log.topics.controlTopic, partition: 0 })) === 1,
+    );
+    bob.type(A, 'z');
+    await waitFor(() => ann.text(A) === 'xyz' && bob.isAcked(A, 1));
+    expect(bob.states(A).at(-1)!.position.epoch).toBe(1);
+  });
+});
