@@ -19,6 +19,7 @@ export class ReplayClient {
   readonly #ackedVersions: VersionRanges = [];
   #isSynced = false;
   #written = 0;
+  #trouble = '';
 
   constructor({ url, room, signal }: { url: string; room: string; signal: Signal }) {
     this.url = url;
@@ -32,6 +33,7 @@ export class ReplayClient {
       signal.notify();
     });
     this.#manager.on('connection-error', ({ permanent, message }) => {
+      this.#trouble = message;
       if (permanent) signal.fail(new ReplayError(`${url} refused the connection: ${message}`));
     });
     this.#manager.on('permission-denied', ({ message }) =>
@@ -68,6 +70,12 @@ export class ReplayClient {
 
   get unackedCount(): number {
     return this.#written - this.ackedCount;
+  }
+
+  /** Where it stands, for an error message. */
+  describe(): string {
+    const state = this.#isSynced ? `${this.ackedCount} acked` : 'never synced';
+    return `${this.url} ${this.#manager.status}, ${state}${this.#trouble ? ` (${this.#trouble})` : ''}`;
   }
 
   write(update: Uint8Array): void {

@@ -200,10 +200,8 @@ class Replay {
   /** Ends a replay in which nothing moves any more, with an error that says where it stood. */
   #watch(): void {
     this.#watchdog = setInterval(() => {
-      const states = this.#clients.map(
-        ({ isSynced, ackedCount }) => `${isSynced ? 'synced' : 'not synced'}, ${ackedCount} acked`,
-      );
-      const progress = `${this.#written} of ${this.#trace.transactions.length} written; ${states.join('; ')}`;
+      const states = this.#clients.map((client) => client.describe()).join('; ');
+      const progress = `${this.#written} of ${this.#trace.transactions.length} written; ${states}`;
       if (progress === this.#seenProgress)
         this.#signal.fail(new ReplayError(`Nothing happened for ${this.#stallTimeoutMs} ms: ${progress}.`));
       this.#seenProgress = progress;
