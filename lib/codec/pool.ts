@@ -17,6 +17,8 @@ export interface CodecPoolOptions {
   timeoutMs: number;
   /** Work on fewer input bytes is done on the calling thread: a hop costs more than it. */
   inlineBytes: number;
+  /** JavaScript heap of one thread. */
+  maxHeapMb?: number;
   clock: Clock;
   logger: Logger;
   /** The file whose default export does the work; tests put a hanging one here. */
@@ -25,6 +27,7 @@ export interface CodecPoolOptions {
 
 /** An idle thread costs memory only; starting one costs 100 ms. */
 const IDLE_THREAD_MS = 60_000;
+const DEFAULT_HEAP_MB = 2_048;
 /** More updates than this are not folded inline, whatever their size: each costs some microseconds. */
 const MAX_INLINE_UPDATES = 500;
 
@@ -93,6 +96,8 @@ class WorkRunner {
       minThreads: 0,
       maxThreads: threads,
       idleTimeout: IDLE_THREAD_MS,
+      // Beyond it the thread ends and its task fails, not the process.
+      resourceLimits: { maxOldGenerationSizeMb: options.maxHeapMb ?? DEFAULT_HEAP_MB },
     });
     // A thread that dies without work (its start failed): the task that needs one reports it.
     this.#pool.on('error', (error: unknown) => options.logger.warn({ err: error }, 'codec thread failed'));

@@ -16,7 +16,7 @@ type Clocks = Map<number, number>;
 /**
  * The fold by Yrs, or undefined where Yjs has to do it: Yrs loses what stays pending and deletes that come
  * before their insert, a Skip traps it, and it splits surrogate pairs in its own way. Throws (a trap of WebAssembly) only for the thread to be thrown
- * away. Bytes from outside reach it only after Yjs has applied them.
+ * away. Bytes from outside reach it only after Yjs has applied them; that makes a trap rare, not impossible.
  */
 export function foldWithYrs(
   snapshot: Uint8Array | undefined,
@@ -46,19 +46,22 @@ function advances(clocks: Clocks, update: Uint8Array): boolean {
     if (struct instanceof Y.Skip || clock > known || holdsPairs(struct)) return false;
     clocks.set(client, Math.max(known, clock + struct.length));
   }
-  const isKnown = (id: Y.ID | null) => id === null || id.clock < (clocks.get(id.client) ?? 0);
-  for (const struct of structs) {
-    if (!(struct instanceof Y.Item)) continue;
-    // Undecoded parents of other kinds are names of root types.
-    const parent: unknown = struct.parent;
-    if (!isKnown(struct.origin) || !isKnown(struct.rightOrigin)) return false;
-    if (parent instanceof Y.ID && !isKnown(parent)) return false;
-  }
+  for (const struct of structs)
+    if (struct instanceof Y.Item && !hasDependencies(struct, clocks)) return false;
   for (const [client, ranges] of ds.clients) {
     const known = clocks.get(client) ?? 0;
     for (const { clock, len } of ranges) if (clock + len > known) return false;
   }
   return true;
+}
+
+/** Whether all that an item refers to is there, and was there before it. */
+function hasDependencies({ id, origin, rightOrigin, parent }: Y.Item, clocks: Clocks): boolean {
+  const isKnown = (needed: unknown) =>
+    !(needed instanceof Y.ID) ||
+    needed.clock < (needed.client === id.client ? id.clock : (clocks.get(needed.client) ?? 0));
+  // An undecoded parent is an id, or the name of a root type.
+  return isKnown(origin) && isKnown(rightOrigin) && isKnown(parent);
 }
 
 /** Yjs and Yrs disagree (ywasm 0.18.3) on what is left of a surrogate pair that an edit has split. */

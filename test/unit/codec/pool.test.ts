@@ -1,0 +1,190 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import * as Y from 'yjs';
+import { systemClock } from '../../../lib/clock.ts';
+import { foldWithYjs } from '../../../lib/codec/fold.ts';
+import { createInlineCodec } from '../../../lib/codec/inline.ts';
+import { createCodecPool, type CodecPoolOptions } from '../../../lib/codec/pool.ts';
+import type { Codec } from '../../../lib/codec/port.ts';
+import { shareCodec } from '../../../lib/codec/shared.ts';
+import { silentLogger, type Logger } from '../../../lib/log.ts';
+
+const HANGING = new URL('../../support/hanging-worker.ts', import.meta.url);
+
+/** Yjs applies it (the parent of one item is no type, so Yjs collects it); ywasm 0.18.3 traps on it. */
+const TRAP = Buffer.from(
+  '010f07000401017402686581070101840702016c840703076f20776f726c64c107020703032801016d016b01760101617d014607' +
+    '0004626f6c640474727565c60703070404626f6c64046e756c6c08010161027d017701788707120127000713017a0204000714' +
+    '0361626307010178030170870718060400071102747401070202010b03',
+  'hex',
+);
+
+const open: Codec[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((codec) => codec.close()));
+});
+
+function pool(options: Partial<CodecPoolOptions> = {}): Codec {
+  const codec = createCodecPool({
+    threads: 1,
+    maxQueue: 100,
+    timeoutMs: 20_000,
+    inlineBytes: 0,
+    clock: systemClock,
+    logger: silentLogger,
+    ...options,
+  });
+  open.push(codec);
+  return codec;
+}
+
+function warnings(): { logger: Logger; messages: string[] } {
+  const messages: string[] = [];
+  return { messages, logger: { ...silentLogger, warn: (_, message) => messages.push(message) } };
+}
+
+function sample(length: number) {
+  const doc = new Y.Doc({ guid: 'sample' });
+  doc.clientID = 1;
+  const updates: Uint8Array[] = [];
+  doc.on('update', (update: Uint8Array) => updates.push(update));
+  doc.getText('t').insert(0, 'x'.repeat(length));
+  doc.getText('t').insert(3, 'more');
+  doc.getText('t').delete(0, 2);
+  doc.getMap('m').set('k', { nested: [1, 'two'] });
+  return { doc, updates, state: Y.encodeStateAsUpdate(doc) };
+}
+
+describe('a codec on threads', () => {
+  it('gives for every task what the inline one gives', async () => {
+    const [threads, inline] = [pool(), createInlineCodec()];
+    const { updates, state, doc } = sample(200);
+    const known = Y.encodeStateVector(foldDocument(updates.slice(0, 1)));
+    for (const task of [
+      (codec: Codec) => codec.fold(undefined, updates),
+      (codec: Codec) => codec.fold(updates[0], updates.slice(1)),
+      (codec: Codec) => codec.fold(undefined, [updates[1]!, Uint8Array.of(9)]),
+      (codec: Codec) => codec.merge(updates),
+      (codec: Codec) => codec.merge(updates.slice(0, 1)),
+      (codec: Codec) => codec.diff(state, known),
+      (codec: Codec) => codec.stateVectorOf(state),
+      (codec: Codec) => codec.check(state),
+      (codec: Codec) => codec.check(Uint8Array.of(1, 2, 3)),
+      (codec: Codec) => codec.describe(state),
+      (codec: Codec) => codec.render(state, { as: 'json' }),
+      (codec: Codec) => codec.render(state, { as: 'text', root: 't' }),
+    ])
+      expect(await task(threads)).toEqual(await task(inline));
+    expect(await threads.render(state, { as: 'json' })).toBe(
+      JSON.stringify({ t: doc.getText('t').toString(), m: doc.getMap('m').toJSON() }),
+    );
+  });
+
+  it('keeps the type of an error', async () => {
+    const codec = pool();
+    await expect(codec.diff(sample(9).state, Uint8Array.of(5))).rejects.toMatchObject({ type: 'BAD_INPUT' });
+    await expect(codec.fold(Uint8Array.of(9, 9), [])).rejects.toMatchObject({ type: 'CODEC_FAILED' });
+  });
+
+  it('leaves its inputs usable, and results own their memory', async () => {
+    const codec = pool();
+    // A view on a pooled buffer with a neighbour that must not travel.
+    const buffer = Buffer.alloc(8_192, 7);
+    const { state } = sample(50);
+    buffer.set(state, 100);
+    const view = buffer.subarray(100, 100 + state.byteLength);
+    const folded = await codec.fold(view, []);
+    expect(view).toEqual(Buffer.from(state));
+    expect(buffer.byteLength).toBe(8_192);
+    expect(folded.update.buffer.byteLength).toBe(folded.update.byteLength);
+  });
+
+  it('loses a thread, not the document, to an update that traps Yrs', async () => {
+    const { logger, messages } = warnings();
+    const codec = pool({ logger });
+    const { state } = sample(70_000);
+    const folded = await codec.fold(state, [TRAP]);
+    expect(folded).toEqual(foldWithYjs(state, [TRAP]));
+    expect(messages).toEqual(['codec thread lost to Yrs, folding with Yjs']);
+    // The next thread has a WASM instance of its own.
+    const next = await codec.fold(state, []);
+    expect(Y.decodeStateVector(next.stateVector)).toEqual(
+      Y.decodeStateVector(Y.encodeStateVector(foldDocument([state]))),
+    );
+    expect(messages).toHaveLength(1);
+  });
+
+  it('fails the document that neither engine can process, and goes on', async () => {
+    const codec = pool();
+    const { state } = sample(70_000);
+    const broken = state.slice(0, -20);
+    await expect(codec.fold(broken, [])).rejects.toMatchObject({ type: 'CODEC_FAILED', retryable: false });
+    expect((await codec.fold(state, [])).rejected).toEqual([]);
+  });
+
+  it('kills the thread of a task that does not end, and goes on with another', async () => {
+    const codec = pool({ workerUrl: HANGING, timeoutMs: 1_500 });
+    const { state } = sample(10);
+    const endless = codec.check(state);
+    const waiting = codec.fold(state, []);
+    await expect(endless).rejects.toMatchObject({ type: 'CODEC_TIMEOUT' });
+    // The time limit of a task begins with its work, not while it waits behind another.
+    expect((await waiting).rejected).toEqual([]);
+  });
+
+  it('turns away what its queue cannot hold', async () => {
+    const codec = pool({ maxQueue: 2 });
+    const { state } = sample(10);
+    const results = await Promise.allSettled([1, 2, 3, 4].map(() => codec.stateVectorOf(state)));
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
+    expect((results[3] as PromiseRejectedResult).reason).toMatchObject({
+      type: 'CODEC_OVERLOADED',
+      retryable: true,
+    });
+  });
+
+  it('loses a thread, not the process, to a task that needs too much memory', async () => {
+    const codec = pool({ maxHeapMb: 16 });
+    const doc = new Y.Doc({ guid: 'many' });
+    doc.getArray('a').push(Array.from({ length: 120_000 }, (_, i) => ({ [`key-${i}`]: [i, `${i}`] })));
+    await expect(codec.render(Y.encodeStateAsUpdate(doc), { as: 'json' })).rejects.toMatchObject({
+      type: 'CODEC_FAILED',
+    });
+    expect((await codec.check(sample(10).state)).ok).toBe(true);
+  });
+
+  it('does small work inline: no thread is started for it', async () => {
+    // A check on a thread would never end here.
+    const codec = pool({ inlineBytes: 1_000, workerUrl: HANGING, timeoutMs: 1_000 });
+    expect((await codec.check(sample(10).state)).ok).toBe(true);
+    await expect(codec.check(sample(5_000).state)).rejects.toMatchObject({ type: 'CODEC_TIMEOUT' });
+  });
+
+  it('rejects what waits when it is closed, and everything afterwards', async () => {
+    const codec = pool({ workerUrl: HANGING });
+    const { state } = sample(10);
+    const running = codec.check(state);
+    const waiting = codec.fold(state, []);
+    const settled = Promise.allSettled([running, waiting]);
+    await codec.close();
+    await codec.close();
+    expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await expect(codec.stateVectorOf(state)).rejects.toMatchObject({ type: 'SERVICE_UNAVAILABLE' });
+  });
+
+  it('is shared by the services of a process until the last one closes it', async () => {
+    const owner = {};
+    const [first, second] = [shareCodec(owner, () => pool()), shareCodec(owner, () => pool())];
+    expect(open).toHaveLength(1);
+    await first.close();
+    await first.close();
+    expect((await second.check(sample(10).state)).ok).toBe(true);
+    await second.close();
+    await expect(second.check(sample(10).state)).rejects.toMatchObject({ type: 'SERVICE_UNAVAILABLE' });
+  });
+});
+
+function foldDocument(updates: readonly Uint8Array[]): Y.Doc {
+  const doc = new Y.Doc({ guid: 'folded' });
+  for (const update of updates) Y.applyUpdate(doc, update);
+  return doc;
+}
