@@ -7,7 +7,9 @@ import { DroppableRing } from './embedded/droppable-ring.ts';
 import { Follower } from './embedded/follower.ts';
 import { ConsumerGroup } from './embedded/group.ts';
 import { LogFile } from './embedded/log-file.ts';
-import { TopicTable } from './embedded/topic-table.ts';
+import { yieldTo } from './embedded/pause.ts';
+import { withStreamErrors } from './embedded/sqlite-errors.ts';
+import { noSuchPartition, TopicTable } from './embedded/topic-table.ts';
 import type {
   AppendOptions,
   ConsumeRequest,
@@ -22,6 +24,9 @@ import type {
   TopicPartition,
   TopicSpec,
 } from './port.ts';
+
+/** Offsets that are trimmed at a time; between two steps others have their turn. */
+const TRIM_STEP = 5000;
 
 export interface EmbeddedStreamOptions {
   /** Path of the SQLite file; its folder is made. */
@@ -71,7 +76,8 @@ export class EmbeddedStream implements Stream {
 
   async ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
     this.#requireOpen();
-    for (const topic of this.#table.ensure(specs)) this.#announce(topic);
+    const made = withStreamErrors(() => this.#table.ensure(specs));
+    for (const topic of made) this.#announce(topic);
   }
 
   async identity(topic: string): Promise<TopicIdentity | undefined> {
@@ -98,6 +104,9 @@ export class EmbeddedStream implements Stream {
     this.#requireOpen();
     const log = this.#table.require(target);
     if (records.length === 0) return [];
+    // Before it is in a tick with others, whom it would take along when SQLite refuses it.
+    if (!records.every(({ key, value }) => typeof key === 'string' && ArrayBuffer.isView(value)))
+      throw new AppError('BAD_INPUT', { message: 'A record is a key and bytes.' });
     const { maxRecordBytes } = this.#options;
     if (records.some((record) => record.value.byteLength > maxRecordBytes))
       throw new AppError('STREAM_RECORD_TOO_LARGE', { data: { maxRecordBytes } });
@@ -152,7 +161,7 @@ export class EmbeddedStream implements Stream {
     const toOffset = Math.min(request.toOffset, log.nextOffset);
     if (fromOffset >= request.toOffset)
       return { topic, partition, fetchOffset: fromOffset, nextOffset: fromOffset, records: [] };
-    const batch = log.read(fromOffset, toOffset, { maxRecords: Infinity, maxBytes });
+    const batch = withStreamErrors(() => log.read(fromOffset, toOffset, { maxRecords: Infinity, maxBytes }));
     const bytes = batch.records.reduce((sum, record) => sum + record.value.byteLength, 0);
     if (batch.nextOffset < toOffset || bytes > maxBytes)
       throw new AppError('STORE_BEHIND', { data: { topic, partition, fromOffset, toOffset, maxBytes } });
@@ -168,12 +177,17 @@ export class EmbeddedStream implements Stream {
     const log = this.#table.require(partition);
     if (beforeOffset <= log.startOffset) return;
     log.requireInRange(beforeOffset);
-    this.#file.trim(log.id, beforeOffset);
-    log.startOffset = beforeOffset;
+    while (log.startOffset < beforeOffset) {
+      this.#requireOpen();
+      const upTo = Math.min(log.startOffset + TRIM_STEP, beforeOffset);
+      withStreamErrors(() => this.#file.trim(log.id, upTo));
+      log.startOffset = upTo;
+      await yieldTo(this.#options.clock);
+    }
   }
 
   async ping(): Promise<boolean> {
-    return this.#closing === undefined;
+    return this.#closing === undefined && this.#appender.isHealthy;
   }
 
   close(): Promise<void> {
@@ -206,15 +220,23 @@ export class EmbeddedStream implements Stream {
   }
 
   #announce(topic: string): void {
-    for (const log of this.#table.partitionsOf(topic)) {
-      for (const follower of [...this.#waiting]) {
-        if (follower.topic !== topic || follower.partition !== log.partition) continue;
-        this.#waiting.delete(follower);
-        follower.attach(log, true);
-      }
-      for (const group of this.#groups.values()) group.addPartition(log);
+    const partitions = this.#table.partitionsOf(topic);
+    for (const follower of [...this.#waiting]) {
+      if (follower.topic !== topic) continue;
+      this.#waiting.delete(follower);
+      const log = partitions[follower.partition];
+      if (log) follower.attach(log, true);
+      else follower.fail(noSuchPartition(follower));
     }
-    for (const listener of this.#listeners) listener(topic);
+    for (const group of this.#groups.values()) for (const log of partitions) group.addPartition(log);
+    for (const listener of this.#listeners) {
+      try {
+        listener(topic);
+      } catch (error) {
+        // Safe: the topic is made; the other listeners must hear of it.
+        this.#options.logger.error({ topic, error: String(error) }, 'topic listener failed');
+      }
+    }
   }
 
   #requireOpen(): void {

@@ -45,6 +45,11 @@ export class Appender {
     this.#parts = parts;
   }
 
+  /** False once the disk cannot be trusted any more: only a new start helps. */
+  get isHealthy(): boolean {
+    return this.#broken === undefined;
+  }
+
   append(log: PartitionLog, records: readonly StreamRecord[], droppable: boolean): Promise<number[]> {
     const bytes = records.reduce((sum, record) => sum + record.value.byteLength, 0);
     if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#parts.bufferBytes)

@@ -1,5 +1,6 @@
 import type { DeliveredRecord, RecordBatch } from '../port.ts';
 import type { PartitionLog } from './partition-log.ts';
+import { withStreamErrors } from './sqlite-errors.ts';
 
 export const MAX_BATCH_RECORDS = 1000;
 export const MAX_BATCH_BYTES = 4 * 1024 * 1024;
@@ -44,7 +45,7 @@ export class Cursor {
   take(): { batch: RecordBatch; fromFile: boolean } | undefined {
     if (this.#queue.length > 0) return { batch: this.#takeQueued(), fromFile: false };
     if (this.#next === this.#log.nextOffset) return undefined;
-    const batch = this.#log.read(this.#next, this.#log.nextOffset, BATCH_BOUNDS);
+    const batch = withStreamErrors(() => this.#log.read(this.#next, this.#log.nextOffset, BATCH_BOUNDS));
     this.#next = batch.nextOffset;
     return { batch, fromFile: true };
   }

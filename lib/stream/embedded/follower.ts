@@ -48,6 +48,13 @@ export class Follower implements StartedFollow {
     this.#running = this.#run(cursor);
   }
 
+  /** Ends the follow before it has begun. */
+  fail(error: Error): void {
+    this.#stop.stop();
+    this.#parts.onEnd();
+    this.#request.onError?.(error, { retrying: false });
+  }
+
   async stop(): Promise<void> {
     this.#stop.stop();
     this.#parts.onEnd();

@@ -84,24 +84,28 @@ class Member {
   /** One partition: asks for its beginning, then hands out batches until it must ask again. */
   async #run(log: PartitionLog): Promise<void> {
     while (!this.#stop.stopped) {
-      let cursor: Cursor | undefined;
+      let close = (): void => undefined;
       try {
         const { topic, partition } = log;
         const start = await this.#request.startOffset({ topic, partition });
         log.requireInRange(start);
-        cursor = new Cursor(log, start);
+        const cursor = new Cursor(log, start);
+        const forget = this.#stop.onStop(() => cursor.close());
+        close = () => {
+          forget();
+          cursor.close();
+        };
         await this.#consume(cursor);
       } catch (error) {
         this.#request.onError?.(error as Error);
         await this.#stop.pause(this.#parts.clock, RETRY_PAUSE_MS);
       } finally {
-        cursor?.close();
+        close();
       }
     }
   }
 
   async #consume(cursor: Cursor): Promise<void> {
-    this.#stop.onStop(() => cursor.close());
     while (!this.#stop.stopped) {
       const release = await this.#slots.acquire();
       let held = true;

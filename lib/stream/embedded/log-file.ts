@@ -3,6 +3,8 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { AppError } from '../../errors.ts';
 import type { DeliveredRecord, TopicKind } from '../port.ts';
+import { prepareSchema } from './schema.ts';
+import { openFailure } from './sqlite-errors.ts';
 
 /*
  * One SQLite file. A record's row id is partitionId * 2^34 + offset: the records of a partition lie
@@ -12,26 +14,6 @@ import type { DeliveredRecord, TopicKind } from '../port.ts';
 const OFFSETS_OF_PARTITION = 2 ** 34;
 const MAX_PARTITIONS = 2 ** 19;
 
-const APPLICATION_ID = 0x796b6166;
-const SCHEMA_VERSION = 1;
-const SCHEMA = `
-  CREATE TABLE cluster (id TEXT NOT NULL) STRICT;
-  CREATE TABLE topics (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, topic_id TEXT NOT NULL,
-    kind TEXT NOT NULL, partitions INTEGER NOT NULL) STRICT;
-  CREATE TABLE partitions (
-    id INTEGER PRIMARY KEY, topic INTEGER NOT NULL REFERENCES topics, partition INTEGER NOT NULL,
-    start_offset INTEGER NOT NULL DEFAULT 0, reserved_offset INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (topic, partition)) STRICT;
-  CREATE TABLE records (
-    position INTEGER PRIMARY KEY, timestamp_ms INTEGER NOT NULL,
-    key TEXT NOT NULL, headers TEXT NOT NULL, value BLOB NOT NULL) STRICT;
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};
-`;
-
-const SQLITE_BUSY = 5;
-const SQLITE_NOTADB = 26;
 /** Checkpoint after this many WAL pages of 4 KiB: rarely enough that its fsyncs do not show. */
 const CHECKPOINT_PAGES = 4096;
 const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
@@ -89,11 +71,12 @@ export class LogFile {
   /** STREAM_LOCKED while another handle, here or in another process, has the file open. */
   static open(file: string, newId: () => string): LogFile {
     mkdirSync(dirname(file), { recursive: true });
-    const db = new DatabaseSync(file);
+    let db: DatabaseSync | undefined;
     try {
+      db = new DatabaseSync(file);
       return new LogFile(db, newId);
     } catch (error) {
-      db.close();
+      db?.close();
       throw openFailure(error, file);
     }
   }
@@ -229,40 +212,4 @@ export class LogFile {
   close(): void {
     this.#db.close();
   }
-}
-
-function prepareSchema(db: DatabaseSync, newId: () => string): string {
-  const { application_id: application } = db.prepare('PRAGMA application_id').get() as {
-    application_id: number;
-  };
-  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (application === 0 && version === 0) {
-    db.exec(SCHEMA);
-    db.prepare('INSERT INTO cluster VALUES (?)').run(newId());
-  } else if (application !== APPLICATION_ID || version !== SCHEMA_VERSION) {
-    throw new AppError('BAD_CONFIG', {
-      message: `The file is no log of this version: application ${application}, version ${version}.`,
-    });
-  }
-  return (db.prepare('SELECT id FROM cluster').get() as { id: string }).id;
-}
-
-function openFailure(error: unknown, file: string): unknown {
-  const code = sqliteCode(error);
-  if (code === SQLITE_BUSY) {
-    return new AppError('STREAM_LOCKED', {
-      message: `Another process uses the log ${file}: stop it first, or choose another DATA_DIR.`,
-      data: { file },
-      cause: error,
-    });
-  }
-  if (code === SQLITE_NOTADB)
-    return new AppError('BAD_CONFIG', { message: `The file ${file} is no log.`, cause: error });
-  return error;
-}
-
-/** The primary result code of an SQLite error, undefined for any other. */
-export function sqliteCode(error: unknown): number | undefined {
-  const code = (error as { errcode?: unknown } | null)?.errcode;
-  return typeof code === 'number' ? code & 0xff : undefined;
 }

@@ -15,9 +15,11 @@ export class StopSignal {
     this.#listeners.clear();
   }
 
-  onStop(listener: () => void): void {
+  /** Calls back once, at once when stopped already; returns how to be forgotten. */
+  onStop(listener: () => void): () => void {
     if (this.#stopped) listener();
     else this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Resolves after the delay, or at once when stopped. */

@@ -46,7 +46,7 @@ export class TopicTable {
     const found = this.#topics.get(topic);
     if (!found) return undefined;
     const log = found.partitions[partition];
-    if (!log) throw new AppError('BAD_INPUT', { message: `${topic} has no partition ${partition}.` });
+    if (!log) throw noSuchPartition({ topic, partition });
     return log;
   }
 
@@ -94,4 +94,8 @@ export class TopicTable {
       partitions: row.partitions.map((partition) => new PartitionLog(row.name, partition, { file, ring })),
     });
   }
+}
+
+export function noSuchPartition({ topic, partition }: TopicPartition): AppError {
+  return new AppError('BAD_INPUT', { message: `${topic} has no partition ${partition}.` });
 }

@@ -113,6 +113,13 @@ describe('appends to the embedded log', () => {
   });
 });
 
+it('a record that is none fails alone, not with the tick that it is in', async () => {
+  const good = append(stream, 'good');
+  const bad = stream.append(TARGET, [{ ...recordOf('bad'), key: undefined as unknown as string }]);
+  await expect(bad).rejects.toMatchObject({ type: 'BAD_INPUT' });
+  expect(await good).toEqual([0]);
+});
+
 describe('readers of the embedded log', () => {
   it('get batches of at most 1,000 records and about 4 MB', async () => {
     const small = Array.from({ length: 2500 }, (_, at) => recordOf(`${at}`));
@@ -209,5 +216,15 @@ describe('readers of the embedded log', () => {
     await expect(stream.endOffset(nowhere)).rejects.toMatchObject({ type: 'BAD_INPUT' });
     const follow = stream.follow({ ...nowhere, fromOffset: 0, onBatch: () => undefined });
     await expect(follow).rejects.toMatchObject({ type: 'BAD_INPUT' });
+    const errors: unknown[] = [];
+    await stream.follow({
+      topic: 'later',
+      partition: 5,
+      fromOffset: 0,
+      onBatch: () => undefined,
+      onError: (error, { retrying }) => errors.push({ error, retrying }),
+    });
+    await stream.ensureTopics([{ ...SPEC, topic: 'later' }]);
+    expect(errors).toEqual([{ error: expect.objectContaining({ type: 'BAD_INPUT' }), retrying: false }]);
   });
 });
