@@ -70,3 +70,10 @@ export function toHistoryRow(row: MemoryRow): HistoryRow {
     ...(row.repeatOf ? { repeatOf: row.repeatOf.offset } : {}),
   };
 }
+
+/** At the end, but for a row that was written before its turn. */
+export function insertInOrder(rows: MemoryRow[], row: MemoryRow): void {
+  let at = rows.length;
+  while (at > 0 && isAfter(rows[at - 1]!, row)) at--;
+  rows.splice(at, 0, row);
+}

@@ -6,6 +6,7 @@ import { addVersion, type VersionRanges } from '../protocol/ranges.ts';
 import type { TopicIdentity } from '../stream/port.ts';
 import {
   debtOf,
+  insertInOrder,
   isAfter,
   isPayloadOf,
   newestOf,
@@ -203,7 +204,7 @@ export class MemoryStore implements PersistenceAdapter {
       const point = { epoch, offset: row.update.offset };
       if (retry !== undefined && !row.repeatOf) this.#firsts.set(retry, point);
       const update = { ...row.update, payload: row.update.payload.slice() };
-      this.#documents.get(row.key)!.rows.push({ ...row, ...point, partition, update });
+      insertInOrder(this.#documents.get(row.key)!.rows, { ...row, ...point, partition, update });
     }
     for (const record of plan.quarantined) this.quarantined.push({ ...record, epoch, partition });
   }

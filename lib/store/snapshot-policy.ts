@@ -15,9 +15,8 @@ const GROWTH = 1 / 4;
 /**
  * Whether a document's snapshot is due: too many updates, too many bytes, or too old. All three limits grow
  * with the snapshot: `scale = max(1, GROWTH × snapshot size / snapshotBytes)`, so that 50 MB are not written
- * again for every 256 kB. By bytes, the amortised cost is then at most 1/GROWTH = 4 bytes of snapshot for
- * each byte of updates once a document is larger than 4 × snapshotBytes (1 MB by default), and at most
- * snapshot size / snapshotBytes < 4 before. By count and by age it is one write of the document for each
+ * again for every 256 kB. By bytes, the amortised cost is at most 1/GROWTH + 1 = 5 bytes of snapshot (the old
+ * size and what came on top) for each byte of updates. By count and by age it is one write of the document for each
  * scale × snapshotUpdates updates, and at most one for each scale × snapshotAgeMs (50 MB: 50 minutes).
  * What a join has to read beside the snapshot stays in proportion to the snapshot.
  */
