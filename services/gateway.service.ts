@@ -111,6 +111,7 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
       ready: this.gateway !== undefined && canJoin(this),
       connections: this.gateway?.connections ?? 0,
       rooms: this.gateway?.registry.rooms ?? 0,
+      url: this.url,
     }));
     this.httpServer = createServer((request, response) => void this.httpHandler(request, response));
     this.socketServer = openSocketServer({
