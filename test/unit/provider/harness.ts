@@ -1,6 +1,7 @@
 import * as Y from 'yjs';
 import { ProtocolManager, type ManagerEvents, type ManagerOptions } from '../../../lib/provider/index.ts';
-import { ModelServer, type ModelSession } from './model-server.ts';
+import { ModelServer } from './model-server.ts';
+import type { ModelSession } from './model-session.ts';
 import { SimulatedEnvironment } from './simulated-environment.ts';
 
 export const ROOM = { roomId: 'room', docId: 'doc' };

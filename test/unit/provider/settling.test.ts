@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import * as Y from 'yjs';
+import type * as Y from 'yjs';
 import { decodeClientFrame, decodeMessage, FrameKind } from '../../../lib/protocol/index.ts';
 import { ROOM, TestWorld, textOf } from './harness.ts';
-import type { ModelSession } from './model-server.ts';
+import type { ModelSession } from './model-session.ts';
 
 let world: TestWorld;
 afterEach(() => world.destroy());
