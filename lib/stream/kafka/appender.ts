@@ -1,4 +1,5 @@
 import { AppError, isAppError } from '../../errors.ts';
+import { murmur2 } from '../partitions.ts';
 import type { StreamRecord, TopicPartition } from '../port.ts';
 import { AppendLane, sizeOf } from './append-lane.ts';
 import type { ClusterClient } from './cluster-client.ts';
@@ -10,6 +11,7 @@ import { pause, settlesWithin } from './timing.ts';
 /** Lanes that are kept though they are idle: a lane that is made again reads the end of its partition first. */
 const MAX_IDLE_LANES = 5000;
 const DRAIN_POLL_MS = 5;
+const MIN_CLOSE_MS = 500;
 
 /** The appends of one durability: a lane for each partition over one producer, bounded in bytes. */
 export class Appender {
@@ -17,7 +19,7 @@ export class Appender {
   readonly #cluster: ClusterClient;
   readonly #durability: Durability;
   readonly #maxBytes: number;
-  readonly #slot: ProducerSlot;
+  readonly #slots: readonly ProducerSlot[];
   readonly #lanes = new Map<string, AppendLane>();
   #waitingBytes = 0;
   #closed = false;
@@ -27,12 +29,13 @@ export class Appender {
     this.#cluster = cluster;
     this.#durability = durability;
     this.#maxBytes = durability === 'log' ? settings.producerBufferBytes : settings.droppableBufferBytes;
-    this.#slot = new ProducerSlot(settings, durability);
+    const count = durability === 'log' ? settings.producers : 1;
+    this.#slots = Array.from({ length: count }, () => new ProducerSlot(settings, durability));
   }
 
   /** Connects beforehand, so that the first append does not pay for it. */
-  connect(): Promise<void> {
-    return this.#slot.connect();
+  async connect(): Promise<void> {
+    await Promise.all(this.#slots.map((slot) => slot.connect()));
   }
 
   async append(target: TopicPartition, records: readonly StreamRecord[]): Promise<number[]> {
@@ -55,8 +58,9 @@ export class Appender {
     const deadline = clock.now() + timeoutMs;
     while (this.#waitingBytes > 0 && clock.now() < deadline) await pause(clock, DRAIN_POLL_MS);
     for (const lane of this.#lanes.values()) lane.rejectAll(new AppError('STREAM_CLOSED'));
-    if (!(await settlesWithin(clock, this.#slot.close(), Math.max(500, deadline - clock.now()))))
-      this.#slot.abandon();
+    const closed = Promise.all(this.#slots.map((slot) => slot.close()));
+    if (await settlesWithin(clock, closed, Math.max(MIN_CLOSE_MS, deadline - clock.now()))) return;
+    for (const slot of this.#slots) slot.abandon();
   }
 
   #lane(target: TopicPartition): AppendLane {
@@ -65,21 +69,22 @@ export class Appender {
     if (lane) return lane;
     if (this.#lanes.size >= MAX_IDLE_LANES) this.#dropIdleLanes();
     const { topic, partition } = target;
-    lane = new AppendLane({ topic, partition }, this.#laneParts());
+    const slot = this.#slots[((murmur2(Buffer.from(topic)) + partition) >>> 0) % this.#slots.length]!;
+    lane = new AppendLane({ topic, partition }, this.#laneParts(slot));
     this.#lanes.set(key, lane);
     return lane;
   }
 
-  #laneParts() {
+  #laneParts(slot: ProducerSlot) {
     const { clock, appendTimeoutMs } = this.#settings;
     return {
       clock,
       durability: this.#durability,
       timeoutMs: appendTimeoutMs,
       events: {
-        send: (target: TopicPartition, records: readonly StreamRecord[]) => this.#send(target, records),
+        send: (target: TopicPartition, records: readonly StreamRecord[]) => this.#send(slot, target, records),
         prepare: (target: TopicPartition) => this.#prepare(target),
-        onTimeout: (target: TopicPartition) => void this.#afterTimeout(target),
+        onTimeout: (target: TopicPartition) => void this.#afterTimeout(slot, target),
         onReleased: (bytes: number) => {
           this.#waitingBytes -= bytes;
         },
@@ -91,9 +96,9 @@ export class Appender {
     for (const [key, lane] of this.#lanes) if (lane.isIdle) this.#lanes.delete(key);
   }
 
-  async #send(target: TopicPartition, records: readonly StreamRecord[]): Promise<number> {
+  async #send(slot: ProducerSlot, target: TopicPartition, records: readonly StreamRecord[]): Promise<number> {
     try {
-      return await this.#slot.send(target, records);
+      return await slot.send(target, records);
     } catch (error) {
       const fields = { ...target, records: records.length, reason: reasonOf(error) };
       if (!this.#closed && this.#durability === 'log')
@@ -116,12 +121,12 @@ export class Appender {
   }
 
   /** A deleted topic blocks the metadata of the whole producer until it is made again without that topic. */
-  async #afterTimeout(target: TopicPartition): Promise<void> {
-    const topics = [...this.#slot.topics];
+  async #afterTimeout(slot: ProducerSlot, target: TopicPartition): Promise<void> {
+    const topics = [...slot.topics];
     this.#settings.logger.warn({ ...target }, 'append took too long; it may still arrive');
     try {
       const view = await this.#cluster.metadata(topics);
-      if (topics.some((topic) => !view.topics.has(topic))) this.#slot.renew();
+      if (topics.some((topic) => !view.topics.has(topic))) slot.renew();
     } catch (error) {
       this.#settings.logger.debug({ reason: reasonOf(error) }, 'kafka does not answer');
     }

@@ -27,6 +27,11 @@ export interface KafkaStreamOptions {
   appendTimeoutMs: number;
   /** Bytes of droppable values that may wait. Default: an eighth of producerBufferBytes. */
   droppableBufferBytes?: number;
+  /**
+   * Producers, and so connections, that share the partitions. One waits for each answer before it sends for another
+   * partition of the same broker, so with one the latency grows with the number of busy partitions. Default 4.
+   */
+  producers?: number;
   /** How long the first contact may take before STREAM_UNAVAILABLE. Default 30 s. */
   connectTimeoutMs?: number;
   /** How long endOffset, read and the like try again before STREAM_UNAVAILABLE. Default 3 s. */
@@ -44,6 +49,7 @@ export type KafkaSettings = Required<KafkaStreamOptions>;
 export function withDefaults(options: KafkaStreamOptions): KafkaSettings {
   return {
     droppableBufferBytes: Math.ceil(options.producerBufferBytes / 8),
+    producers: 4,
     connectTimeoutMs: 30_000,
     requestRetryMs: 3_000,
     retryPauseMs: 250,
