@@ -15,6 +15,7 @@ export interface ThinAddress {
 }
 
 export interface ThinDocument {
+  client: ThinClient;
   doc: Doc;
   position: ThinPosition | undefined;
   unacked: Map<number, Uint8Array>;
