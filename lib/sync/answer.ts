@@ -89,7 +89,8 @@ function delta(
   { missing, update }: { missing: readonly FoundUpdate[]; update: Uint8Array },
 ): SyncAnswer {
   const appended: VersionRanges = [];
-  for (const found of missing) if (found.senderId === senderId) addVersion(appended, found.clientVersion);
+  for (const found of missing)
+    if (found.senderId === senderId && found.clientVersion > 0) addVersion(appended, found.clientVersion);
   return { position: state.position, kind: 'delta', stateVector: new Uint8Array(), appended, update };
 }
 

@@ -1,6 +1,7 @@
 import type { Codec } from '../codec/port.ts';
 import { isAppError } from '../errors.ts';
 import { documentKey, type DocumentId } from '../protocol/ids.ts';
+import type { VersionRanges } from '../protocol/ranges.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
 import type { Stream, TopicPartition } from '../stream/port.ts';
 import {
@@ -95,6 +96,7 @@ async function loadDraft(
         ...draftOf(known),
         storedThrough,
         tailVersions: new Map(),
+        tailOwners: new Map(),
         storedVersions: new Map(),
       };
       addRows(draft, loaded.updates, epoch);
@@ -108,6 +110,7 @@ async function loadDraft(
     base: snapshot?.data,
     updates: [],
     tailVersions: new Map(),
+    tailOwners: new Map(),
     storedVersions: new Map(),
     storedThrough,
     recent: [],
@@ -119,22 +122,21 @@ async function loadDraft(
 }
 
 function draftOf(state: DocumentState): Draft {
-  const tailVersions = new Map<string, [number, number][]>();
-  for (const [sender, ranges] of state.tailVersions)
-    tailVersions.set(
-      sender,
-      ranges.map(([from, to]) => [from, to]),
-    );
   return {
     generation: state.position.generation,
     base: state.update,
     updates: [],
-    tailVersions,
+    tailVersions: copyOf(state.tailVersions),
+    tailOwners: copyOf(state.tailOwners),
     storedVersions: state.storedVersions,
     storedThrough: state.storedThrough,
     recent: state.recent,
     recentAfter: state.recentAfter,
   };
+}
+
+function copyOf(versions: ReadonlyMap<string, VersionRanges>): Map<string, VersionRanges> {
+  return new Map([...versions].map(([writer, ranges]) => [writer, ranges.map(([from, to]) => [from, to])]));
 }
 
 async function addTail(
@@ -151,10 +153,10 @@ async function finish(
   { epoch, at: { partition }, known }: Step,
   { draft, offset }: { draft: Draft; offset: number },
 ): Promise<DocumentState> {
-  const { generation, storedThrough, tailVersions, storedVersions } = draft;
+  const { generation, storedThrough, tailVersions, tailOwners, storedVersions } = draft;
   const position = { generation, epoch, partition, offset };
   if (known && draft.base === known.update && draft.updates.length === 0)
-    return { ...known, position, storedThrough, tailVersions, storedVersions };
+    return { ...known, position, storedThrough, tailVersions, tailOwners, storedVersions };
   const folded = await codec.fold(
     draft.base,
     draft.updates.map(({ payload }) => payload),
@@ -169,6 +171,7 @@ async function finish(
     stateVector: folded.stateVector,
     storedThrough,
     tailVersions,
+    tailOwners,
     storedVersions,
     ...boundedRecent([...draft.recent, ...added], draft.recentAfter, maxRecentBytes),
   };

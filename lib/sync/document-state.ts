@@ -1,5 +1,5 @@
 import type { Position } from '../protocol/position.ts';
-import { addVersion, type VersionRanges } from '../protocol/ranges.ts';
+import { addVersion, hasVersion, type VersionRanges } from '../protocol/ranges.ts';
 import type { StoredUpdate } from '../store/port.ts';
 import type { DeliveredRecord } from '../stream/port.ts';
 import { readLogEntry } from './records.ts';
@@ -24,6 +24,8 @@ export interface DocumentState {
   /** The store knows which versions were appended up to here; `tailVersions` knows those behind it. */
   storedThrough: number;
   tailVersions: ReadonlyMap<string, VersionRanges>;
+  /** The same by sender and user, to recognise repeats. */
+  tailOwners: ReadonlyMap<string, VersionRanges>;
   /** The store's answers about senders through `storedThrough`, which never change; filled as they are asked. */
   storedVersions: Map<string, VersionRanges>;
   /** Every usable update of the generation with recentAfter < offset <= position.offset. */
@@ -39,6 +41,7 @@ export interface Draft {
   /** Not yet folded into `base`. */
   updates: FoundUpdate[];
   tailVersions: Map<string, VersionRanges>;
+  tailOwners: Map<string, VersionRanges>;
   storedVersions: Map<string, VersionRanges>;
   storedThrough: number;
   /** Already folded into `base`. */
@@ -57,14 +60,24 @@ export function addRecords(draft: Draft, records: readonly DeliveredRecord[]): v
     if (entry.kind === 'barrier') {
       if (entry.generation > draft.generation) begin(draft, entry.generation, record.offset);
     } else if (entry.generation === draft.generation) {
-      const { senderId, clientVersion } = entry;
+      const { senderId, clientVersion, owner } = entry;
+      // A repeat counts once, as for followers and the store; a writer that says 0 does not count its updates.
+      if (clientVersion > 0) {
+        const seen = versionsOf(draft.tailOwners, owner);
+        if (hasVersion(seen, clientVersion)) continue;
+        addVersion(seen, clientVersion);
+        addVersion(versionsOf(draft.tailVersions, senderId), clientVersion);
+      }
       // A copy: the record may be a view on a whole fetch, which a cached state must not keep alive.
       draft.updates.push({ offset: record.offset, senderId, clientVersion, payload: entry.payload.slice() });
-      const versions = draft.tailVersions.get(senderId);
-      if (versions) addVersion(versions, clientVersion);
-      else draft.tailVersions.set(senderId, [[clientVersion, clientVersion]]);
     }
   }
+}
+
+function versionsOf(found: Map<string, VersionRanges>, writer: string): VersionRanges {
+  let versions = found.get(writer);
+  if (!versions) found.set(writer, (versions = []));
+  return versions;
 }
 
 function begin(draft: Draft, generation: number, barrierOffset: number): void {
@@ -72,6 +85,7 @@ function begin(draft: Draft, generation: number, barrierOffset: number): void {
   draft.base = undefined;
   draft.updates = [];
   draft.tailVersions = new Map();
+  draft.tailOwners = new Map();
   draft.storedVersions = new Map();
   draft.recent = [];
   draft.recentAfter = barrierOffset;
@@ -108,6 +122,7 @@ const SENDER_OVERHEAD_BYTES = 200;
 export function bytesOf(state: DocumentState): number {
   let bytes = 1024 + state.update.byteLength + state.stateVector.byteLength;
   for (const { payload } of state.recent) bytes += payload.byteLength + FOUND_OVERHEAD_BYTES;
-  for (const ranges of state.tailVersions.values()) bytes += SENDER_OVERHEAD_BYTES + 64 * ranges.length;
+  for (const ranges of [...state.tailVersions.values(), ...state.tailOwners.values()])
+    bytes += SENDER_OVERHEAD_BYTES + 64 * ranges.length;
   return bytes;
 }

@@ -4,27 +4,37 @@ import type { StreamRecord } from '../stream/port.ts';
 
 /** What a record of a doc topic says about its document. */
 export type LogEntry =
-  | { kind: 'update'; generation: number; senderId: string; clientVersion: number; payload: Uint8Array }
+  | {
+      kind: 'update';
+      generation: number;
+      senderId: string;
+      /** Sender and user: a sender id that somebody else took is another writer. */
+      owner: string;
+      clientVersion: number;
+      payload: Uint8Array;
+    }
   | { kind: 'barrier'; generation: number };
 
 /** Undefined for what nobody can use: the persister quarantines it, joins pass over it. Never throws. */
 export function readLogEntry(record: StreamRecord): LogEntry | undefined {
-  const { s: senderId, c, g, t } = record.headers;
   const content = contentOf(record.value);
-  if (!content) return undefined;
-  if (t === String(ProtocolMessageType.Control)) {
-    const control = tryDecodeControl(content.bytes);
-    if (!control.ok || control.value.op !== 'barrier' || content.type !== ProtocolMessageType.Control)
-      return undefined;
-    return { kind: 'barrier', generation: control.value.generation };
-  }
+  if (content?.type === ProtocolMessageType.Sync) return readUpdate(record.headers, content.bytes);
+  if (content?.type !== ProtocolMessageType.Control) return undefined;
+  const control = tryDecodeControl(content.bytes);
+  if (!control.ok || control.value.op !== 'barrier') return undefined;
+  return { kind: 'barrier', generation: control.value.generation };
+}
+
+function readUpdate(headers: StreamRecord['headers'], content: Uint8Array): LogEntry | undefined {
+  const { s: senderId, u: userId = '', c, g } = headers;
   const clientVersion = decimal(c);
   const generation = decimal(g);
-  if (content.type !== ProtocolMessageType.Sync || !senderId) return undefined;
-  if (clientVersion === undefined || generation === undefined) return undefined;
-  const sync = tryDecodeSync(content.bytes);
+  if (!senderId || clientVersion === undefined || generation === undefined) return undefined;
+  const sync = tryDecodeSync(content);
   if (!sync.ok || sync.value.type === SyncMessageType.Step1) return undefined;
-  return { kind: 'update', generation, senderId, clientVersion, payload: sync.value.body };
+  // Ids have no control characters, so the separator is unambiguous.
+  const owner = `${userId}\n${senderId}`;
+  return { kind: 'update', generation, senderId, owner, clientVersion, payload: sync.value.body };
 }
 
 /** Message type and what follows it, without parsing the metadata: the headers say what is needed of it. */

@@ -109,6 +109,20 @@ describe('a join', () => {
     expect(await appended('C')).toEqual([]);
   });
 
+  it('counts a repeated version of a writer once, and the same version of another writer', async () => {
+    const document = world.newDocument();
+    const [first, second, third] = [
+      new Writer(1).type('a'),
+      new Writer(2).type('b'),
+      new Writer(3).type('c'),
+    ];
+    await world.append(document, first, { senderId: 'A', version: 1 });
+    await world.append(document, second, { senderId: 'A', version: 1 });
+    await world.append(document, third, { senderId: 'B', version: 1 });
+    const shown = textOf((await world.join(document)).update);
+    expect([...shown].sort()).toEqual(['a', 'c']);
+  });
+
   it('passes over records that nobody can use', async () => {
     const document = world.newDocument();
     const writer = new Writer(1);
