@@ -96,7 +96,7 @@ export class Gateway {
     this.#updates = new UpdateDoor({
       ...shared,
       appender,
-      maxWaitingBytes: config.maxQueueBytes,
+      maxWaitingBytes: Math.max(config.maxQueueBytes, 2 * config.maxUpdateBytes),
       appendTimeoutMs: config.appendTimeoutMs,
     });
     this.#inbound = new Inbound({

@@ -67,7 +67,8 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
 
   /** Entries or acks of a document, up to `position`. */
   send(owner: Owner, frame: SharedFrame, position: Position): void {
-    if (this.#isClosed) return;
+    // Behind what was dropped nothing may follow before the resume.
+    if (this.#isClosed || this.#behind.has(owner)) return;
     if (this.#isOpen() && frame.bytes.byteLength <= this.#options.maxFrameBytes) {
       this.#options.transport.send(frame);
       owner.sent = position;
@@ -98,6 +99,7 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
    */
   state(owner: Owner, bytes: Uint8Array, position: Position): Promise<'sent' | 'dropped'> {
     if (this.#isClosed) return Promise.resolve('dropped');
+    this.#behind.delete(owner);
     return new Promise((done) => {
       const chunks = splitFrame(bytes, this.#nextChunkId++, this.#options.maxFrameBytes);
       const cost = Math.min(bytes.byteLength, this.#options.maxFrameBytes);

@@ -145,14 +145,13 @@ export class LogSyncSource implements SyncSource {
     const isDelta = position?.epoch === epoch && position.generation === generation;
     const wanted = isDelta ? found.filter(({ offset }) => offset > position.offset) : found;
     const merged = wanted.length > 0 ? Y.mergeUpdates(wanted.map(({ update }) => update)) : EMPTY;
-    const full = found.length > 0 ? Y.mergeUpdates(found.map(({ update }) => update)) : EMPTY;
     const appended: VersionRanges = [];
     for (const { senderId, version } of wanted)
       if (senderId === request.senderId) addVersion(appended, version);
     return {
       position: { generation, epoch, partition: target.partition, offset: toOffset - 1 },
       kind: isDelta ? 'delta' : 'full',
-      stateVector: isDelta ? new Uint8Array() : Y.encodeStateVectorFromUpdate(full),
+      stateVector: isDelta ? new Uint8Array() : Y.encodeStateVectorFromUpdate(merged),
       appended,
       update: request.stateVector && !isDelta ? Y.diffUpdate(merged, request.stateVector) : merged,
     };

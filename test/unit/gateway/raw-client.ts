@@ -95,9 +95,14 @@ export class RawClient {
 
   /** An update that appends text; applied locally, not sent. */
   edit(address: DocumentAddress, text: string): Uint8Array {
+    return this.change(address, (doc) => doc.getText('t').insert(doc.getText('t').length, text));
+  }
+
+  /** The update that a change makes; applied locally, not sent. */
+  change(address: DocumentAddress, change: (doc: Y.Doc) => void): Uint8Array {
     const doc = this.doc(address);
     const before = Y.encodeStateVector(doc);
-    doc.getText('t').insert(doc.getText('t').length, text);
+    change(doc);
     return Y.encodeStateAsUpdate(doc, before);
   }
 
