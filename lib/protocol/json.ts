@@ -1,6 +1,6 @@
 import { decodeText } from './bytes.ts';
 
-/** Deeper JSON is refused: JSON.stringify recurses, and nothing on this wire nests further. */
+/** Deeper JSON is refused where it could overflow the stack: JSON.stringify recurses. Nothing on this wire nests so far. */
 const MAX_DEPTH = 32;
 
 /*
@@ -146,23 +146,31 @@ class JsonScanner {
   }
 }
 
-/** True for JSON whose parsed form is bounded by 4 x its size + 64 kB; allocates nothing in proportion to it. */
-export function isBoundedJson(text: string): boolean {
-  const scanner = new JsonScanner(text);
-  return scanner.scan() && scanner.cost <= 2 * text.length + FREE_COST;
-}
+/** Up to here the worst JSON stays within the bound: it is parsed without being scanned, which costs twice as much. */
+const SMALL_CHARACTERS = 1024;
 
 export type ParsedJson = { ok: true; value: unknown } | { ok: false; problem: string };
+
+function parse(text: string): ParsedJson {
+  if (text.length > SMALL_CHARACTERS) {
+    const scanner = new JsonScanner(text);
+    if (!scanner.scan() || scanner.cost > 2 * text.length + FREE_COST)
+      return { ok: false, problem: 'is not JSON, or too deep or too large when parsed' };
+  }
+  try {
+    return { ok: true, value: JSON.parse(text) };
+  } catch {
+    return { ok: false, problem: 'is not JSON' };
+  }
+}
+
+/** True for JSON whose parsed form is bounded by 4 x its size + 64 kB. */
+export function isBoundedJson(text: string): boolean {
+  return parse(text).ok;
+}
 
 /** Parses UTF-8 JSON from outside; refuses, with words that follow "The metadata …", what would not be bounded. */
 export function parseBoundedJson(bytes: Uint8Array): ParsedJson {
   const text = decodeText(bytes);
-  if (text === undefined) return { ok: false, problem: 'is not UTF-8' };
-  if (!isBoundedJson(text))
-    return { ok: false, problem: 'is not JSON, or too deep or too large when parsed' };
-  try {
-    return { ok: true, value: JSON.parse(text) };
-  } catch {
-    return { ok: false, problem: 'is not JSON' }; // not reached: the scan accepts JSON only
-  }
+  return text === undefined ? { ok: false, problem: 'is not UTF-8' } : parse(text);
 }

@@ -166,7 +166,7 @@ describe('metadata', () => {
   });
 
   it('refuses nesting on which stringify would overflow the stack', () => {
-    const deep = `${'['.repeat(40)}${']'.repeat(40)}`;
+    const deep = `${'['.repeat(1_500)}${']'.repeat(1_500)}`;
     const json = JSON.stringify(METADATA).replace('}', `,"x":${deep}}`);
     expect(codeOf(tryDecodeMetadata(envelopeOf(json)))).toBe('BAD_METADATA');
   });
