@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { systemClock, type Clock } from '../clock.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
 import type { Stream, TopicIdentity, TopicSpec } from './port.ts';
@@ -42,39 +43,63 @@ export interface EpochBookOptions {
   store: Pick<PersistenceAdapter, 'epochOf'>;
   /** What `registerTopics` found at start. */
   known?: ReadonlyMap<string, number>;
+  clock?: Clock;
+  /** How long a topic is taken for the same one before the log is asked again, in ms. Default 10 s. */
+  identityTtlMs?: number;
   maxTopics?: number;
 }
 
-/** Epochs by topic: each topic is asked for once, by one lookup at a time; a failed lookup is not kept. */
+interface KnownEpoch {
+  epoch: number;
+  /** Absent when only the epoch was given. */
+  identity?: TopicIdentity;
+  checkedAtMs: number;
+}
+
+/**
+ * Epochs by topic. Each topic has one lookup at a time; the store is asked only about an identity that is new,
+ * so that its outage does not stop what is known. A failed lookup is not kept.
+ */
 export class EpochBook {
-  readonly #stream: Pick<Stream, 'identity'>;
-  readonly #store: Pick<PersistenceAdapter, 'epochOf'>;
-  readonly #epochs: LRUCache<string, number>;
+  readonly #options: EpochBookOptions;
+  readonly #clock: Clock;
+  readonly #ttlMs: number;
+  readonly #known: LRUCache<string, KnownEpoch>;
   readonly #lookups = new Map<string, Promise<number>>();
 
-  constructor({ stream, store, known = new Map(), maxTopics = 50_000 }: EpochBookOptions) {
-    this.#stream = stream;
-    this.#store = store;
-    this.#epochs = new LRUCache({ max: maxTopics });
-    for (const [topic, epoch] of known) this.#epochs.set(topic, epoch);
+  constructor(options: EpochBookOptions) {
+    const { known = new Map<string, number>(), clock = systemClock, identityTtlMs = 10_000 } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#ttlMs = identityTtlMs;
+    this.#known = new LRUCache({ max: options.maxTopics ?? 50_000 });
+    for (const [topic, epoch] of known) this.#known.set(topic, { epoch, checkedAtMs: clock.now() });
   }
 
   /** STREAM_TOPIC_MISSING, STREAM_IDENTITY_CHANGED, STREAM_PARTITIONS_CHANGED, or an outage of log or store. */
   epochOf(topic: string): Promise<number> {
-    const epoch = this.#epochs.get(topic);
-    if (epoch !== undefined) return Promise.resolve(epoch);
-    const running = this.#lookups.get(topic);
-    if (running) return running;
+    const known = this.#known.get(topic);
+    if (known && this.#clock.now() - known.checkedAtMs < this.#ttlMs) return Promise.resolve(known.epoch);
+    return this.#lookups.get(topic) ?? this.#startLookup(topic, known);
+  }
+
+  /** To be called when the log has told that the topic is another one now. */
+  forget(topic: string): void {
+    this.#known.delete(topic);
+    this.#lookups.delete(topic);
+  }
+
+  #startLookup(topic: string, known: KnownEpoch | undefined): Promise<number> {
     // A lookup that was forgotten meanwhile is not kept and does not take the place of the one after it.
-    const finish = (epoch?: number) => {
+    const finish = (found?: KnownEpoch) => {
       if (this.#lookups.get(topic) !== lookup) return;
       this.#lookups.delete(topic);
-      if (epoch !== undefined) this.#epochs.set(topic, epoch);
+      if (found) this.#known.set(topic, found);
     };
-    const lookup = this.#lookUp(topic).then(
-      (epoch) => {
-        finish(epoch);
-        return epoch;
+    const lookup = this.#lookUp(topic, known).then(
+      (found) => {
+        finish(found);
+        return found.epoch;
       },
       (error: unknown) => {
         finish();
@@ -85,18 +110,20 @@ export class EpochBook {
     return lookup;
   }
 
-  /** To be called when the log has told that the topic is another one now. */
-  forget(topic: string): void {
-    this.#epochs.delete(topic);
-    this.#lookups.delete(topic);
-  }
-
-  async #lookUp(topic: string): Promise<number> {
-    const identity = await requireIdentity(this.#stream, topic);
-    return this.#store.epochOf(identity).catch((error: unknown) => {
+  async #lookUp(topic: string, known: KnownEpoch | undefined): Promise<KnownEpoch> {
+    const { stream, store } = this.#options;
+    const checkedAtMs = this.#clock.now();
+    const identity = await requireIdentity(stream, topic);
+    if (known?.identity && isSame(known.identity, identity)) return { ...known, checkedAtMs };
+    const epoch = await store.epochOf(identity).catch((error: unknown) => {
       throw explainIdentity(error, identity);
     });
+    return { epoch, identity, checkedAtMs };
   }
+}
+
+function isSame(one: TopicIdentity, two: TopicIdentity): boolean {
+  return one.topicId === two.topicId && one.clusterId === two.clusterId && one.partitions === two.partitions;
 }
 
 async function requireIdentity(stream: Pick<Stream, 'identity'>, topic: string): Promise<TopicIdentity> {

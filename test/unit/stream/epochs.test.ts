@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../lib/clock.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { EpochBook, registerTopics } from '../../../lib/stream/epochs.ts';
 import type { TopicIdentity, TopicSpec } from '../../../lib/stream/port.ts';
@@ -141,6 +142,26 @@ describe('EpochBook', () => {
     await expect(book.epochOf('room')).rejects.toMatchObject({ type: 'STORE_UNAVAILABLE' });
     store.failure = undefined;
     expect(await book.epochOf('room')).toBe(1);
+  });
+
+  it('notices a topic that was made again, and asks the store only about what is new', async () => {
+    const [stream, store] = [new Topics(), new Rows()];
+    let nowMs = 0;
+    const clock = { ...systemClock, now: () => nowMs };
+    stream.make('room', 'id', 1);
+    const book = new EpochBook({ stream, store, clock, identityTtlMs: 1000 });
+    expect(await book.epochOf('room')).toBe(1);
+    nowMs = 999;
+    expect(await book.epochOf('room')).toBe(1);
+    expect(stream.asked).toBe(1);
+    nowMs = 1000;
+    store.failure = new AppError('STORE_UNAVAILABLE');
+    expect(await book.epochOf('room')).toBe(1);
+    expect([stream.asked, store.lookups]).toEqual([2, 1]);
+    store.failure = undefined;
+    stream.make('room', 'another-id', 1);
+    nowMs = 2000;
+    await expect(book.epochOf('room')).rejects.toMatchObject({ type: 'STREAM_IDENTITY_CHANGED' });
   });
 
   it('asks again for what it was told to forget, also during a lookup', async () => {
