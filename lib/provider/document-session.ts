@@ -324,8 +324,12 @@ export class DocumentSession {
     this.#replica?.detach();
     emit('update-failed', { ...this.ref, position, error, final: false });
     const fresh = this.#mayTryAgain() ? this.#attached.recreate?.() : undefined;
-    if (fresh) this.attach(fresh, this.#attached);
-    else this.halt('trapped');
+    if (fresh) {
+      this.attach(fresh, this.#attached);
+      // Not at once: what trapped may be in the next state too, unless the server has set it aside meanwhile.
+      this.joins.cancel();
+      this.joins.wantLater('full');
+    } else this.halt('trapped');
     emit('document-trapped', { ...this.ref, error, document: fresh?.document });
   }
 

@@ -21,3 +21,5 @@ export { socketTransport } from './socket-transport.ts';
 export type { SocketTransportOptions } from './socket-transport.ts';
 export type { Transport, TransportClosed, TransportFactory, TransportHandlers } from './transport.ts';
 export type { YwasmDoc, YwasmTransaction } from './ywasm-adapter.ts';
+export { loadYwasm, wrapYwasmGlue } from './ywasm-loader.ts';
+export type { Ywasm, YwasmGlue, YwasmSource } from './ywasm-loader.ts';
