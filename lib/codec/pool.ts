@@ -35,15 +35,16 @@ const MAX_INLINE_UPDATES = 500;
 export function createCodecPool(options: CodecPoolOptions): Codec {
   const runner = new WorkRunner(options);
   const inline = createInlineCodec();
-  const isSmall = (...inputs: readonly Uint8Array[]) => {
+  const isSmall = (inputs: readonly Uint8Array[]) => {
+    if (inputs.length > MAX_INLINE_UPDATES) return false;
     let bytes = 0;
     for (const input of inputs) bytes += input.byteLength;
-    return bytes <= options.inlineBytes && inputs.length <= MAX_INLINE_UPDATES;
+    return bytes <= options.inlineBytes;
   };
   return {
     async fold(snapshot, updates) {
       const inputs = snapshot ? [snapshot, ...updates] : updates;
-      if (isSmall(...inputs)) {
+      if (isSmall(inputs)) {
         try {
           return await inline.fold(snapshot, updates);
         } catch (error) {
@@ -54,19 +55,19 @@ export function createCodecPool(options: CodecPoolOptions): Codec {
       return runner.fold(snapshot, updates);
     },
     merge: async (updates) =>
-      isSmall(...updates)
+      isSmall(updates)
         ? inline.merge(updates)
         : ((await runner.run({ kind: 'merge', inputs: pack(updates) })) as Uint8Array),
     diff: async (update, stateVector) =>
-      isSmall(update)
+      isSmall([update])
         ? inline.diff(update, stateVector)
         : ((await runner.run({ kind: 'diff', inputs: pack([update, stateVector]) })) as Uint8Array),
     stateVectorOf: async (update) =>
-      isSmall(update)
+      isSmall([update])
         ? inline.stateVectorOf(update)
         : ((await runner.run({ kind: 'stateVectorOf', inputs: pack([update]) })) as Uint8Array),
     check: async (update) =>
-      isSmall(update)
+      isSmall([update])
         ? inline.check(update)
         : ((await runner.run({ kind: 'check', inputs: pack([update]) })) as CheckVerdict),
     // Tools only: never on the thread that serves others.

@@ -67,7 +67,11 @@ function after(updates: readonly FoundUpdate[], offset: number): FoundUpdate[] {
   return updates.filter((update) => update.offset > offset);
 }
 
+/** Merging costs about 50 µs an update; beyond this the full state is quicker for everybody. */
+const MAX_DELTA_UPDATES = 2_000;
+
 function smallerThanState(updates: readonly FoundUpdate[], state: DocumentState) {
+  if (updates.length > MAX_DELTA_UPDATES) return undefined;
   let bytes = 0;
   for (const { payload } of updates) bytes += payload.byteLength;
   return bytes <= state.update.byteLength ? updates : undefined;

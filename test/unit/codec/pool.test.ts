@@ -131,6 +131,13 @@ describe('a codec on threads', () => {
     expect((await waiting).rejected).toEqual([]);
   });
 
+  it('folds and merges more updates than a call can have arguments', async () => {
+    const codec = pool({ inlineBytes: 1_000_000, timeoutMs: 60_000 });
+    const { updates } = sample(10);
+    const many = Array.from({ length: 200_000 }, (_, index) => updates[index % updates.length]!);
+    expect((await codec.fold(undefined, many)).update).toEqual(foldWithYjs(undefined, updates).update);
+  });
+
   it('turns away what its queue cannot hold', async () => {
     const codec = pool({ maxQueue: 2 });
     const { state } = sample(10);
