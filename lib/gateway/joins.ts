@@ -133,7 +133,15 @@ export class Joins {
     const { access: control, hosts, clock, joinTimeoutMs } = this.#parts;
     const access: DocumentAccess = await control.mayUse(session.identity, id);
     if (!access.read) return 'PERMISSION_DENIED';
-    const document = await withDeadline(clock, joinTimeoutMs, hosts.host(id));
+    const hosting = hosts.host(id);
+    const document = await withDeadline(clock, joinTimeoutMs, hosting).catch((error: unknown) => {
+      // Hosted after all, but too late for this join.
+      hosting.then(
+        (late) => hosts.release(late),
+        () => undefined,
+      );
+      throw error;
+    });
     if (session.isClosed) {
       hosts.release(document);
       return 'UNAVAILABLE';

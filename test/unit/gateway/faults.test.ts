@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { AppError } from '../../../lib/errors.ts';
 import { waitFor } from '../../support/wait.ts';
 import { FaultyStream } from './faulty-stream.ts';
 import { appendBarrier, cleanUp, openLog, startGateway } from './harness.ts';
@@ -107,6 +108,59 @@ describe('appends that fail', () => {
       [0, -1],
       [2, 0],
     ]);
+  });
+});
+
+describe('two gateways', () => {
+  it('one that is acked at 1 while 0 of somebody else is on its way gets 0 first', async () => {
+    const { log, faulty, ann, records } = await setUp();
+    const other = await startGateway(log);
+    const bob = await RawClient.connect(other.url);
+    await bob.join(A);
+    faulty.hold();
+    bob.type(A, 'bob');
+    await waitFor(async () => (await records()) === 1);
+    ann.type(A, 'ann');
+    await waitFor(async () => (await records()) === 2);
+    faulty.release();
+    await waitFor(() => ann.isAcked(A, 1) && bob.text(A) === ann.text(A) && ann.text(A).length === 6);
+    expect(ann.entries().map(({ position, previous }) => [position.offset, previous])).toEqual([
+      [0, -1],
+      [1, 0],
+    ]);
+  });
+
+  it('an update that a gateway appended before it died is found by the next one', async () => {
+    const { log, faulty, gateway, ann, records } = await setUp();
+    const other = await startGateway(log);
+    faulty.hold();
+    const update = ann.edit(A, 'x');
+    ann.send(A, update, { version: 1 });
+    await waitFor(async () => (await records()) === 1);
+    await gateway.stop();
+    await waitFor(() => !ann.socket.connected);
+    expect(ann.isAcked(A, 1)).toBe(false);
+    const again = await RawClient.connect(other.url);
+    const answer = await again.join({ ...A, senderId: ann.senderId });
+    expect(answer.appended).toEqual([[1, 1]]);
+  });
+});
+
+describe('a follow that ends', () => {
+  it('begins anew, and every client gets a fresh state: nothing is missing', async () => {
+    const { faulty, ann, bob, records } = await setUp();
+    ann.type(A, 'a');
+    await waitFor(() => bob.text(A) === 'a' && ann.isAcked(A, 1));
+    faulty.hold();
+    ann.type(A, 'b');
+    await waitFor(async () => (await records()) === 2);
+    await faulty.breakFollows(new AppError('STREAM_OFFSET_OUT_OF_RANGE'));
+    await waitFor(() => bob.text(A) === 'ab' && ann.isAcked(A, 2));
+    expect(ann.states(A).at(-1)).toMatchObject({ join: 0, appended: [[2, 2]] });
+    faulty.release();
+    ann.type(A, 'c');
+    await waitFor(() => bob.text(A) === 'abc' && ann.isAcked(A, 3));
+    expect(ann.nacks()).toEqual([]);
   });
 });
 

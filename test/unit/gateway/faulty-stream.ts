@@ -3,6 +3,7 @@ import type {
   AppendOptions,
   FollowRequest,
   RecordBatch,
+  StartedFollow,
   Stream,
   StreamRecord,
   TopicPartition,
@@ -16,6 +17,7 @@ export class FaultyStream {
   answerLost: Promise<void> = Promise.resolve();
   readonly #stream: Stream;
   #held: (() => void)[] | undefined;
+  #follows: { request: FollowRequest; follow: StartedFollow }[] = [];
   readonly port: Stream;
 
   constructor(stream: Stream) {
@@ -53,16 +55,22 @@ export class FaultyStream {
     return offsets;
   }
 
-  #follow(request: FollowRequest) {
+  /** Ends every follow as the log does when it cannot go on. */
+  async breakFollows(error: Error): Promise<void> {
+    for (const { request, follow } of this.#follows.splice(0)) {
+      await follow.stop();
+      request.onError?.(error, { retrying: false });
+    }
+  }
+
+  async #follow(request: FollowRequest) {
     const onBatch = (batch: RecordBatch): void | Promise<void> => {
       if (!this.#held) return request.onBatch(batch);
-      return new Promise<void>((resolve) =>
-        this.#held!.push(() => {
-          void request.onBatch(batch);
-          resolve();
-        }),
-      );
+      this.#held.push(() => void request.onBatch(batch));
+      return undefined;
     };
-    return this.#stream.follow({ ...request, onBatch });
+    const follow = await this.#stream.follow({ ...request, onBatch });
+    this.#follows.push({ request, follow });
+    return follow;
   }
 }
