@@ -35,6 +35,9 @@ export interface MeasureOptions {
   loadProcesses: number;
 }
 
+/** Longer than any step takes: connecting 1,000 clients, measuring, draining. */
+const STEP_LIMIT_MS = 180_000;
+
 type ReportOf<E extends LoadReport['event']> = Extract<LoadReport, { event: E }>;
 
 class LoadProcess {
@@ -62,6 +65,18 @@ class LoadProcess {
   }
 
   async until<E extends LoadReport['event']>(event: E): Promise<ReportOf<E>> {
+    const timer = setTimeout(() => {
+      this.#failure ??= new Error(`A load process did not say "${event}" in time.`);
+      this.#wake();
+    }, STEP_LIMIT_MS);
+    try {
+      return await this.#find(event);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #find<E extends LoadReport['event']>(event: E): Promise<ReportOf<E>> {
     for (;;) {
       const found = this.#seen.find((report) => report.event === event);
       if (found) return found as ReportOf<E>;

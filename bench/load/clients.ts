@@ -31,42 +31,36 @@ const syncUpdate = (update: Uint8Array) => encodeSyncPayload(SyncMessageType.Upd
 /** Socket.IO's default wire over one WebSocket, from the start. */
 const openYKafka: ThinClientFactory = async (options) => {
   const { room, index, onTrouble } = options;
-  const url = `${options.url.replace(/^http/, 'ws')}/socket.io/?EIO=4&transport=websocket`;
-  const socket = await RawWebSocket.open(url);
-  socket.onClose = () => onTrouble('closed');
+  const socket = await RawWebSocket.open(
+    `${options.url.replace(/^http/, 'ws')}/socket.io/?EIO=4&transport=websocket`,
+  );
   const address = { roomId: room, docId: 'text' };
   const senderId = `bench${String(index).padStart(27, '0')}`;
   let generation = 1;
   let version = 0;
   await new Promise<void>((resolve, reject) => {
-    let attachments = 0;
     let isFrame = false;
-    socket.onText = (text) => {
+    const onText = (text: string) => {
+      isFrame = text.startsWith('45') && text.includes('"protocol-message"');
       if (text === '2') socket.sendText('3');
       else if (text.startsWith('0')) socket.sendText('40{}');
       else if (text.startsWith('40'))
         socket.sendText(`420${JSON.stringify(['join', { ...address, senderId }])}`);
-      else if (text.startsWith('43') || text.startsWith('46')) {
-        attachments = text.startsWith('46') ? Number.parseInt(text.slice(2), 10) : 0;
-        isFrame = false;
+      else if (/^4[36]/.test(text)) {
         const [answer] = JSON.parse(text.slice(text.indexOf('['))) as [JoinAnswerText];
-        if (!answer.ok) return reject(new Error(`join refused: ${answer.code}`));
         generation = answer.position?.generation ?? 1;
-        resolve();
-      } else if (text.startsWith('45')) {
-        attachments = Number.parseInt(text.slice(2), 10);
-        isFrame = text.includes('"protocol-message"');
+        if (answer.ok) resolve();
+        else reject(new Error(`join refused: ${answer.code}`));
       } else if (text.includes('"protocol-nack"')) onTrouble(`nack ${/"code":"(\w+)"/.exec(text)?.[1]}`);
-      else if (text.startsWith('44') || text.startsWith('41')) reject(new Error(`refused: ${text}`));
+      else if (/^4[14]/.test(text)) reject(new Error(`refused: ${text}`));
     };
-    socket.onBinary = (bytes) => {
-      attachments--;
-      if (!isFrame) return;
-      if (attachments <= 0) isFrame = false;
+    const onBinary = (bytes: Buffer) => {
+      if (!isFrame) return; // belongs to the answer of a join
       if (bytes[0] !== FrameKind.Acks) return options.onMessage(bytes);
       const frame = decodeServerFrame(bytes);
       if (frame.ok && frame.value.kind === FrameKind.Acks) options.onAcked(frame.value.acks.length);
     };
+    socket.listen({ onText, onBinary, onClose: () => onTrouble('closed') });
   });
   const header = '451-["protocol-message",{"_placeholder":true,"num":0}]';
   return {
@@ -88,15 +82,15 @@ interface JoinAnswerText {
 
 const openYWebsocket: ThinClientFactory = async ({ url, room, onMessage, onTrouble }) => {
   const socket = await RawWebSocket.open(`${url.replace(/^http/, 'ws')}/${room}`);
-  socket.onClose = () => onTrouble('closed');
-  socket.onBinary = onMessage;
+  // The server speaks first, once it has taken the connection into the room.
+  await new Promise<void>((resolve) => socket.listen({ onBinary: () => resolve() }));
+  socket.listen({ onBinary: onMessage, onClose: () => onTrouble('closed') });
   return { send: (update) => socket.sendBinary(syncUpdate(update)), close: () => socket.close() };
 };
 
 /** Each message begins with the document's name; one token message opens it. */
 const openHocuspocus: ThinClientFactory = async ({ url, room, onMessage, onTrouble }) => {
   const socket = await RawWebSocket.open(url.replace(/^http/, 'ws'));
-  socket.onClose = () => onTrouble('closed');
   const named = (write: (encoder: encoding.Encoder) => void) => {
     const encoder = encoding.createEncoder();
     encoding.writeVarString(encoder, room);
@@ -106,19 +100,17 @@ const openHocuspocus: ThinClientFactory = async ({ url, room, onMessage, onTroub
   const auth = 2;
   const token = 0;
   const nameLength = Buffer.byteLength(room);
-  await new Promise<void>((resolve) => {
-    socket.onBinary = (bytes) => {
-      if (bytes[1 + nameLength] === auth) resolve();
-    };
-    socket.sendBinary(
-      named((encoder) => {
-        encoding.writeVarUint(encoder, auth);
-        encoding.writeVarUint(encoder, token);
-        encoding.writeVarString(encoder, 'bench');
-      }),
-    );
-  });
-  socket.onBinary = onMessage;
+  socket.sendBinary(
+    named((encoder) => {
+      encoding.writeVarUint(encoder, auth);
+      encoding.writeVarUint(encoder, token);
+      encoding.writeVarString(encoder, 'bench');
+    }),
+  );
+  await new Promise<void>((resolve) =>
+    socket.listen({ onBinary: (bytes) => bytes[1 + nameLength] === auth && resolve() }),
+  );
+  socket.listen({ onBinary: onMessage, onClose: () => onTrouble('closed') });
   return {
     send: (update) =>
       socket.sendBinary(named((encoder) => encoding.writeUint8Array(encoder, syncUpdate(update)))),

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 
+export interface Handlers {
+  onBinary: (bytes: Buffer) => void;
+  onText?: (text: string) => void;
+  onClose?: () => void;
+}
+
 const Opcode = { Text: 1, Binary: 2, Close: 8, Ping: 9, Pong: 10 } as const;
 
 /*
@@ -12,15 +18,14 @@ export class RawWebSocket {
   #pending: Buffer = Buffer.alloc(0);
   #isOpen = false;
   #onOpen: () => void = () => undefined;
-  onText: (text: string) => void = () => undefined;
-  onBinary: (bytes: Buffer) => void = () => undefined;
-  onClose: () => void = () => undefined;
+  #onClose: () => void = () => undefined;
+  #handlers: Handlers | undefined;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.setNoDelay(true);
-    socket.on('data', (data) => this.#read(data));
-    socket.on('close', () => this.onClose());
+    socket.on('data', (data) => this.#take(data));
+    socket.on('close', () => this.#onClose());
   }
 
   /** Rejects when the server does not upgrade. */
@@ -30,9 +35,9 @@ export class RawWebSocket {
       const socket = connect(Number(port), hostname);
       const webSocket = new RawWebSocket(socket);
       socket.once('error', reject);
-      webSocket.onClose = () => reject(new Error(`${url} closed the connection before the upgrade.`));
+      webSocket.#onClose = () => reject(new Error(`${url} closed the connection before the upgrade.`));
       webSocket.#onOpen = () => {
-        webSocket.onClose = () => undefined;
+        webSocket.#onClose = () => webSocket.#handlers?.onClose?.();
         resolve(webSocket);
       };
       socket.write(
@@ -40,6 +45,12 @@ export class RawWebSocket {
           `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
       );
     });
+  }
+
+  /** Takes messages from now on, those that came with the upgrade included. May be called again. */
+  listen(handlers: Handlers): void {
+    this.#handlers = handlers;
+    this.#read();
   }
 
   sendText(text: string): void {
@@ -59,7 +70,7 @@ export class RawWebSocket {
   }
 
   close(): void {
-    this.onClose = () => undefined;
+    this.#onClose = () => undefined;
     this.#socket.destroy();
   }
 
@@ -80,10 +91,14 @@ export class RawWebSocket {
     this.#socket.write(frame);
   }
 
-  #read(data: Buffer): void {
+  #take(data: Buffer): void {
     this.#pending = this.#pending.byteLength === 0 ? data : Buffer.concat([this.#pending, data]);
+    this.#read();
+  }
+
+  #read(): void {
     if (!this.#isOpen && !this.#readUpgrade()) return;
-    while (this.#readFrame());
+    while (this.#handlers && this.#readFrame(this.#handlers));
   }
 
   #readUpgrade(): boolean {
@@ -100,7 +115,7 @@ export class RawWebSocket {
     return true;
   }
 
-  #readFrame(): boolean {
+  #readFrame(handlers: Handlers): boolean {
     const bytes = this.#pending;
     if (bytes.byteLength < 2) return false;
     let length = bytes[1]! & 0x7f;
@@ -118,8 +133,8 @@ export class RawWebSocket {
     const payload = bytes.subarray(start, start + length);
     this.#pending = bytes.subarray(start + length);
     const opcode = bytes[0]! & 0x0f;
-    if (opcode === Opcode.Binary) this.onBinary(payload);
-    else if (opcode === Opcode.Text) this.onText(payload.toString());
+    if (opcode === Opcode.Binary) handlers.onBinary(payload);
+    else if (opcode === Opcode.Text) handlers.onText?.(payload.toString());
     else if (opcode === Opcode.Ping) this.#send(Opcode.Pong, payload);
     else if (opcode === Opcode.Close) this.#socket.end();
     return true;
