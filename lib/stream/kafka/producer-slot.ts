@@ -4,6 +4,7 @@ import type { StreamRecord, TopicPartition } from '../port.ts';
 import { reasonOf } from './errors.ts';
 import { createKafkaJsClient, retryOptions, type KafkaJsClient } from './kafkajs-client.ts';
 import type { KafkaSettings } from './settings.ts';
+import { settlesWithin } from './timing.ts';
 
 export type Durability = 'log' | 'droppable';
 
@@ -14,10 +15,14 @@ const ACKS_ALL = -1;
 const ACKS_LEADER = 1;
 const REQUEST_TIMEOUT_MS = 10_000;
 
+/** How long a producer that is given up may finish what it sends for other partitions. */
+const RETIRE_MS = 1000;
+
 interface Live {
   client: KafkaJsClient;
   producer: Producer;
   connected: Promise<void>;
+  sending: Set<Promise<unknown>>;
 }
 
 /** One kafkajs producer, and the next one when it has failed. */
@@ -27,6 +32,7 @@ export class ProducerSlot {
   /** kafkajs asks for the metadata of all of them at once, and fails as a whole when one has been deleted. */
   readonly #topics = new Set<string>();
   #live: Live | undefined;
+  readonly #retiring = new Set<Live>();
   #closed = false;
 
   constructor(settings: KafkaSettings, durability: Durability) {
@@ -60,12 +66,14 @@ export class ProducerSlot {
     const live = this.#live;
     if (!live) throw new AppError('STREAM_CLOSED');
     this.#topics.add(target.topic);
+    const sending = live.producer.send({
+      topic: target.topic,
+      acks: this.#durability === 'log' ? ACKS_ALL : ACKS_LEADER,
+      messages: records.map((record) => toMessage(record, target.partition)),
+    });
+    live.sending.add(sending);
     try {
-      const answers = await live.producer.send({
-        topic: target.topic,
-        acks: this.#durability === 'log' ? ACKS_ALL : ACKS_LEADER,
-        messages: records.map((record) => toMessage(record, target.partition)),
-      });
+      const answers = await sending;
       // kafkajs resolves with no answer when it finds no leader for the partition: then nothing was sent.
       const offset = Number(
         answers.find(({ partition }) => partition === target.partition)?.baseOffset ?? -1,
@@ -75,10 +83,12 @@ export class ProducerSlot {
     } catch (error) {
       this.#drop(live);
       throw error;
+    } finally {
+      live.sending.delete(sending);
     }
   }
 
-  /** Fails what is in flight; the next send makes a new producer. */
+  /** The next send makes a new producer; what the old one cannot finish soon fails. */
   renew(): void {
     if (this.#live) this.#drop(this.#live);
   }
@@ -87,6 +97,7 @@ export class ProducerSlot {
     this.#closed = true;
     const live = this.#live;
     this.#live = undefined;
+    for (const retiring of this.#retiring) retiring.client.abandon();
     if (!live) return;
     try {
       await live.producer.disconnect();
@@ -101,6 +112,7 @@ export class ProducerSlot {
   abandon(): void {
     this.#closed = true;
     this.#live?.client.abandon();
+    for (const live of this.#retiring) live.client.abandon();
   }
 
   #create(): Live {
@@ -123,17 +135,26 @@ export class ProducerSlot {
     });
     const connected = producer.connect();
     connected.catch(() => undefined); // heard by whoever waits in `connect`
-    return { client, producer, connected };
+    return { client, producer, connected, sending: new Set() };
   }
 
   #drop(live: Live): void {
     if (this.#live !== live) return;
     this.#live = undefined;
     this.#topics.clear();
+    void this.#retire(live);
+  }
+
+  async #retire(live: Live): Promise<void> {
+    this.#retiring.add(live);
+    await settlesWithin(this.#settings.clock, Promise.allSettled([...live.sending]), RETIRE_MS);
     live.client.abandon();
-    live.producer.disconnect().catch((error: unknown) => {
+    this.#retiring.delete(live);
+    try {
+      await live.producer.disconnect();
+    } catch (error) {
       this.#settings.logger.debug({ reason: reasonOf(error) }, 'kafka producer not closed in order');
-    });
+    }
   }
 }
 

@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startKafka, type RunningKafka } from '../../scripts/dev/kafka.ts';
+import { isAppError } from '../../lib/errors.ts';
+import type { Stream, StreamRecord } from '../../lib/stream/port.ts';
+import { waitFor } from '../support/wait.ts';
+import { openStream } from './support/kafka-harness.ts';
+
+const PARTITIONS = 3;
+const TOPIC = 'outage';
+
+const record = (text: string): StreamRecord => ({ key: 'k', value: Buffer.from(text), headers: {} });
+const textOf = ({ value }: { value: Uint8Array }) => Buffer.from(value).toString();
+
+/** Appends one numbered record after the other to a partition; notes which were acknowledged. */
+class Writer {
+  readonly acked = new Map<string, number>();
+  readonly failed: unknown[] = [];
+  readonly #stream: Stream;
+  readonly #partition: number;
+  #stopped = false;
+  readonly #running: Promise<void>;
+
+  constructor(stream: Stream, partition: number) {
+    this.#stream = stream;
+    this.#partition = partition;
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const pending = new Set<Promise<void>>();
+    for (let count = 0; !this.#stopped; count++) {
+      const text = `${this.#partition}-${count}`;
+      const one = this.#append(text).finally(() => pending.delete(one));
+      pending.add(one);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await Promise.all(pending);
+  }
+
+  async #append(text: string): Promise<void> {
+    try {
+      const target = { topic: TOPIC, partition: this.#partition };
+      const [offset] = await this.#stream.append(target, [record(text)]);
+      this.acked.set(text, offset!);
+    } catch (error) {
+      this.failed.push(error);
+    }
+  }
+}
+
+/** What a reader has seen of each partition, in its order. */
+class Seen {
+  readonly texts: string[][] = Array.from({ length: PARTITIONS }, () => []);
+  readonly errors: { type: string; retrying: boolean }[] = [];
+
+  count(text: string): number {
+    return this.texts[Number(text.split('-')[0])]!.filter((seen) => seen === text).length;
+  }
+
+  /** The records of a partition come in the order in which they were appended: nothing lost below, nothing twice. */
+  expectOrdered(): void {
+    for (const texts of this.texts) {
+      const numbers = texts.map((text) => Number(text.split('-')[1]));
+      expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+    }
+  }
+}
+
+async function followAll(stream: Stream, seen: Seen): Promise<void> {
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    await stream.follow({
+      topic: TOPIC,
+      partition,
+      fromOffset: 0,
+      onBatch: (batch) => void seen.texts[partition]!.push(...batch.records.map(textOf)),
+      onError: (error, { retrying }) =>
+        void seen.errors.push({ type: isAppError(error) ? error.type : String(error), retrying }),
+    });
+  }
+}
+
+describe('a broker that dies', () => {
+  let kafka: RunningKafka;
+
+  beforeAll(async () => {
+    kafka = await startKafka();
+  });
+
+  afterAll(async () => {
+    await kafka?.stop();
+  });
+
+  it('loses no acknowledged record and reorders none; appends, follow and group go on by themselves', async () => {
+    const stream = await openStream(kafka.brokers, { appendTimeoutMs: 60_000 });
+    try {
+      await stream.ensureTopics([{ topic: TOPIC, kind: 'doc', partitions: PARTITIONS }]);
+      const followed = new Seen();
+      await followAll(stream, followed);
+      const consumed = new Seen();
+      const positions = new Map<number, number>();
+      await stream.consume({
+        group: 'outage',
+        topics: [TOPIC],
+        startOffset: async ({ partition }) => positions.get(partition) ?? 0,
+        onBatch: async (batch) => {
+          expect(batch.fetchOffset).toBe(positions.get(batch.partition) ?? 0);
+          consumed.texts[batch.partition]!.push(...batch.records.map(textOf));
+          positions.set(batch.partition, batch.nextOffset);
+          return batch.nextOffset;
+        },
+      });
+      const writers = Array.from({ length: PARTITIONS }, (_, partition) => new Writer(stream, partition));
+      const allAcked = (count: number) => writers.every(({ acked }) => acked.size >= count);
+      await waitFor(() => allAcked(100) && consumed.texts.every((texts) => texts.length > 0), {
+        what: 'everything runs',
+      });
+
+      await kafka.kill('SIGKILL');
+      expect(await stream.ping(500)).toBe(false);
+      await kafka.restart();
+      const before = writers.map(({ acked }) => acked.size);
+      await waitFor(() => writers.every(({ acked }, at) => acked.size > before[at]! + 100), {
+        timeoutMs: 30_000,
+        what: 'appends go on',
+      });
+      await Promise.all(writers.map((writer) => writer.stop()));
+
+      const last = writers.map((writer) => [...writer.acked.keys()].at(-1)!);
+      for (const seen of [followed, consumed]) {
+        await waitFor(() => last.every((text) => seen.count(text) > 0), {
+          timeoutMs: 20_000,
+          what: 'the readers come to the end',
+        });
+        for (const { acked } of writers) for (const text of acked.keys()) expect(seen.count(text)).toBe(1);
+        seen.expectOrdered();
+      }
+      expect(writers.flatMap(({ failed }) => failed)).toEqual([]);
+      expect(followed.errors.length).toBeGreaterThan(0);
+      expect(followed.errors.every(({ type, retrying }) => retrying && type === 'STREAM_UNAVAILABLE')).toBe(
+        true,
+      );
+    } finally {
+      await stream.close();
+    }
+  });
+
+  it('lets appends fail in time, with all that waits behind them, and takes later ones', async () => {
+    const stream = await openStream(kafka.brokers, { appendTimeoutMs: 1000 });
+    try {
+      const target = { topic: TOPIC, partition: 0 };
+      const [before] = await stream.append(target, [record('0-before')]);
+      await kafka.kill('SIGKILL');
+      const began = performance.now();
+      const outcomes = await Promise.allSettled([
+        stream.append(target, [record('0-a')]),
+        stream.append(target, [record('0-b')]),
+      ]);
+      expect(performance.now() - began).toBeLessThan(5000);
+      const types = outcomes.map((outcome) =>
+        outcome.status === 'rejected' && isAppError(outcome.reason) ? outcome.reason.type : 'resolved',
+      );
+      expect(types).toEqual(['STREAM_APPEND_FAILED', 'STREAM_APPEND_FAILED']);
+      await kafka.restart();
+      const after = await waitFor(() => stream.append(target, [record('0-after')]).catch(() => undefined), {
+        timeoutMs: 20_000,
+        what: 'appends go on',
+      });
+      const range = { ...target, fromOffset: before! + 1, toOffset: after[0]! + 1 };
+      const { records } = await stream.read({ ...range, maxBytes: 1_000_000 });
+      // What was rejected is not known to be absent; but if it arrives, then in order and before what came later.
+      const texts = records.map(textOf).filter((text) => text !== '0-after');
+      expect(['', '0-a', '0-a,0-b']).toContain(texts.join());
+      expect(textOf(records.at(-1)!)).toBe('0-after');
+    } finally {
+      await stream.close();
+    }
+  });
+
+  it('does not hold up close()', async () => {
+    const stream = await openStream(kafka.brokers, { closeTimeoutMs: 3000 });
+    const target = { topic: TOPIC, partition: 1 };
+    await stream.append(target, [record('1-x')]);
+    await stream.follow({ ...target, fromOffset: 0, onBatch: () => undefined });
+    await stream.consume({
+      group: 'closing',
+      topics: [TOPIC],
+      startOffset: async () => 0,
+      onBatch: async (batch) => batch.nextOffset,
+    });
+    await kafka.kill('SIGSTOP');
+    const late = stream.append(target, [record('1-y')]).then(
+      () => 'resolved',
+      (error: unknown) => (isAppError(error) ? error.type : String(error)),
+    );
+    const began = performance.now();
+    await stream.close();
+    expect(performance.now() - began).toBeLessThan(6000);
+    expect(await late).toBe('STREAM_CLOSED');
+    await kafka.kill('SIGCONT');
+  });
+});
