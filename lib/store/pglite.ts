@@ -1,18 +1,19 @@
-import { PGlite } from '@electric-sql/pglite';
-import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 import { mkdir } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
+import { PGlite } from '@electric-sql/pglite';
 import { AppError } from '../errors.ts';
+import { PgliteStream } from './pglite-stream.ts';
 
-/** A PostgreSQL inside this process, for embedded mode and tests, reached over a loopback port. */
+/** A PostgreSQL inside this process, for embedded mode and tests, reached by the ordinary driver. */
 export interface PgliteHost {
-  /** For the ordinary driver, with a pool of one. */
-  readonly url: string;
+  /** Connects the driver; its pool must have size 1. */
+  connect(): Duplex;
   close(): Promise<void>;
 }
 
 /**
  * Opens the database in `dataDir` (made when missing; in memory when left out). It has one session: a second
- * connection would have its statements mixed into the transaction of the first, so the pool must have size 1.
+ * connection would have its statements mixed into the transaction of the first.
  */
 export async function startPglite(dataDir?: string): Promise<PgliteHost> {
   if (dataDir !== undefined) await mkdir(dataDir, { recursive: true });
@@ -22,13 +23,10 @@ export async function startPglite(dataDir?: string): Promise<PgliteHost> {
   } catch (cause) {
     throw new AppError('STORE_UNAVAILABLE', { message: 'The embedded database cannot be opened.', cause });
   }
-  const server = new PGLiteSocketServer({ db, host: '127.0.0.1', port: 0, maxConnections: 1 });
-  await server.start();
   return {
-    url: `postgresql://postgres@${server.getServerConn()}/postgres`,
-    async close() {
-      await server.stop();
-      await db.close();
+    connect: () => new PgliteStream(db),
+    close: async () => {
+      if (!db.closed) await db.close();
     },
   };
 }

@@ -56,7 +56,10 @@ interface RawFirst {
   offset: string;
 }
 
-/** Where the payloads of the batch's retry keys are already. */
+/**
+ * Where the payloads of the batch's retry keys are already. LATERAL with LIMIT makes one index lookup of each
+ * key; as a plain join, a table without statistics (PGlite never analyses) is read as a whole for each batch.
+ */
 async function findFirsts(
   sql: Sql,
   batch: IncomingBatch,
@@ -81,9 +84,12 @@ async function findFirsts(
   const rows = await sql<RawFirst>(
     `select w.k, h.epoch, h."offset"
      from json_to_recordset($1::json) as w(k int, d bigint, g bigint, s text, c bigint, u text)
-     join update_history h on h.document_id = w.d and h.generation = w.g and h.sender_id = w.s
-       and h.client_version = w.c and coalesce(h.user_id, '') = w.u
-       and h.repeat_of is null and h.client_version > 0`,
+     cross join lateral (
+       select epoch, "offset" from update_history
+       where document_id = w.d and generation = w.g and sender_id = w.s and client_version = w.c
+         and coalesce(user_id, '') = w.u and repeat_of is null and client_version > 0
+       limit 1
+     ) h`,
     [JSON.stringify(parameter)],
   );
   return new Map(rows.map((row) => [keys[row.k]!, { epoch: row.epoch, offset: Number(row.offset) }]));

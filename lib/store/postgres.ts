@@ -47,6 +47,9 @@ const IDLE_IN_TRANSACTION_MS = 3_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const PGLITE_CONNECT_TIMEOUT_MS = 60_000;
 
+/** User and database of a PGlite; the driver wants an address, but its socket is in this process. */
+const PGLITE_URL = 'postgresql://postgres@localhost:5432/postgres';
+
 /** A store in PostgreSQL, or in a PGlite of its own. Rejects with STORE_UNAVAILABLE when it cannot be made. */
 export async function createPostgresStore(options: PostgresStoreOptions): Promise<PersistenceAdapter> {
   const host =
@@ -66,7 +69,7 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
 export function openOrm(options: PostgresStoreOptions, host?: PgliteHost): Promise<MikroORM> {
   const logger = options.logger.child({ part: 'store' });
   return MikroORM.init({
-    clientUrl: host?.url ?? options.databaseUrl!,
+    clientUrl: host ? PGLITE_URL : options.databaseUrl!,
     entities: STORE_ENTITIES,
     extensions: [Migrator],
     migrations: { migrationsList: STORE_MIGRATIONS, snapshot: false, silent: true },
@@ -78,7 +81,7 @@ export function openOrm(options: PostgresStoreOptions, host?: PgliteHost): Promi
       keepAlive: true,
       // PGlite takes none of these at connect and needs none: it has one session, in this process.
       ...(host
-        ? { idleTimeoutMillis: 0 }
+        ? { idleTimeoutMillis: 0, stream: () => host.connect() }
         : {
             statement_timeout: STATEMENT_TIMEOUT_MS,
             lock_timeout: LOCK_TIMEOUT_MS,
