@@ -253,8 +253,8 @@ function toIncoming(record: DeliveredRecord): IncomingRecord | undefined {
   return { ...entry, offset, document, atMs: 0, metadata: {} };
 }
 
-/** Opens a store that lives in memory. */
-export function openMemoryStore(): Promise<PersistenceAdapter> {
+/** A store in PGlite that keeps nothing. */
+export function openPgliteStore(): Promise<PersistenceAdapter> {
   return createPostgresStore({ dataDir: 'memory:', logger: silentLogger, clock: systemClock });
 }
 

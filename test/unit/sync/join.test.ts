@@ -2,13 +2,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import * as Y from 'yjs';
 import type { PersistenceAdapter } from '../../../lib/store/port.ts';
 import { NO_EPOCH } from '../../../lib/sync/join.ts';
-import { openMemoryStore, SyncWorld, textOf, Writer } from '../../support/sync-world.ts';
+import { openPgliteStore, SyncWorld, textOf, Writer } from '../../support/sync-world.ts';
 
 let store: PersistenceAdapter;
 let world: SyncWorld;
 
 beforeAll(async () => {
-  store = await openMemoryStore();
+  store = await openPgliteStore();
   await store.prepare();
 });
 afterAll(() => store.close());

@@ -1,8 +1,10 @@
+import { systemClock } from '../../../lib/clock.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../../lib/errors.ts';
 import type { DocumentId } from '../../../lib/protocol/ids.ts';
+import { MemoryStore } from '../../../lib/store/memory.ts';
 import type { PersistenceAdapter } from '../../../lib/store/port.ts';
-import { openMemoryStore, SyncWorld, textOf, Writer } from '../../support/sync-world.ts';
+import { SyncWorld, textOf, Writer } from '../../support/sync-world.ts';
 
 const SENTENCE = 'a state that is larger than what follows it. '.repeat(20);
 
@@ -12,7 +14,7 @@ let document: DocumentId;
 let writer: Writer;
 
 beforeAll(async () => {
-  store = await openMemoryStore();
+  store = new MemoryStore({ clock: systemClock });
   await store.prepare();
 });
 afterAll(() => store.close());

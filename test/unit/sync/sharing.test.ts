@@ -1,15 +1,17 @@
+import { systemClock } from '../../../lib/clock.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createInlineCodec } from '../../../lib/codec/inline.ts';
 import { AppError } from '../../../lib/errors.ts';
+import { MemoryStore } from '../../../lib/store/memory.ts';
 import type { PersistenceAdapter } from '../../../lib/store/port.ts';
 import type { Stream, TopicPartition } from '../../../lib/stream/port.ts';
-import { openMemoryStore, SyncWorld, textOf, Writer } from '../../support/sync-world.ts';
+import { SyncWorld, textOf, Writer } from '../../support/sync-world.ts';
 
 let store: PersistenceAdapter;
 let world: SyncWorld;
 
 beforeAll(async () => {
-  store = await openMemoryStore();
+  store = new MemoryStore({ clock: systemClock });
   await store.prepare();
 });
 afterAll(() => store.close());
