@@ -17,6 +17,7 @@ import { Outgoing } from './outgoing.ts';
 import { PositionTracker } from './position-tracker.ts';
 import type { ProcessingContext } from './processing-context.ts';
 import { Replica } from './replica.ts';
+import { UploadCheck } from './upload-check.ts';
 
 /** Milliseconds that entries beyond a gap may wait, after a state, for those that the gateway sends behind it. */
 const GAP_PATIENCE_MS = 1000;
@@ -40,6 +41,7 @@ export class DocumentSession {
   readonly tracker = new PositionTracker();
   readonly outgoing: Outgoing;
   readonly joins: JoinCycle;
+  readonly upload: UploadCheck;
   readonly context: ProcessingContext;
   readonly ref: DocumentRef;
   /** Versions that the server refused for good, until a full state has shown whether they are in the log after all. */
@@ -66,11 +68,16 @@ export class DocumentSession {
       context,
       state: () => ({
         isLive: this.#isLive,
-        maySendUpdates: !this.#halt && !this.#isReadOnly && this.refused.size === 0,
+        maySendUpdates: this.#maySendUpdates,
         generation: this.tracker.generation ?? 1,
       }),
       takeEphemeral: () => this.#replica?.awareness?.takePayload(),
       onStalled: () => this.joins.want('resume'),
+    });
+    this.upload = new UploadCheck({
+      environment,
+      queued: () => this.outgoing.queue.updates(),
+      onDecided: (lacking) => this.#onUploadDecided(lacking),
     });
     this.joins = new JoinCycle({
       environment,
@@ -121,7 +128,8 @@ export class DocumentSession {
 
   /** True unless the server is known to have everything that is in the document. */
   get hasUnackedChanges(): boolean {
-    return !this.outgoing.queue.isEmpty || (!this.#wasSynced && this.#replica?.hadContent === true);
+    if (!this.outgoing.queue.isEmpty || this.upload.isPending) return true;
+    return !this.#wasSynced && this.#replica?.hadContent === true;
   }
 
   attach(adapter: DocumentAdapter, options: AttachOptions): void {
@@ -142,6 +150,7 @@ export class DocumentSession {
 
   /** Lets go of the document. Updates that are not settled are still sent; then `onDrained` is called. */
   detach(): void {
+    this.upload.finish();
     this.outgoing.flush();
     this.farewell();
     this.#replica?.detach();
@@ -164,6 +173,7 @@ export class DocumentSession {
     this.#isLive = false;
     this.joins.disconnected();
     this.outgoing.stop();
+    this.upload.cancel();
     this.#gapPatience.clear();
   }
 
@@ -171,7 +181,8 @@ export class DocumentSession {
     if (this.#halt === 'replaced' || this.#halt === 'trapped') return;
     this.#halt = undefined;
     this.#failures = 0;
-    const resumable: JoinKind = this.tracker.position === undefined ? 'full' : 'resume';
+    const mustCompare = this.tracker.position === undefined || this.upload.isPending;
+    const resumable: JoinKind = mustCompare ? 'full' : 'resume';
     this.joins.connected(this.refused.size > 0 ? 'uncut' : resumable);
   }
 
@@ -179,6 +190,7 @@ export class DocumentSession {
     this.#isLive = false;
     this.joins.disconnected();
     this.outgoing.disconnected();
+    this.upload.interrupt();
     this.#gapPatience.clear();
     this.#replica?.awareness?.forgetOthers();
     this.#setSynced(false);
@@ -250,6 +262,7 @@ export class DocumentSession {
 
   halt(reason: HaltReason): void {
     this.#halt = reason;
+    this.upload.interrupt();
     this.joins.cancel();
     this.#setSynced(false);
   }
@@ -266,12 +279,26 @@ export class DocumentSession {
     if (!this.#replica && this.outgoing.queue.isEmpty) this.context.onDrained();
   }
 
+  /** What waits may build on what lacks: it is held back until that is known. */
+  get #maySendUpdates(): boolean {
+    const isHeld = this.refused.size > 0 || this.upload.isPending;
+    return !this.#halt && !this.#isReadOnly && !isHeld;
+  }
+
+  #onUploadDecided(lacking: Uint8Array | undefined): void {
+    if (lacking) this.outgoing.queue.addFirst(lacking);
+    if (lacking && this.#isReadOnly) this.#reportReadOnly();
+    this.outgoing.flush();
+    this.noteUnacked();
+  }
+
   #mayTryAgain(): boolean {
     return ++this.#failures <= this.context.tuning.maxSyncFailures;
   }
 
   #useDocument(adapter: DocumentAdapter): void {
     this.#replica?.detach();
+    this.upload.cancel();
     this.#wasSynced = false;
     this.#replica = new Replica({
       adapter,

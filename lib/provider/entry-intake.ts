@@ -1,4 +1,4 @@
-import { tryDecodeControl, type Ack, type Position } from '../protocol/index.ts';
+import { tryDecodeControl, tryDecodeSync, type Ack, type Position } from '../protocol/index.ts';
 import type { ProtocolMessageEvent } from './connection-events.ts';
 import type { DocumentSession } from './document-session.ts';
 import type { Place } from './position-tracker.ts';
@@ -26,6 +26,7 @@ export class EntryIntake {
     if (place === 'foreign') return joins.want('resume');
     const handled = this.#session.replica!.handle(event.payload);
     if (!handled.ok) return this.#session.onUnappliable(handled.cause, entry.position);
+    this.#noteForUpload(event.payload);
     this.#takeInto(entry);
   }
 
@@ -65,6 +66,12 @@ export class EntryIntake {
       this.#session.becameLive();
     } else this.#session.replace('generation', EMPTY_UPDATE, position);
     return true;
+  }
+
+  #noteForUpload(payload: Uint8Array): void {
+    if (!this.#session.upload.isPending) return;
+    const sync = tryDecodeSync(payload.subarray(1)); // the message type is one byte
+    if (sync.ok) this.#session.upload.note(sync.value.body);
   }
 
   /** The ack of a version that is held: its content is in the document already. */

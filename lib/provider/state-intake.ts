@@ -1,6 +1,6 @@
 import { isComparable, tryDecodeSync, type Position, type StateHead } from '../protocol/index.ts';
 import type { JoinAttempt } from './join-cycle.ts';
-import { lackingUpdate } from './lacking.ts';
+import { lackingUpdate, type ServerKnowledge } from './lacking.ts';
 import type { DocumentSession } from './document-session.ts';
 
 interface State {
@@ -8,6 +8,8 @@ interface State {
   /** The merged updates. */
   update: Uint8Array;
 }
+
+type ServerState = Omit<ServerKnowledge, 'queued'>;
 
 /** What a state frame means for a document: settle, compare, apply, upload what the server lacks. */
 export class StateIntake {
@@ -45,6 +47,7 @@ export class StateIntake {
       return joins.want('resume');
     }
     if (!this.#session.apply(update)) return;
+    this.#session.upload.note(update);
     // While something is missing before that position, the join on its way says where this document stands.
     const isWhole = head.kind === 'full' || (!joins.isActive && !tracker.hasGap);
     if (isWhole && isAhead(head.position, tracker.position)) tracker.set(head.position);
@@ -62,23 +65,29 @@ export class StateIntake {
       if (attempt.kind === 'uncut' && !joins.hasNext) return this.#onRefused(state);
       joins.want('uncut');
     }
-    const lacking = replica && this.#lacking(attempt, state);
-    if (this.#isOfUnknownGeneration(position, lacking)) {
+    const server = this.#comparable(attempt, state);
+    if (this.#isOfUnknownGeneration(position, server)) {
       if (attempt.kind === 'uncut') return this.#session.replace('generation', state.update, position);
       joins.want('uncut');
       return joins.succeeded();
     }
     if (!this.#session.apply(state.update)) return;
     this.#moveTo(attempt, position);
-    if (lacking) this.#session.outgoing.queue.addFirst(lacking);
+    if (server && replica) this.#session.upload.begin(replica.adapter, server);
     this.#session.becameLive();
   }
 
   /** A copy that does not know its generation goes only into a document that never had a barrier. */
-  #isOfUnknownGeneration(position: Position, lacking: Uint8Array | undefined): boolean {
-    const { tracker, outgoing } = this.#session;
-    const isUnknown = tracker.generation === undefined && position.generation > 1;
-    return isUnknown && (lacking !== undefined || !outgoing.queue.isEmpty);
+  #isOfUnknownGeneration(position: Position, server: ServerState | undefined): boolean {
+    const { tracker, outgoing, replica } = this.#session;
+    if (tracker.generation !== undefined || position.generation === 1) return false;
+    if (!outgoing.queue.isEmpty) return true;
+    if (!server || !replica) return false;
+    try {
+      return lackingUpdate(replica.adapter, { ...server, queued: [] }) !== undefined;
+    } catch {
+      return false; // what cannot be read cannot be applied either, and that is reported
+    }
   }
 
   #onOtherGeneration(attempt: JoinAttempt, { head, update }: State): void {
@@ -114,17 +123,12 @@ export class StateIntake {
     this.#session.replace('refused', update, head.position);
   }
 
-  /** Only a whole state can be compared, and only with the state vector that came with the answer. */
-  #lacking(attempt: JoinAttempt, { head, update }: State): Uint8Array | undefined {
-    const { replica, outgoing } = this.#session;
+  /** Only a whole state can be compared, with the state vector of the answer; an empty document needs no comparison. */
+  #comparable(attempt: JoinAttempt, { head, update }: State): ServerState | undefined {
+    const { replica } = this.#session;
     const stateVector = attempt.accepted?.stateVector;
-    if (head.kind !== 'full' || !stateVector || !replica) return undefined;
-    try {
-      if (replica.isEmpty()) return undefined;
-      return lackingUpdate(replica.adapter, { stateVector, state: update, queued: outgoing.queue.updates() });
-    } catch {
-      return undefined; // what cannot be read cannot be applied either, and that is reported
-    }
+    if (head.kind !== 'full' || !stateVector || !replica || replica.isEmpty()) return undefined;
+    return { stateVector, state: update };
   }
 
   /** Live entries may have come further than the state; only a server that lost its log takes a client back. */

@@ -72,7 +72,7 @@ export class TestWorld {
     return client;
   }
 
-  run(ms = 100): void {
+  run(ms = 250): void {
     this.environment.advance(ms);
   }
 

@@ -59,6 +59,33 @@ describe('content that is older than the connection', () => {
     expect(length).toBe(2);
   });
 
+  it('is not uploaded when the state of the join is older than the log and the rest follows behind it', () => {
+    const client = withServerText('server');
+    const copy = copyOfServer();
+    const update = updateOf((doc) => doc.getText('t').insert(6, ' text'), world.server.state(ROOM));
+    Y.applyUpdate(copy, update);
+    client.manager.addDoc(copy, { docId: 'doc' });
+    world.run(3);
+    // Both the answer and its state are on their way when the log grows.
+    world.server.write(ROOM, update);
+    world.run();
+    expect(client.manager.documentState('doc')).toMatchObject({ isSynced: true, hasUnackedChanges: false });
+    expect(world.server.log(ROOM)).toHaveLength(2);
+  });
+
+  it('is uploaded after a connection that broke before it was known what lacks', () => {
+    const client = withServerText('server');
+    const doc = copyOfServer();
+    doc.getText('t').delete(0, 3);
+    client.manager.addDoc(doc, { docId: 'doc' });
+    world.run(20);
+    expect(client.manager.documentState('doc')).toMatchObject({ isSynced: true, hasUnackedChanges: true });
+    world.session.drop();
+    world.run(2000);
+    expect(world.serverText()).toBe('ver');
+    expect(client.manager.hasUnackedChanges).toBe(false);
+  });
+
   it('is not uploaded twice: what is unacked is sent again and not taken for lacking', () => {
     const client = withServerText('server');
     const doc = client.open();
