@@ -1,7 +1,6 @@
 import * as encoding from 'lib0/encoding';
 import {
   FrameKind,
-  MAX_ACKS_PER_FRAME,
   MAX_APPENDED_RANGES,
   type Ack,
   type Chunk,
@@ -58,15 +57,6 @@ export function encodeAcks(address: DocumentAddress, acks: readonly Ack[]): Uint
       writePosition(encoder, ack.position, ack.previous);
     }
   });
-}
-
-/** As many frames as the acks need, in order. */
-export function encodeAckFrames(address: DocumentAddress, acks: readonly Ack[]): Uint8Array[] {
-  const frames: Uint8Array[] = [];
-  for (let from = 0; from < acks.length; from += MAX_ACKS_PER_FRAME) {
-    frames.push(encodeAcks(address, acks.slice(from, from + MAX_ACKS_PER_FRAME)));
-  }
-  return frames;
 }
 
 export function encodeState(head: StateHead, payload: Uint8Array): Uint8Array {

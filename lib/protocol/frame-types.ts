@@ -63,7 +63,7 @@ export type ClientFrame =
   | { kind: typeof FrameKind.Entries; envelopes: Uint8Array[] }
   | { kind: typeof FrameKind.Chunk; chunk: Chunk };
 
-/** Most acks in one frame; more of them travel as several (`encodeAckFrames`). */
+/** Most acks in one frame; more of them travel as several. */
 export const MAX_ACKS_PER_FRAME = 300;
 
 /** Most ranges in the head of a state. Of more the highest stay: a version not named is sent again, harmlessly. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { io, type Socket } from 'socket.io-client';
 import {
   createMetadata,
@@ -15,7 +16,7 @@ import { waitFor } from './wait.ts';
 /** A socket that can say anything, for tests of what a server does with it. */
 export class RawClient {
   readonly socket: Socket;
-  readonly senderId = 'a'.repeat(32);
+  readonly senderId = randomBytes(16).toString('hex');
   readonly nacks: Nack[] = [];
   readonly closes: CloseNotice[] = [];
   readonly frames: Uint8Array[] = [];

@@ -9,7 +9,6 @@ import {
   decodeMetadata,
   decodePayload,
   decodeServerFrame,
-  encodeAckFrames,
   encodeAcks,
   encodeAwarenessPayload,
   encodeChunk,
@@ -147,7 +146,6 @@ describe('frames, byte by byte', () => {
       ok: true,
       value: { kind: 4, address, acks },
     });
-    expect(encodeAckFrames(address, acks).map(toHex)).toEqual([toHex(encodeAcks(address, acks))]);
   });
 
   it('kind 5: envelopes without a position', () => {
