@@ -120,6 +120,23 @@ describe('a resume', () => {
     expect(textOf(answer.update)).toBe(writer.text);
   });
 
+  it('gets a full state when neither the rows nor what is remembered reach back far enough', async () => {
+    const forgetful = await SyncWorld.open({ store, limits: { maxRecentBytes: 500 } });
+    const other = forgetful.newDocument();
+    const author = new Writer(1);
+    await forgetful.append(other, author.type(SENTENCE));
+    const { position, update } = await forgetful.join(other);
+    await forgetful.append(other, author.type(...'abcdefgh'), { version: 2 });
+    const heldAfter = await forgetful.lastOffset(other);
+    const answer = await forgetful.join(other, { position, heldAfter });
+    expect(answer.kind).toBe('full');
+    expect(textOf(update, answer.update)).toBe(author.text);
+    // Once they are stored, the rows reach back.
+    await forgetful.persist(other);
+    expect((await forgetful.join(other, { position, heldAfter })).kind).toBe('delta');
+    await forgetful.close();
+  });
+
   it('gets a full state when the rows cannot be read but the state is at hand', async () => {
     await world.append(document, writer.type(SENTENCE));
     const client = await clientNow();
