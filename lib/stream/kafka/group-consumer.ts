@@ -5,6 +5,7 @@ import { GroupSession } from './group-session.ts';
 import type { PartitionReader } from './partition-reader.ts';
 import type { KafkaSettings } from './settings.ts';
 import { Bell, pause } from './timing.ts';
+import { TopicIdentities } from './topic-identities.ts';
 import type { TopicWatch } from './topic-watch.ts';
 
 export interface GroupParts {
@@ -25,8 +26,7 @@ const GATHER_MS = 100;
 export class GroupConsumer implements Follow {
   readonly #request: ConsumeRequest;
   readonly #parts: GroupParts;
-  /** Ids of the topics as this consumer first saw them. */
-  readonly #topicIds = new Map<string, string>();
+  readonly #identities: TopicIdentities;
   readonly #bell: Bell;
   readonly #watching: Follow;
   #hasNewTopics = false;
@@ -36,6 +36,7 @@ export class GroupConsumer implements Follow {
   constructor(request: ConsumeRequest, parts: GroupParts) {
     this.#request = request;
     this.#parts = parts;
+    this.#identities = new TopicIdentities(parts.cluster);
     this.#bell = new Bell(parts.settings.clock);
     this.#watching = parts.watch.listen((topic) => {
       if (!this.#wants(topic)) return;
@@ -79,7 +80,7 @@ export class GroupConsumer implements Follow {
     const session = new GroupSession(topics, {
       ...this.#parts,
       request: this.#request,
-      topicIds: this.#topicIds,
+      identities: this.#identities,
       onCrash: () => this.#bell.ring(),
     });
     session.start();

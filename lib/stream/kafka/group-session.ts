@@ -8,14 +8,14 @@ import { createKafkaJsClient, retryOptions, type KafkaJsClient } from './kafkajs
 import type { PartitionReader } from './partition-reader.ts';
 import { maxBatchBytes, type KafkaSettings } from './settings.ts';
 import { pause, settlesWithin } from './timing.ts';
+import type { TopicIdentities } from './topic-identities.ts';
 
 export interface SessionParts {
   request: ConsumeRequest;
   settings: KafkaSettings;
   cluster: ClusterClient;
   reader: PartitionReader;
-  /** Topic ids seen before, by name; filled here. */
-  topicIds: Map<string, string>;
+  identities: TopicIdentities;
   onCrash: () => void;
 }
 
@@ -151,11 +151,11 @@ export class GroupSession {
 
   /** Asks the consumer for its position until it is known to be in the log; then reading begins there. */
   async #begin(assigned: Assigned): Promise<void> {
-    const { request, settings } = this.#parts;
+    const { request, settings, identities } = this.#parts;
     const { topic, partition } = assigned;
     while (!assigned.isRevoked) {
       try {
-        await this.#requireSameTopic(topic);
+        await identities.requireSame(topic);
         const start = await request.startOffset({ topic, partition });
         await this.#requireInRange(assigned, start);
         if (assigned.isRevoked) return;
@@ -169,15 +169,6 @@ export class GroupSession {
         await pause(settings.clock, isLasting ? OUT_OF_RANGE_PAUSE_MS : settings.retryPauseMs);
       }
     }
-  }
-
-  async #requireSameTopic(topic: string): Promise<void> {
-    const { cluster, topicIds } = this.#parts;
-    const is = (await cluster.topic(topic))?.topicId;
-    if (is === undefined) throw new AppError('STREAM_TOPIC_MISSING', { data: { topic } });
-    const was = topicIds.get(topic) ?? is;
-    topicIds.set(topic, was);
-    if (was !== is) throw new AppError('STREAM_IDENTITY_CHANGED', { data: { topic, was, is } });
   }
 
   /** kafkajs answers an offset out of range by reading from somewhere else, with a log line only. */
@@ -241,13 +232,14 @@ export class GroupSession {
   }
 
   /**
-   * Whether the batch continues at `expected`. kafkajs skips batches without records by itself, so it may begin
+   * Whether the batch is of the same topic and continues at `expected`. kafkajs skips batches without records by itself, so it may begin
    * behind a hole; but after an offset out of range it begins somewhere else, too.
    */
   async #continues(assigned: Assigned, expected: number, fetchedOffset: number): Promise<boolean> {
-    if (fetchedOffset === expected) return true;
     const { topic, partition } = assigned;
     try {
+      await this.#parts.identities.requireSame(topic);
+      if (fetchedOffset === expected) return !assigned.isRevoked;
       if (fetchedOffset > expected) {
         const range = { topic, partition, fromOffset: expected, toOffset: fetchedOffset };
         const hole = await this.#parts.reader.read({ ...range, maxBytes: MAX_HOLE_BYTES });
@@ -269,7 +261,7 @@ export class GroupSession {
     const { clock, retryPauseMs } = this.#parts.settings;
     this.#report(assigned, error);
     this.#quietly(() => this.#consumer.pause([{ topic, partitions: [partition] }]));
-    const askAgain = isAppError(error, 'STREAM_OFFSET_OUT_OF_RANGE') || expected === undefined;
+    const askAgain = expected === undefined || (isAppError(error) && !error.retryable);
     clock.setTimeout(() => {
       if (assigned.isRevoked) return;
       if (askAgain) void this.#begin(assigned);
