@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { measure, type Measurement, type MeasureOptions } from './measure.ts';
 import { markdownSection, replaceSection, textTable } from './report.ts';
 import { SCENARIOS } from './scenarios.ts';
-import { SYSTEMS, type System } from './systems.ts';
+import { SYSTEMS, type RunningSystem, type System } from './systems.ts';
 
 const RESULTS = join(import.meta.dirname, 'RESULTS.md');
 const USAGE = `Usage: npm run bench -- [options]
@@ -78,8 +78,9 @@ async function measureSystem(system: System, options: Options): Promise<Measurem
   const rows: Measurement[] = [];
   for (const scenario of options.scenarios) {
     // A fresh server for each scenario, so that peak memory is that of the scenario.
-    const running = await system.start();
+    let running: RunningSystem | undefined;
     try {
+      running = await system.start();
       const { warmUpMs, measureMs, loadProcesses } = options;
       rows.push(await measure(system, running, scenario, { warmUpMs, measureMs, loadProcesses }));
       console.log(`\n${system.title}: ${scenario.title}\n${textTable(rows.slice(-1))}`);
@@ -87,7 +88,7 @@ async function measureSystem(system: System, options: Options): Promise<Measurem
       console.error(`\n${system.title}: ${scenario.title}: FAILED: ${(error as Error).message}`);
       process.exitCode = 1;
     } finally {
-      await running.stop();
+      await running?.stop();
     }
   }
   return rows;

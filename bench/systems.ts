@@ -66,7 +66,6 @@ async function startOnKafka(): Promise<RunningSystem> {
       kafkaBrokers: kafka.brokers,
       databaseUrl: postgres.url,
       gatewayPorts: [0],
-      env: { YKAFKA_LOG_LEVEL: 'error' },
     });
     stops.push(() => cluster.stop());
     const servers = () => [...cluster.processes.values()].flatMap(({ pid }) => pid ?? []);
