@@ -116,12 +116,16 @@ function readState(decoder: decoding.Decoder): { head: StateHead; payload: Uint8
 
 function validateStateHead(json: unknown): StateHead | undefined {
   if (typeof json !== 'object' || json === null) return undefined;
-  const { join, position, kind, appended, ...rest } = json as Record<string, unknown>;
+  const { join, position, kind, appended, through, ...rest } = json as Record<string, unknown>;
   const address = validateAddress(rest);
   if (!address.ok || !isPosition(position) || !isVersionRanges(appended)) return undefined;
   if (kind !== 'full' && kind !== 'delta') return undefined;
   if (!Number.isSafeInteger(join) || (join as number) < 0) return undefined;
-  return { ...address.value, join: join as number, position, kind, appended };
+  const head: StateHead = { ...address.value, join: join as number, position, kind, appended };
+  if (through === undefined) return head;
+  return Number.isSafeInteger(through) && (through as number) >= -1
+    ? { ...head, through: through as number }
+    : undefined;
 }
 
 /** Reads what a client sent; views on `bytes`. Never throws. */

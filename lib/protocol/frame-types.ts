@@ -43,6 +43,11 @@ export interface StateHead extends DocumentAddress {
   kind: 'full' | 'delta';
   /** Versions of this client's sender found in the log up to `position`. */
   appended: VersionRanges;
+  /**
+   * Offset of the last entry that the gateway sends right behind this state: the client is up to date with the
+   * log of the moment of its join once it stands there. Absent when nothing follows.
+   */
+  through?: number;
 }
 
 export interface Chunk {
