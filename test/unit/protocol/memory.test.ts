@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import {
   decodeAwarenessUpdate,
   decodeClientFrame,
@@ -8,6 +8,9 @@ import {
 } from '../../../lib/protocol/index.ts';
 import { hex } from '../../support/hex.ts';
 import { retainedBytes } from '../../support/memory.ts';
+
+// Seconds of CPU, which other test processes may share.
+jest.setTimeout(120_000);
 
 const DECODERS = {
   clientFrame: decodeClientFrame,
@@ -88,17 +91,16 @@ const BOMBS: Record<string, (bytes: number) => Uint8Array> = {
 
 type Hostile = [decoder: keyof typeof DECODERS, what: string, input: Uint8Array];
 
-/** All JSON goes through one reader: every size by the metadata, one size by the others. */
+/** All JSON goes through one reader: two sizes by the metadata, the default limit of those by a state head. */
 function bombs(): Hostile[] {
   return Object.entries(BOMBS).flatMap(([name, make]) => {
     const json = make(3_900);
     return [
-      ...[1_000, 3_900, 60_000].map((size): Hostile => {
+      ...[1_000, 60_000].map((size): Hostile => {
         const bomb = make(size);
         return ['metadata', `${name}, ${bomb.byteLength} bytes`, withLength(bomb)];
       }),
       ['serverFrame', `a state head of ${name}`, joined(Uint8Array.of(6), prefixed(json))] as Hostile,
-      ['awarenessUpdate', name, joined(Uint8Array.of(1, 1, 1), prefixed(json))] as Hostile,
     ];
   });
 }
@@ -114,7 +116,6 @@ function crowds(): Hostile[] {
     ['clientFrame', `${count} shortest envelopes`, joined(hex('01'), many(count, shortest))],
     ['serverFrame', `${count} entries of a byte`, joined(hex('01'), many(count, joined(at, hex('01 00'))))],
     ['serverFrame', `${count} shortest entries`, joined(hex('01'), many(count, joined(at, stamped)))],
-    ['serverFrame', `${count} ephemeral ones`, joined(hex('05'), many(count, hex('01 00')))],
     ['serverFrame', `${count} acks`, joined(hex('04 01 72 01 64 00'), many(count, hex('01 01 01 01 01 01')))],
     [
       'awarenessUpdate',

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import * as Y from 'yjs';
 import {
@@ -29,6 +29,9 @@ import {
   type DocumentOperations,
 } from '../../../lib/protocol/index.ts';
 import { hex } from '../../support/hex.ts';
+
+// Seconds of CPU, which other test processes may share.
+jest.setTimeout(120_000);
 
 /** A document that takes anything: what is tried here is our reading, not Yjs. */
 const anyDocument: DocumentOperations = {
