@@ -7,9 +7,10 @@ import {
   type PersistenceAdapter,
   type StoreResult,
 } from '../store/port.ts';
+import { isStorableJson } from '../store/text.ts';
 import type { BatchContext } from '../stream/port.ts';
 import { quarantine } from './classify.ts';
-import { dropBefore, halve, type SubBatch } from './split.ts';
+import { dropBefore, halve, type ClassifiedRecord, type SubBatch } from './split.ts';
 
 export interface WriterParts {
   store: Pick<PersistenceAdapter, 'storeBatch'>;
@@ -55,8 +56,16 @@ export class RunWriter {
     }
   }
 
-  /** Finds what the store refused by halves, so that only that is left out. */
+  /** Finds what the store refused, the usual fault at sight and any other by halves: only that is left out. */
   async #narrow(run: SubBatch, place: RunPlace, cause: Error): Promise<WriteResult> {
+    const isUnstorable = ({ incoming }: ClassifiedRecord) =>
+      incoming?.kind === 'update' && !isStorableJson(incoming.metadata);
+    if (run.records.some(isUnstorable)) {
+      const records = run.records.map((record) =>
+        isUnstorable(record) ? this.#refused(record, place, cause) : record,
+      );
+      return this.write({ ...run, records }, place);
+    }
     if (run.records.length > 1) {
       const [first, second] = halve(run);
       const result = await this.write(first, place);
@@ -65,14 +74,17 @@ export class RunWriter {
     const [record] = run.records;
     // A position that is refused, or a quarantined record that is: no data can be at fault.
     if (!record || record.incoming?.kind === 'quarantine') throw cause;
-    const { delivered, incoming } = record;
+    return this.#writeOnce({ ...run, records: [this.#refused(record, place, cause)] }, place);
+  }
+
+  #refused({ delivered, incoming }: ClassifiedRecord, place: RunPlace, cause: Error): ClassifiedRecord {
+    const { epoch, partition } = place;
     const data = isAppError(cause) ? cause.data : {};
     this.#parts.logger.warn(
-      { epoch: place.epoch, partition: place.partition, offset: delivered.offset, ...data },
+      { epoch, partition, offset: delivered.offset, ...data },
       'record quarantined: the store refused it',
     );
-    const instead = quarantine(delivered, 'refused-by-store', incoming?.document);
-    return this.#writeOnce({ ...run, records: [{ delivered, incoming: instead }] }, place);
+    return { delivered, incoming: quarantine(delivered, 'refused-by-store', incoming?.document) };
   }
 
   async #writeOnce(run: SubBatch, place: RunPlace): Promise<WriteResult> {

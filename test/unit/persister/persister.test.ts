@@ -176,12 +176,19 @@ describe('Persister', () => {
   });
 
   it('keeps 1,000 good records of 1,100 and quarantines the 100 that cannot be used', async () => {
-    const { store, start, append, untilStored, load } = await setUp();
+    const { store, start, append, untilStored, load } = await setUp({
+      // A fault that cannot be seen in the record: it has to be found by halves.
+      wrap: (storeBatch) => async (batch) => {
+        const isRefused = batch.records.some((r) => r.kind === 'update' && r.metadata.refuse === true);
+        if (isRefused) throw new AppError('STORE_BAD_DATA');
+        return storeBatch(batch);
+      },
+    });
     const records = range(1100).map((n) => {
       if (n % 11 !== 5) return updateRecord({ version: n + 1 });
       switch (n % 4) {
         case 0: // only the store sees it
-          return updateRecord({ version: n + 1, extra: { note: 'a\u0000b' } });
+          return updateRecord({ version: n + 1, extra: n % 8 ? { note: 'a\u0000b' } : { refuse: true } });
         case 1:
           return updateRecord({ version: n + 1, update: Uint8Array.of(9, 9, 9) });
         case 2:
