@@ -1,36 +1,21 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Admin } from '@platformatic/kafka';
 import { canStartKafka, kafkaClassPath } from './kafka-jars.ts';
+import { freePorts, HOST } from './ports.ts';
+import { randomClusterId, serverProperties, type KafkaOptions } from './kafka-properties.ts';
 
-const HOST = '127.0.0.1';
+export type { KafkaOptions } from './kafka-properties.ts';
+export { freePorts } from './ports.ts';
+
 const READY_TIMEOUT_MS = 60_000;
 const TERM_TIMEOUT_MS = 10_000;
 const POLL_MS = 50;
-
-export interface KafkaOptions {
-  /** Kept after `stop()` when given; else a temporary folder that goes with the broker. */
-  dataDir?: string;
-  /** Of the clients' listener; a free one by default. */
-  port?: number;
-  controllerPort?: number;
-  /** For several brokers: the id of this one, all controllers as `id@host:port`, the cluster they form. */
-  nodeId?: number;
-  voters?: readonly string[];
-  clusterId?: string;
-  /** Of the internal topics (offsets, transactions). */
-  replicationFactor?: number;
-  /** Further lines of server.properties; they win. */
-  properties?: Readonly<Record<string, string | number>>;
-  maxHeapMb?: number;
-}
 
 export interface RunningKafka {
   readonly brokers: string[];
@@ -110,34 +95,8 @@ export function kafkaAvailable(): boolean {
   return brokersOfEnvironment().length > 0 || canStartKafka();
 }
 
-/**
- * Free TCP ports of the loopback interface, below the range of outgoing connections: a client that tries to
- * reach a stopped broker on a port of that range may get it as its own, connect to itself and keep the broker out.
- */
-export async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = randomInt(20_000, 32_000);
-    if (!ports.has(port) && (await isFree(port))) ports.add(port);
-  }
-  return [...ports];
-}
-
 function brokersOfEnvironment(): string[] {
   return (process.env.KAFKA_BROKERS ?? '').split(',').filter((broker) => broker.trim() !== '');
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  try {
-    server.listen(port, HOST);
-    await once(server, 'listening');
-    return true;
-  } catch {
-    return false; // in use
-  } finally {
-    server.close();
-  }
 }
 
 async function prepare(options: KafkaOptions): Promise<Setup> {
@@ -158,52 +117,6 @@ async function prepare(options: KafkaOptions): Promise<Setup> {
     format(classPath, propertiesFile, options.clusterId ?? randomClusterId());
   const logFile = join(dataDir, 'server.log');
   return { classPath, dataDir, propertiesFile, logFile, port, maxHeapMb: options.maxHeapMb ?? 512 };
-}
-
-function serverProperties(
-  options: KafkaOptions,
-  where: { port: number; controllerPort: number; logDir: string },
-): string {
-  const { nodeId = 1, replicationFactor = 1 } = options;
-  const voters = options.voters ?? [`${nodeId}@${HOST}:${where.controllerPort}`];
-  const properties: Record<string, string | number> = {
-    'process.roles': 'broker,controller',
-    'node.id': nodeId,
-    'controller.quorum.voters': voters.join(','),
-    'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://${HOST}:${where.port},CONTROLLER://${HOST}:${where.controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://${HOST}:${where.port}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'log.dirs': where.logDir,
-    'auto.create.topics.enable': 'false',
-    'group.initial.rebalance.delay.ms': 0,
-    'offsets.topic.num.partitions': 4,
-    'offsets.topic.replication.factor': replicationFactor,
-    'transaction.state.log.num.partitions': 4,
-    'transaction.state.log.replication.factor': replicationFactor,
-    'transaction.state.log.min.isr': Math.max(1, replicationFactor - 1),
-    'share.coordinator.state.topic.num.partitions': 1,
-    'share.coordinator.state.topic.replication.factor': replicationFactor,
-    'share.coordinator.state.topic.min.isr': Math.max(1, replicationFactor - 1),
-    // A killed broker is taken for dead, and its next life let in, sooner than after the default of 9 s.
-    'broker.session.timeout.ms': 3000,
-    'broker.heartbeat.interval.ms': 500,
-    'num.network.threads': 2,
-    'num.io.threads': 4,
-    'log.cleaner.dedupe.buffer.size': 16 * 1024 * 1024,
-    ...options.properties,
-  };
-  return Object.entries(properties)
-    .map(([key, value]) => `${key}=${value}\n`)
-    .join('');
-}
-
-/** 16 random bytes as Kafka writes a uuid. A leading `-` would be read as an option by its own tools. */
-export function randomClusterId(): string {
-  for (;;) {
-    const id = randomBytes(16).toString('base64url');
-    if (!id.startsWith('-')) return id;
-  }
 }
 
 function format(classPath: string, propertiesFile: string, clusterId: string): void {

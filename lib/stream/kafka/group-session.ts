@@ -4,9 +4,11 @@ import type { ConsumeRequest, TopicPartition } from '../port.ts';
 import type { ClusterClient } from './cluster-client.ts';
 import { hasKafkaName, reasonOf, tellConsumer, toStreamError } from './errors.ts';
 import { fetchedOffsetOf, toGroupBatch } from './group-batch.ts';
-import { createKafkaJsClient, retryOptions, type KafkaJsClient } from './kafkajs-client.ts';
+import { createGroupClient } from './group-client.ts';
+import { isHole, requireInRange } from './group-positions.ts';
+import type { KafkaJsClient } from './kafkajs-client.ts';
 import type { PartitionReader } from './partition-reader.ts';
-import { maxBatchBytes, type KafkaSettings } from './settings.ts';
+import type { KafkaSettings } from './settings.ts';
 import { pause, settlesWithin } from './timing.ts';
 import type { TopicIdentities } from './topic-identities.ts';
 
@@ -27,13 +29,8 @@ interface Assigned extends TopicPartition {
   isRevoked: boolean;
 }
 
-const RETRIES = 5;
-const REQUEST_TIMEOUT_MS = 15_000;
-const MAX_WAIT_MS = 250;
-const HEARTBEAT_MS = 1000;
 const CONCURRENT_PARTITIONS = 8;
 const OUT_OF_RANGE_PAUSE_MS = 1000;
-const MAX_HOLE_BYTES = 1024 * 1024;
 const LOST_MEMBERSHIP = [
   'REBALANCE_IN_PROGRESS',
   'UNKNOWN_MEMBER_ID',
@@ -58,26 +55,9 @@ export class GroupSession {
     this.#topics = topics;
     this.#parts = parts;
     this.#heartbeatAt = settings.clock.now();
-    // A kafkajs client shares the offsets of a group among its consumers: so each has its own.
-    this.#client = createKafkaJsClient({
-      brokers: settings.brokers,
-      clientId: `${settings.clientId}-${request.group}`,
-      logger: settings.logger,
-      retries: RETRIES,
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    });
-    this.#consumer = this.#client.kafka.consumer({
-      groupId: request.group,
-      allowAutoTopicCreation: false,
-      sessionTimeout: settings.sessionTimeoutMs,
-      rebalanceTimeout: 3 * settings.sessionTimeoutMs,
-      heartbeatInterval: HEARTBEAT_MS,
-      maxWaitTimeInMs: MAX_WAIT_MS,
-      // Every partition may hold one record of the longest size, else a big one could starve behind the others.
-      maxBytesPerPartition: maxBatchBytes(settings),
-      maxBytes: 2 * maxBatchBytes(settings),
-      retry: retryOptions(RETRIES),
-    });
+    const { client, consumer } = createGroupClient(settings, request.group);
+    this.#client = client;
+    this.#consumer = consumer;
   }
 
   /** Why it has ended by itself, if it has. */
@@ -151,13 +131,13 @@ export class GroupSession {
 
   /** Asks the consumer for its position until it is known to be in the log; then reading begins there. */
   async #begin(assigned: Assigned): Promise<void> {
-    const { request, settings, identities } = this.#parts;
+    const { request, settings, identities, cluster } = this.#parts;
     const { topic, partition } = assigned;
     while (!assigned.isRevoked) {
       try {
         await identities.requireSame(topic);
         const start = await request.startOffset({ topic, partition });
-        await this.#requireInRange(assigned, start);
+        await requireInRange(cluster, assigned, start);
         if (assigned.isRevoked) return;
         this.#seek(assigned, start);
         this.#quietly(() => this.#consumer.resume([{ topic, partitions: [partition] }]));
@@ -169,16 +149,6 @@ export class GroupSession {
         await pause(settings.clock, isLasting ? OUT_OF_RANGE_PAUSE_MS : settings.retryPauseMs);
       }
     }
-  }
-
-  /** kafkajs answers an offset out of range by reading from somewhere else, with a log line only. */
-  async #requireInRange(target: TopicPartition, offset: number): Promise<void> {
-    const { cluster } = this.#parts;
-    const first = (await cluster.offset(target, 'first')) ?? 0;
-    const end = (await cluster.offset(target, 'end')) ?? 0;
-    if (offset >= first && offset <= end) return;
-    const { topic, partition } = target;
-    throw new AppError('STREAM_OFFSET_OUT_OF_RANGE', { data: { topic, partition, offset, first, end } });
   }
 
   async #onBatch(payload: EachBatchPayload): Promise<void> {
@@ -236,20 +206,18 @@ export class GroupSession {
    * behind a hole; but after an offset out of range it begins somewhere else, too.
    */
   async #continues(assigned: Assigned, expected: number, fetchedOffset: number): Promise<boolean> {
-    const { topic, partition } = assigned;
+    const { identities, reader, cluster } = this.#parts;
     try {
-      await this.#parts.identities.requireSame(topic);
-      if (fetchedOffset === expected) return !assigned.isRevoked;
-      if (fetchedOffset > expected) {
-        const range = { topic, partition, fromOffset: expected, toOffset: fetchedOffset };
-        const hole = await this.#parts.reader.read({ ...range, maxBytes: MAX_HOLE_BYTES });
-        if (hole.records.length === 0 && hole.nextOffset >= fetchedOffset) return !assigned.isRevoked;
-      }
-      await this.#requireInRange(assigned, expected);
+      await identities.requireSame(assigned.topic);
+      if (
+        fetchedOffset === expected ||
+        (await isHole(reader, assigned, { from: expected, to: fetchedOffset }))
+      )
+        return !assigned.isRevoked;
+      await requireInRange(cluster, assigned, expected);
       this.#seek(assigned, expected);
     } catch (error) {
-      if (isAppError(error, 'STORE_BEHIND')) this.#seek(assigned, expected);
-      else this.#retryLater(assigned, error);
+      this.#retryLater(assigned, error);
     }
     return false;
   }

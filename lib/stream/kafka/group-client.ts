@@ -1,0 +1,37 @@
+import type { Consumer } from 'kafkajs';
+import { createKafkaJsClient, retryOptions, type KafkaJsClient } from './kafkajs-client.ts';
+import { maxBatchBytes, type KafkaSettings } from './settings.ts';
+
+const RETRIES = 5;
+const REQUEST_TIMEOUT_MS = 15_000;
+/** How long a fetch waits for records; also how long it takes to stop, and to take up a resumed partition. */
+const MAX_WAIT_MS = 250;
+const HEARTBEAT_MS = 1000;
+
+/** A kafkajs client shares the offsets of a group among its consumers: so each consumer has a client of its own. */
+export function createGroupClient(
+  settings: KafkaSettings,
+  group: string,
+): { client: KafkaJsClient; consumer: Consumer } {
+  const { brokers, clientId, logger, sessionTimeoutMs } = settings;
+  const client = createKafkaJsClient({
+    brokers,
+    clientId: `${clientId}-${group}`,
+    logger,
+    retries: RETRIES,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+  });
+  const consumer = client.kafka.consumer({
+    groupId: group,
+    allowAutoTopicCreation: false,
+    sessionTimeout: sessionTimeoutMs,
+    rebalanceTimeout: 3 * sessionTimeoutMs,
+    heartbeatInterval: HEARTBEAT_MS,
+    maxWaitTimeInMs: MAX_WAIT_MS,
+    // Every partition may hold one record of the longest size, else a big one could starve behind the others.
+    maxBytesPerPartition: maxBatchBytes(settings),
+    maxBytes: 2 * maxBatchBytes(settings),
+    retry: retryOptions(RETRIES),
+  });
+  return { client, consumer };
+}
