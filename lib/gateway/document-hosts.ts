@@ -55,7 +55,13 @@ export class DocumentHosts {
       partition: target.partition,
       heldAfter: follower.heldAfter,
     });
-    const document = new HostedDocument({ id, key, target, log });
+    const document = new HostedDocument({
+      id,
+      key,
+      target,
+      log,
+      followedThrough: () => follower.heldAfter,
+    });
     registry.add(document);
     return document;
   }

@@ -97,7 +97,7 @@ function sendTick(subscription: Subscription, whole: WholeFrame, own: LogEvent[]
 }
 
 /** Entries to one subscription in a frame of its own; acks when all of them are its own. */
-export function sendEntries(subscription: Subscription, entries: readonly LogEntry[]): void {
+function sendEntries(subscription: Subscription, entries: readonly LogEntry[]): void {
   const last = entries.at(-1);
   if (!last) return;
   const isOwn = entries.every(({ owner }) => owner === subscription.owner);
@@ -110,6 +110,12 @@ export function sendEntries(subscription: Subscription, entries: readonly LogEnt
 function* ackParts(entries: readonly LogEntry[]): Generator<readonly LogEntry[]> {
   for (let from = 0; from < entries.length; from += MAX_ACKS_PER_FRAME)
     yield entries.slice(from, from + MAX_ACKS_PER_FRAME);
+}
+
+/** Entries behind a state: whole, since a client that was given one may lack even its own. */
+export function sendWhole(subscription: Subscription, entries: readonly LogEntry[]): void {
+  const last = entries.at(-1);
+  if (last) send(subscription, shareFrame(encodeEntries(entries)), last);
 }
 
 function send(subscription: Subscription, frame: SharedFrame, last: LogEntry): void {

@@ -17,6 +17,7 @@ import { Inbound } from './inbound.ts';
 import { Joins } from './joins.ts';
 import type { AccessControl, ClientTransport, Identity, RoomRegistry } from './port.ts';
 import { DefaultRoomRegistry } from './room-registry.ts';
+import { StateDelivery } from './state-delivery.ts';
 import type { UpdateChecker } from './update-check.ts';
 import { UpdateDoor } from './update-door.ts';
 
@@ -47,6 +48,7 @@ export class Gateway {
   readonly #awareness: AwarenessChannel;
   readonly #fanOut: FanOut;
   readonly #joins: Joins;
+  readonly #states: StateDelivery;
   readonly #inbound: Inbound;
   readonly #updates: UpdateDoor;
   readonly #timers = new Map<string, TimerHandle>();
@@ -84,12 +86,17 @@ export class Gateway {
       onEvent: (document) => fanOut.schedule(document),
       onReset: (document) => this.#resumeAll(document, 'all'),
     });
+    this.#states = new StateDelivery({
+      ...shared,
+      ...config,
+      onState: (subscription) => this.#awareness.sendAll(subscription),
+      onEvent: ({ document }) => fanOut.schedule(document),
+    });
     this.#joins = new Joins({
       ...shared,
       ...config,
       hosts: this.#hosts,
-      onState: (subscription) => this.#awareness.sendAll(subscription),
-      onEvent: ({ document }) => fanOut.schedule(document),
+      states: this.#states,
       onSubscribed: ({ document }) => this.#awareness.open(document),
       onLeft: (subscription) => this.#awareness.left(subscription),
     });
@@ -101,7 +108,7 @@ export class Gateway {
     });
     this.#inbound = new Inbound({
       ...shared,
-      joins: this.#joins,
+      states: this.#states,
       awareness: this.#awareness,
       updates: this.#updates,
     });
@@ -130,7 +137,7 @@ export class Gateway {
       config,
       clock,
       onDrained: (subscriptions) => {
-        for (const subscription of subscriptions) this.#joins.resume(subscription);
+        for (const subscription of subscriptions) this.#states.resume(subscription);
       },
       onClosed: (closed) => this.#closed(closed),
     });
@@ -177,7 +184,7 @@ export class Gateway {
     for (const subscription of subscriptions) {
       if (which === 'live' && !subscription.isLive) continue;
       subscription.isLive = false;
-      this.#joins.resume(subscription);
+      this.#states.resume(subscription);
     }
   }
 

@@ -8,22 +8,33 @@ import type { Outbox } from './outbox.ts';
 import type { DocumentAccess, Identity, RoomMember } from './port.ts';
 import { ownerOf } from './record-headers.ts';
 
+export interface HostedDocumentParts {
+  id: DocumentId;
+  key: DocumentKey;
+  target: TopicPartition;
+  log: DocumentLog;
+  followedThrough: () => number;
+}
+
 /** A document with at least one subscription at this gateway (or one that lingers after the last). */
 export class HostedDocument implements RoomMember {
   readonly id: DocumentId;
   readonly key: DocumentKey;
   readonly target: TopicPartition;
   readonly log: DocumentLog;
+  /** The last offset of the partition that the follow has passed. */
+  readonly followedThrough: () => number;
   readonly awareness = new AwarenessStates();
   readonly subscriptions = new Set<Subscription>();
   /** What the follow brought since the last flush. */
   tick: LogEvent[] = [];
 
-  constructor(parts: { id: DocumentId; key: DocumentKey; target: TopicPartition; log: DocumentLog }) {
+  constructor(parts: HostedDocumentParts) {
     this.id = parts.id;
     this.key = parts.key;
     this.target = parts.target;
     this.log = parts.log;
+    this.followedThrough = parts.followedThrough;
   }
 
   get size(): number {

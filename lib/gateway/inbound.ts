@@ -14,14 +14,14 @@ import type { Metadata } from '../protocol/metadata.ts';
 import type { AwarenessChannel } from './awareness-channel.ts';
 import type { ClientSession } from './client-session.ts';
 import type { Subscription } from './hosted-document.ts';
-import type { Joins } from './joins.ts';
+import type { StateDelivery } from './state-delivery.ts';
 import { bytesOf } from './join-request.ts';
 import type { UpdateDoor } from './update-door.ts';
 
 export interface InboundParts {
   clock: Clock;
   limits: ProtocolLimits;
-  joins: Joins;
+  states: StateDelivery;
   awareness: AwarenessChannel;
   updates: UpdateDoor;
 }
@@ -119,7 +119,7 @@ export class Inbound {
     if (sync.value.type !== SyncMessageType.Step1)
       return this.#parts.updates.receive(session, subscription, { ...message, body: sync.value.body });
     // A question: answered from log and store, never appended.
-    if (!this.#parts.joins.resume(subscription, { stateVector: sync.value.body.slice() }))
+    if (!this.#parts.states.resume(subscription, { stateVector: sync.value.body.slice() }))
       session.nack('JOIN_IN_PROGRESS', { address: about.address });
   }
 }

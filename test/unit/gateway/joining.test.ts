@@ -100,7 +100,8 @@ describe('joining without a gap', () => {
   });
 
   it('a returning client gets what came after its position, and learns which of its versions are there', async () => {
-    const { url } = await startGateway(await openLog());
+    const log = await openLog();
+    const { url } = await startGateway(log);
     const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
     await ann.join(A);
     await bob.join(A);
@@ -110,7 +111,8 @@ describe('joining without a gap', () => {
     bob.socket.disconnect();
     ann.type(A, 'b');
     await waitFor(() => ann.isAcked(A, 2));
-    const again = await RawClient.connect(url);
+    const other = await startGateway(log);
+    const again = await RawClient.connect(other.url);
     again.docs.set('room/a', bob.doc(A));
     const answer = await again.join({ ...A, position, senderId: ann.senderId });
     expect(again.states(A)[0]).toMatchObject({ kind: 'delta', appended: [[2, 2]] });
@@ -121,24 +123,25 @@ describe('joining without a gap', () => {
   it('a gap is repaired on the open socket while live delivery goes on', async () => {
     const log = await openLog();
     const sync = new SlowSync(log.sync);
-    const { url } = await startGateway(log, { sync });
+    const { url } = await startGateway(log, { sync, config: { ringBytes: 4096 } });
     const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
     await ann.join(A);
     await bob.join(A);
-    ann.type(A, 'a');
-    await waitFor(() => bob.text(A) === 'a');
+    const long = 'a'.repeat(5000);
+    ann.type(A, long);
+    await waitFor(() => bob.text(A) === long);
     const { promise, resolve } = Promise.withResolvers<void>();
     sync.gate = promise;
     const position = { ...bob.entries()[0]!.position, offset: -1 };
     const repairing = bob.join({ ...A, position });
     await waitFor(() => sync.requests.length === 3);
     ann.type(A, 'b');
-    await waitFor(() => bob.text(A) === 'ab');
+    await waitFor(() => bob.text(A) === `${long}b`);
     resolve();
     const answer = await repairing;
     expect(answer.position.offset).toBe(0);
     ann.type(A, 'c');
-    await waitFor(() => bob.text(A) === 'abc');
+    await waitFor(() => bob.text(A) === `${long}bc`);
     // Behind the state the chain has no gap, although one entry had come before it.
     const after = bob.seen.slice(bob.seen.findLastIndex(({ kind }) => kind === 'state'));
     const chain = after.flatMap((seen) => (seen.kind === 'entries' ? seen.entries : []));
@@ -146,6 +149,36 @@ describe('joining without a gap', () => {
       [1, 0],
       [2, 1],
     ]);
+  });
+
+  it('one that was away for a moment is served from the ring alone, even while nothing else answers', async () => {
+    const log = await openLog();
+    const sync = new SlowSync(log.sync);
+    const { url } = await startGateway(log, { sync });
+    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
+    await ann.join(A);
+    await bob.join(A);
+    ann.type(A, 'a');
+    await waitFor(() => bob.text(A) === 'a');
+    const { position } = bob.entries().at(-1)!;
+    bob.socket.disconnect();
+    sync.failWith = new AppError('SERVICE_UNAVAILABLE');
+    ann.type(A, 'b');
+    await waitFor(() => ann.isAcked(A, 2));
+    const again = await RawClient.connect(url);
+    again.docs.set('room/a', bob.doc(A));
+    const answer = await again.join({ ...A, position, senderId: ann.senderId });
+    expect(answer).toMatchObject({ position, appended: [[2, 2]] });
+    // Even its own entry comes whole: it may lack the content.
+    await waitFor(() => again.text(A) === 'ab');
+    expect(again.entries()[0]).toMatchObject({ previous: position.offset });
+    const stranger = await RawClient.connect(url);
+    stranger.docs.set('room/a', bob.doc(A));
+    await stranger.join({ ...A, position });
+    await waitFor(() => stranger.text(A) === 'ab');
+    expect(await again.tryJoin({ ...A, position: { ...position, generation: 2 } })).toMatchObject({
+      code: 'UNAVAILABLE',
+    });
   });
 
   it('refuses transiently while the history is not to be had; the socket can try again', async () => {

@@ -1,0 +1,153 @@
+import type { Clock } from '../clock.ts';
+import { AppError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { encodeSyncPayload } from '../protocol/envelope.ts';
+import { encodeState } from '../protocol/frames.ts';
+import { SyncMessageType } from '../protocol/message-types.ts';
+import type { Position } from '../protocol/position.ts';
+import type { SyncAnswer, SyncRequest, SyncSource } from '../sync/port.ts';
+import { pause, withDeadline } from './deadline.ts';
+import { sendWhole } from './fan-out.ts';
+import type { Subscription } from './hosted-document.ts';
+import { answerFromRing } from './ring-answer.ts';
+import { Slots } from './slots.ts';
+
+export interface StateDeliveryParts {
+  clock: Clock;
+  logger: Logger;
+  sync: SyncSource;
+  joinTimeoutMs: number;
+  joinConcurrency: number;
+  /** A subscription has got its state: the known awareness states follow. */
+  onState: (subscription: Subscription) => void;
+  /** What the waiting records turned out to be has been added to the document's tick. */
+  onEvent: (subscription: Subscription) => void;
+}
+
+/** What a subscription wants to be brought up to date from. */
+export type Wanted = Pick<SyncRequest, 'position' | 'heard' | 'stateVector'>;
+
+/** Joins that may wait for one of the slots, for each slot. */
+const WAITING_PER_SLOT = 128;
+const RETRY_MS = 250;
+const RESUME_RETRY_MS = 1000;
+
+/** Brings subscriptions to a state and then into the live fan-out, without a gap (design rules 6 and 7). */
+export class StateDelivery {
+  readonly #parts: StateDeliveryParts;
+  readonly #slots: Slots;
+
+  constructor(parts: StateDeliveryParts) {
+    this.#parts = parts;
+    this.#slots = new Slots(parts.joinConcurrency, parts.joinConcurrency * WAITING_PER_SLOT);
+  }
+
+  /**
+   * The ring's or the sync source's answer, entered in the document's log and the sender's versions. Fails like
+   * SyncSource, with SERVICE_UNAVAILABLE after the time limit, with STREAM_BUFFER_FULL when too many wait.
+   */
+  async ask(subscription: Subscription, wanted: Wanted): Promise<SyncAnswer> {
+    const { clock, joinTimeoutMs } = this.#parts;
+    const fromRing = answerFromRing(subscription, wanted);
+    if (fromRing) {
+      subscription.versions.settleAll(fromRing.appended);
+      return fromRing;
+    }
+    const deadlineMs = clock.now() + joinTimeoutMs;
+    return withDeadline(clock, joinTimeoutMs, this.#askUntilItFits(subscription, wanted, deadlineMs));
+  }
+
+  async #askUntilItFits(subscription: Subscription, wanted: Wanted, deadlineMs: number): Promise<SyncAnswer> {
+    const { document } = subscription;
+    const { clock } = this.#parts;
+    const release = await this.#slots.take();
+    if (!release) throw new AppError('STREAM_BUFFER_FULL', { message: 'Too many joins are waiting.' });
+    try {
+      for (;;) {
+        const { incarnation } = document.log;
+        const answer = await this.#parts.sync.join({
+          document: document.id,
+          senderId: subscription.senderId,
+          heldAfter: document.log.heldAfter,
+          ...(wanted.heard ? { heard: wanted.heard } : wanted.position ? { heard: wanted.position } : {}),
+          ...(wanted.position ? { position: wanted.position } : {}),
+          ...(wanted.stateVector ? { stateVector: wanted.stateVector } : {}),
+        });
+        if (subscription.isClosed) return answer;
+        if (document.log.incarnation === incarnation && document.log.fits(answer.position)) {
+          document.tick.push(...document.log.learn(answer.position));
+          if (document.tick.length > 0) this.#parts.onEvent(subscription);
+          subscription.versions.settleAll(answer.appended);
+          return answer;
+        }
+        // The log has begun anew meanwhile, or the source does not know yet that it will.
+        if (clock.now() > deadlineMs) throw new AppError('SERVICE_UNAVAILABLE');
+        await pause(clock, RETRY_MS);
+      }
+    } finally {
+      release();
+    }
+  }
+
+  /** Sends a state; goes live behind it, or is served by resume from there. */
+  async deliver(
+    subscription: Subscription,
+    answer: SyncAnswer,
+    { join, payload }: { join: number; payload: Uint8Array },
+  ): Promise<void> {
+    const { position, kind, appended } = answer;
+    const head = { ...subscription.document.address, join, position, kind, appended };
+    subscription.generation = position.generation;
+    const outcome = await subscription.outbox.state(subscription, encodeState(head, payload), position);
+    if (subscription.isClosed) return;
+    subscription.isJoining = false;
+    // Dropped: the outbox asks for a resume as soon as it has drained.
+    if (outcome === 'dropped') return;
+    if (this.#goLive(subscription, position)) this.#parts.onState(subscription);
+    else this.resume(subscription);
+  }
+
+  /** Sends what the ring holds after a state; false when it does not reach back that far (any more). */
+  #goLive(subscription: Subscription, { epoch, offset }: Position): boolean {
+    const { log } = subscription.document;
+    if (log.epoch === undefined) {
+      // A room without a topic: its first record makes everybody ask again.
+      subscription.isLive = true;
+      return true;
+    }
+    const held = epoch === log.epoch ? log.after(offset) : undefined;
+    if (!held) return false;
+    subscription.deliverAfter = Math.max(offset, held.at(-1)?.position.offset ?? -1);
+    subscription.isLive = true;
+    sendWhole(subscription, held);
+    return true;
+  }
+
+  /**
+   * Serves a subscription from its last sent position (or what is wanted) by a state of the gateway's own,
+   * again and again until one has been sent. False when a join is under way, which does the same.
+   */
+  resume(subscription: Subscription, wanted?: Wanted): boolean {
+    if (subscription.isClosed) return true;
+    if (subscription.isJoining) return false;
+    subscription.isJoining = true;
+    void this.#resumeUntilSent(subscription, wanted);
+    return true;
+  }
+
+  async #resumeUntilSent(subscription: Subscription, wanted: Wanted | undefined): Promise<void> {
+    const { clock, logger } = this.#parts;
+    while (!subscription.isClosed) {
+      const position = subscription.sent;
+      try {
+        const answer = await this.ask(subscription, wanted ?? (position ? { position } : {}));
+        const payload = encodeSyncPayload(SyncMessageType.Step2, answer.update);
+        await this.deliver(subscription, answer, { join: 0, payload });
+        return;
+      } catch (error) {
+        logger.warn({ err: error }, 'resume postponed');
+        await pause(clock, RESUME_RETRY_MS);
+      }
+    }
+  }
+}
