@@ -40,7 +40,7 @@ export function debtOf(found: MemoryDocument): SnapshotDebt | undefined {
   const snapshot = newestOf(found, () => true);
   const since = snapshot ? pointOf(snapshot) : { epoch: -1, offset: -1 };
   const rows = found.rows.filter((row) => isPayloadOf(row, found.state.generation) && isAfter(row, since));
-  if (rows.length === 0) return undefined;
+  if (rows.length === 0 || found.state.deleted) return undefined;
   return {
     document: found.document,
     generation: found.state.generation,

@@ -127,7 +127,7 @@ export interface SnapshotDebt {
   partition: number;
   updates: number;
   bytes: number;
-  /** Age of the oldest update that no snapshot covers. */
+  /** When the oldest update that no snapshot covers was stored, in ms since 1970. */
   oldestAtMs: number;
   snapshotBytes: number;
 }
@@ -160,9 +160,9 @@ export interface PersistenceAdapter {
     generation: number,
     sender: { senderId: string; epoch: number; throughOffset: number },
   ): Promise<VersionRanges>;
-  /** False when a snapshot that covers as much is there already, or the generation has moved on. */
+  /** False when a snapshot that covers as much is there, it covers more than is stored, or the generation has moved on. */
   persistSnapshot(snapshot: Snapshot): Promise<boolean>;
-  /** Documents with something behind their snapshot, most bytes first. */
+  /** Documents with something behind their snapshot, the longest waiting first; deleted ones owe nothing. */
   snapshotDebts(limit: number): Promise<SnapshotDebt[]>;
   snapshotDebt(document: DocumentId): Promise<SnapshotDebt | undefined>;
   /** Rows after `since` (of its generation; all of the current one when left out), in offset order, in pages. */

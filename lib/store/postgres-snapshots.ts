@@ -77,15 +77,16 @@ const toDebt = (row: RawDebt): SnapshotDebt => ({
 
 /** Reads the counters that each batch leaves in the document's row, never the history. */
 export async function oldestDebts(sql: Sql, limit: number): Promise<SnapshotDebt[]> {
-  const rows = await sql<RawDebt>(`${DEBT} where d.updates_behind > 0 order by d.oldest_behind_at limit $1`, [
-    limit,
-  ]);
+  const rows = await sql<RawDebt>(
+    `${DEBT} where d.updates_behind > 0 and not d.tombstone order by d.oldest_behind_at limit $1`,
+    [limit],
+  );
   return rows.map(toDebt);
 }
 
 export async function debtOf(sql: Sql, document: DocumentId): Promise<SnapshotDebt | undefined> {
   const [row] = await sql<RawDebt>(
-    `${DEBT} where d.updates_behind > 0
+    `${DEBT} where d.updates_behind > 0 and not d.tombstone
        and d.tenant_id = $1 and d.room_id = $2 and d.doc_id = $3 and d.subdoc_id = $4`,
     [document.tenantId, document.roomId, document.docId, document.subdocId ?? ''],
   );

@@ -5,12 +5,14 @@ import { chown, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { freePorts } from './kafka.ts';
+import { freePorts } from './ports.ts';
 
 const HOST = '127.0.0.1';
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 const POLL_MS = 50;
+/** What the server says while children of a killed one are still there. */
+const HELD_BY_CHILDREN = /shared memory|already exists/;
 
 export interface PostgresOptions {
   /** Kept after `stop()` when given; else a temporary folder that goes with the server. */
@@ -48,7 +50,13 @@ interface Setup {
 /** Starts a private PostgreSQL on the loopback interface; resolves when it answers. Needs no password. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<RunningPostgres> {
   const { setup, dataDir } = await prepare(options);
-  let running = await launch(setup);
+  const removeData = async () => {
+    if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+  };
+  let running = await launch(setup).catch(async (error: unknown) => {
+    await removeData();
+    throw error;
+  });
   const stopProcess = async () => {
     running.child.kill('SIGINT'); // "fast": open transactions are rolled back
     if (!(await exitsWithin(running.child, STOP_TIMEOUT_MS))) running.child.kill('SIGKILL');
@@ -65,7 +73,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
     },
     async stop() {
       await stopProcess();
-      if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+      await removeData();
     },
     async kill(signal) {
       running.child.kill(signal);
@@ -150,8 +158,9 @@ async function launch(setup: Setup): Promise<Running> {
     if (await untilReady(setup, running.child, deadline)) return running;
     running.child.kill('SIGKILL');
     running.guard.kill('SIGKILL');
-    if (performance.now() > deadline)
-      throw new Error(`PostgreSQL was not ready in time.\n${await logTail(setup)}`);
+    const log = await logTail(setup);
+    if (performance.now() > deadline || !HELD_BY_CHILDREN.test(log))
+      throw new Error(`PostgreSQL did not start.\n${log}`);
     await pause();
   }
 }

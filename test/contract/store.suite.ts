@@ -292,9 +292,12 @@ export const storeChecks: Record<string, StoreCheck> = {
     await b.put(0, [b.update(0), b.barrier(1, 2, 'deleted')]);
     const deleted = await b.load();
     assert.deepEqual([deleted.deleted, deleted.generation, deleted.updates.length], [true, 2, 0]);
-    await b.put(2, [b.barrier(2, 3, 'recreated'), b.update(3, { generation: 3 })]);
+    await b.put(2, [b.update(2, { generation: 2 })]);
+    assert.deepEqual(offsets((await b.load()).updates), [2], 'what was let in is kept');
+    assert.equal(await store.snapshotDebt(b.document), undefined, 'and owes no snapshot');
+    await b.put(3, [b.barrier(3, 3, 'recreated'), b.update(4, { generation: 3 })]);
     const made = await b.load();
-    assert.deepEqual([made.deleted, made.generation, offsets(made.updates)], [false, 3, [3]]);
+    assert.deepEqual([made.deleted, made.generation, offsets(made.updates)], [false, 3, [4]]);
   },
 
   'a quarantined record is counted, keeps its bytes out of folds and moves the position': async (store) => {
