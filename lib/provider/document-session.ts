@@ -3,19 +3,20 @@ import {
   encodeSyncPayload,
   SyncMessageType,
   type JoinAccepted,
-  type JoinRequest,
   type Nack,
   type Position,
   type Refusal,
 } from '../protocol/index.ts';
 import type { DocumentAdapter } from './document-adapter.ts';
 import { Alarm } from './environment.ts';
-import { documentRef, type DocumentReplacedEvent, type DocumentRef } from './events.ts';
+import { documentRef, type DocumentRef } from './events.ts';
 import { JoinCycle, type JoinKind } from './join-cycle.ts';
 import { isEmptyUpdate } from './lacking.ts';
+import { createJoinRequest } from './join-request.ts';
 import { Outgoing } from './outgoing.ts';
 import { PositionTracker } from './position-tracker.ts';
 import type { ProcessingContext } from './processing-context.ts';
+import { Recovery } from './recovery.ts';
 import { Replica } from './replica.ts';
 import { UploadCheck } from './upload-check.ts';
 
@@ -42,6 +43,7 @@ export class DocumentSession {
   readonly outgoing: Outgoing;
   readonly joins: JoinCycle;
   readonly upload: UploadCheck;
+  readonly recovery: Recovery;
   readonly context: ProcessingContext;
   readonly ref: DocumentRef;
   /** Versions that the server refused for good, until a full state has shown whether they are in the log after all. */
@@ -57,13 +59,13 @@ export class DocumentSession {
   #isReadOnly = false;
   #hadUnacked = false;
   #stateBytes = 0;
-  #failures = 0;
 
   constructor(context: ProcessingContext, onJoinRefused: (refusal: Refusal) => void) {
     this.context = context;
     this.ref = documentRef(context.address);
     const { environment, tuning, connection } = context;
     this.#gapPatience = new Alarm(environment);
+    this.recovery = new Recovery(this);
     this.outgoing = new Outgoing({
       context,
       state: () => ({
@@ -84,7 +86,7 @@ export class DocumentSession {
       retryMinMs: tuning.retryMinMs,
       retryMaxMs: tuning.retryMaxMs,
       timeoutMs: tuning.joinTimeoutMs,
-      request: (kind) => this.#joinRequest(kind),
+      request: (kind) => createJoinRequest(kind, this),
       send: (request, onAnswer) => connection.join(request, onAnswer),
       onAccepted: (accepted) => this.#onJoinAccepted(accepted),
       onRefused: onJoinRefused,
@@ -93,6 +95,11 @@ export class DocumentSession {
 
   get replica(): Replica | undefined {
     return this.#replica;
+  }
+
+  /** With what the document was added. */
+  get attached(): AttachOptions {
+    return this.#attached;
   }
 
   get isLive(): boolean {
@@ -139,7 +146,7 @@ export class DocumentSession {
     this.#isLive = false;
     this.refused.clear();
     this.#attached = options;
-    this.#useDocument(adapter);
+    this.useDocument(adapter);
     this.tracker.restart(options.position?.generation);
     if (options.position) this.tracker.hear(options.position);
     // What an earlier document has left unsettled belongs to this one too, and counts as its own.
@@ -180,7 +187,7 @@ export class DocumentSession {
   connected(): void {
     if (this.#halt === 'replaced' || this.#halt === 'trapped') return;
     this.#halt = undefined;
-    this.#failures = 0;
+    this.recovery.begin();
     const mustCompare = this.tracker.position === undefined || this.upload.isPending;
     const resumable: JoinKind = mustCompare ? 'full' : 'resume';
     this.joins.connected(this.refused.size > 0 ? 'uncut' : resumable);
@@ -206,7 +213,7 @@ export class DocumentSession {
   becameLive(): void {
     this.#isLive = true;
     this.#wasSynced = true;
-    this.#failures = 0;
+    this.recovery.begin();
     if (this.#isReadOnly && this.outgoing.queue.hasWaiting) this.#reportReadOnly();
     this.outgoing.flush();
     this.#replica?.awareness?.announce();
@@ -221,43 +228,14 @@ export class DocumentSession {
   apply(update: Uint8Array): boolean {
     if (!this.#replica || isEmptyUpdate(update)) return true;
     const handled = this.#replica.handle(encodeSyncPayload(SyncMessageType.Update, update));
-    if (!handled.ok) this.onUnappliable(handled.cause, undefined);
+    if (!handled.ok) this.recovery.onUnappliable(handled.cause, undefined);
     return handled.ok;
-  }
-
-  /** Content that the document cannot take: reported, and synced again unless that has failed too often. */
-  onUnappliable(error: unknown, position: Position | undefined): void {
-    if (this.#replica?.isTrap(error)) return this.#onTrap(error, position);
-    const final = !this.#mayTryAgain();
-    this.context.emit('update-failed', { ...this.ref, position, error, final });
-    this.tracker.reset();
-    if (final) this.halt('unreadable');
-    else this.joins.wantLater('uncut');
   }
 
   /** The version is in the log; it is held no longer. */
   settled(version: number, position: Position): void {
     this.refused.delete(version);
     this.context.emit('acked', { ...this.ref, version, position });
-  }
-
-  /** The server has another document than this one; the application, or `recreate`, makes a new one. */
-  replace(reason: DocumentReplacedEvent['reason'], state: Uint8Array, position: Position | undefined): void {
-    const unacked = this.outgoing.queue.drop();
-    if (position) this.tracker.hearInstead(position);
-    this.refused.clear();
-    this.joins.cancel();
-    const fresh = position && this.#replica && this.#attached.recreate?.();
-    if (fresh) {
-      this.#useDocument(fresh);
-      this.tracker.restart(position.generation);
-      if (this.apply(state)) this.tracker.set(position);
-    } else this.halt('replaced');
-    const document = fresh?.document;
-    this.context.emit('document-replaced', { ...this.ref, reason, state, position, unacked, document });
-    if (fresh && this.tracker.position) this.becameLive();
-    this.noteUnacked();
-    this.checkDrained();
   }
 
   halt(reason: HaltReason): void {
@@ -292,11 +270,8 @@ export class DocumentSession {
     this.noteUnacked();
   }
 
-  #mayTryAgain(): boolean {
-    return ++this.#failures <= this.context.tuning.maxSyncFailures;
-  }
-
-  #useDocument(adapter: DocumentAdapter): void {
+  /** This document takes the place of the one before; what it knows of the log begins anew. */
+  useDocument(adapter: DocumentAdapter): void {
     this.#replica?.detach();
     this.upload.cancel();
     this.#wasSynced = false;
@@ -327,37 +302,10 @@ export class DocumentSession {
     });
   }
 
-  #joinRequest(kind: JoinKind): JoinRequest {
-    const { heard, position } = this.tracker;
-    const stateVector = kind === 'uncut' ? undefined : this.#replica?.stateVector();
-    return {
-      ...this.context.address,
-      senderId: this.context.senderId,
-      ...(heard ? { heard } : {}),
-      ...(kind === 'resume' && position ? { position } : {}),
-      ...(stateVector ? { stateVector } : {}),
-    };
-  }
-
   #onJoinAccepted({ position, readOnly, stateBytes }: JoinAccepted): void {
     this.tracker.hear(position);
     this.#isReadOnly = readOnly;
     this.#stateBytes = stateBytes;
-  }
-
-  /** Every later call on this WASM instance fails too: what was not acked is kept for the document that comes. */
-  #onTrap(error: unknown, position: Position | undefined): void {
-    const { emit } = this.context;
-    this.#replica?.detach();
-    emit('update-failed', { ...this.ref, position, error, final: false });
-    const fresh = this.#mayTryAgain() ? this.#attached.recreate?.() : undefined;
-    if (fresh) {
-      this.attach(fresh, this.#attached);
-      // Not at once: what trapped may be in the next state too, unless the server has set it aside meanwhile.
-      this.joins.cancel();
-      this.joins.wantLater('full');
-    } else this.halt('trapped');
-    emit('document-trapped', { ...this.ref, error, document: fresh?.document });
   }
 
   #setSynced(state: boolean): void {

@@ -25,7 +25,7 @@ export class EntryIntake {
     if (place === 'stale' || place === 'known' || !this.#session.mayApply) return;
     if (place === 'foreign') return joins.want('resume');
     const handled = this.#session.replica!.handle(event.payload);
-    if (!handled.ok) return this.#session.onUnappliable(handled.cause, entry.position);
+    if (!handled.ok) return this.#session.recovery.onUnappliable(handled.cause, entry.position);
     this.#noteForUpload(event.payload);
     this.#takeInto(entry);
   }
@@ -64,7 +64,7 @@ export class EntryIntake {
       joins.cancel();
       tracker.set(position);
       this.#session.becameLive();
-    } else this.#session.replace('generation', EMPTY_UPDATE, position);
+    } else this.#session.recovery.replace('generation', EMPTY_UPDATE, position);
     return true;
   }
 

@@ -42,7 +42,7 @@ export class NackIntake {
     this.#session.halt('refused');
     if (PERMISSION_CODES.has(code)) context.emit('permission-denied', { ...ref, code, message });
     context.emit('join-refused', { ...ref, code, message });
-    if (code === 'DOCUMENT_DELETED') this.#session.replace('deleted', EMPTY_UPDATE, undefined);
+    if (code === 'DOCUMENT_DELETED') this.#session.recovery.replace('deleted', EMPTY_UPDATE, undefined);
     else if (!replica) outgoing.queue.drop();
     this.#session.checkDrained();
   }

@@ -26,7 +26,7 @@ export class StateIntake {
     tracker.hear(head.position);
     // The payload is a SyncStep2 behind its message type, which is one byte.
     const sync = tryDecodeSync(payload.subarray(1));
-    if (!sync.ok) return this.#session.onUnappliable(sync.failure, head.position);
+    if (!sync.ok) return this.#session.recovery.onUnappliable(sync.failure, head.position);
     const state: State = { head, update: sync.value.body };
     this.#settle(head);
     if (attempt) this.#onJoined(attempt, state);
@@ -67,7 +67,8 @@ export class StateIntake {
     }
     const server = this.#comparable(attempt, state);
     if (this.#isOfUnknownGeneration(position, server)) {
-      if (attempt.kind === 'uncut') return this.#session.replace('generation', state.update, position);
+      if (attempt.kind === 'uncut')
+        return this.#session.recovery.replace('generation', state.update, position);
       joins.want('uncut');
       return joins.succeeded();
     }
@@ -103,7 +104,7 @@ export class StateIntake {
       joins.want('uncut');
       return joins.succeeded();
     }
-    if (!isUntouched) return this.#session.replace('generation', update, head.position);
+    if (!isUntouched) return this.#session.recovery.replace('generation', update, head.position);
     tracker.restart(head.position.generation);
     if (!this.#session.apply(update)) return;
     this.#moveTo(attempt, head.position);
@@ -120,7 +121,7 @@ export class StateIntake {
         context.emit('permission-denied', { ...ref, version, code, message });
       }
     }
-    this.#session.replace('refused', update, head.position);
+    this.#session.recovery.replace('refused', update, head.position);
   }
 
   /** Only a whole state can be compared, with the state vector of the answer; an empty document needs no comparison. */
