@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePorts } from '../../scripts/dev/kafka.ts';
+import { freePorts } from '../../scripts/dev/ports.ts';
 import { startServerProcess, type StartedServer } from '../support/start-process.ts';
 import { waitFor } from '../support/wait.ts';
 import { closeBrowsers } from './chromium.ts';
