@@ -1,6 +1,7 @@
 import type { ConsumeRequest, Follow } from '../port.ts';
 import type { ClusterClient } from './cluster-client.ts';
 import { reasonOf, tellConsumer } from './errors.ts';
+import { removeMember } from './group-orphan.ts';
 import { GroupSession } from './group-session.ts';
 import type { PartitionReader } from './partition-reader.ts';
 import type { KafkaSettings } from './settings.ts';
@@ -30,6 +31,8 @@ export class GroupConsumer implements Follow {
   readonly #bell: Bell;
   readonly #watching: Follow;
   #hasNewTopics = false;
+  /** Member id of a session that could not leave the group. */
+  #orphan: string | undefined;
   #stopped = false;
   #running: Promise<void> | undefined;
 
@@ -77,6 +80,8 @@ export class GroupConsumer implements Follow {
   /** Returns when there are new topics or the consumer is stopped; rejects when the session has broken down. */
   async #runSession(topics: readonly string[]): Promise<void> {
     const { settings } = this.#parts;
+    if (this.#orphan !== undefined) await removeMember(settings, this.#request.group, this.#orphan);
+    this.#orphan = undefined;
     const session = new GroupSession(topics, {
       ...this.#parts,
       request: this.#request,
@@ -90,7 +95,9 @@ export class GroupConsumer implements Follow {
     } finally {
       await session.stop();
     }
-    if (session.crash && !this.#stopped) throw session.crash;
+    if (!session.crash || this.#stopped) return;
+    this.#orphan = session.memberId;
+    throw session.crash;
   }
 
   #report(error: unknown): void {

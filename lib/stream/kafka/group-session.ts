@@ -49,6 +49,7 @@ export class GroupSession {
   #starting: Promise<void> | undefined;
   #stopped = false;
   #crash: Error | undefined;
+  #memberId: string | undefined;
 
   constructor(topics: readonly string[], parts: SessionParts) {
     const { settings, request } = parts;
@@ -63,6 +64,11 @@ export class GroupSession {
   /** Why it has ended by itself, if it has. */
   get crash(): Error | undefined {
     return this.#crash;
+  }
+
+  /** Of the last time that it joined the group. */
+  get memberId(): string | undefined {
+    return this.#memberId;
   }
 
   start(): void {
@@ -87,7 +93,10 @@ export class GroupSession {
 
   async #join(): Promise<void> {
     const { GROUP_JOIN, HEARTBEAT, CRASH } = this.#consumer.events;
-    this.#consumer.on(GROUP_JOIN, ({ payload }) => this.#onJoin(payload.memberAssignment));
+    this.#consumer.on(GROUP_JOIN, ({ payload }) => {
+      this.#memberId = payload.memberId;
+      this.#onJoin(payload.memberAssignment);
+    });
     this.#consumer.on(HEARTBEAT, () => void (this.#heartbeatAt = this.#parts.settings.clock.now()));
     this.#consumer.on(CRASH, ({ payload }) => this.#onCrash(payload.error));
     await this.#consumer.connect();
