@@ -66,7 +66,8 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
       random: environment.random,
     });
     this.#assembler = new ChunkAssembler(options.maxMessageBytes ?? 256 * 1024 * 1024);
-    if (options.autoConnect !== false) environment.defer(() => this.connect());
+    // Deferred, so that listeners hear of it; not when it has been ended in the meantime.
+    if (options.autoConnect !== false) environment.defer(() => this.#attempt === 0 && this.connect());
   }
 
   get status(): ConnectionStatus {

@@ -1,6 +1,7 @@
 import type { Awareness } from 'y-protocols/awareness';
 import {
   encodeSyncPayload,
+  NACK_CODES,
   SyncMessageType,
   type JoinAccepted,
   type Nack,
@@ -22,6 +23,8 @@ import { UploadCheck } from './upload-check.ts';
 
 /** Milliseconds that entries beyond a gap may wait, after a state, for those that the gateway sends behind it. */
 const GAP_PATIENCE_MS = 1000;
+
+const UPDATE_TOO_LARGE = { code: 'UPDATE_TOO_LARGE', ...NACK_CODES.UPDATE_TOO_LARGE } as const;
 
 export interface AttachOptions {
   awareness?: Awareness;
@@ -74,6 +77,7 @@ export class DocumentSession {
         generation: this.tracker.generation ?? 1,
       }),
       takeEphemeral: () => this.#replica?.awareness?.takePayload(),
+      onTooLarge: (version) => this.refuse({ ...UPDATE_TOO_LARGE, version }),
       onStalled: () => this.joins.want('resume'),
     });
     this.upload = new UploadCheck({
@@ -243,6 +247,12 @@ export class DocumentSession {
     this.upload.interrupt();
     this.joins.cancel();
     this.#setSynced(false);
+  }
+
+  /** Refused in this attempt only: a full state shows whether an earlier one has reached the log. */
+  refuse(nack: Nack & { version: number }): void {
+    this.refused.set(nack.version, nack);
+    this.joins.want('uncut');
   }
 
   noteUnacked(): void {

@@ -1,3 +1,4 @@
+import type * as Y from 'yjs';
 import {
   addressKey,
   validateAddress,
@@ -52,7 +53,8 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
     this.#tuning = { ...DEFAULT_TUNING, ...definedTuning(options) };
     this.connection = new ProtocolConnection(options);
     this.#listen();
-    globalThis.addEventListener?.('beforeunload', this.#onUnload);
+    // Not `beforeunload`, which a person may answer by staying.
+    globalThis.addEventListener?.('pagehide', this.#onPageHide);
   }
 
   get status(): ConnectionStatus {
@@ -82,7 +84,7 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
 
   /**
    * Keeps a document in step from now on; content that it has already is uploaded as far as the server lacks it.
-   * Another document under the same id takes the place of the one before. Throws TypeError for an invalid id.
+   * Another document under the same id takes the place of the one before; the same one again changes nothing. Throws TypeError for an invalid id.
    */
   addDoc(document: SupportedDocument, options: AddDocOptions): void {
     if (this.#isDestroyed) throw new TypeError('The manager has been destroyed.');
@@ -134,7 +136,7 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
   destroy(): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
-    globalThis.removeEventListener?.('beforeunload', this.#onUnload);
+    globalThis.removeEventListener?.('pagehide', this.#onPageHide);
     for (const tracked of [...this.#tracked.values()]) this.removeDoc(tracked.adapter.document);
     for (const processing of this.#processings.values()) processing.stop();
     this.connection.destroy();
@@ -181,9 +183,20 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
     this.#byDocument.set(tracked.adapter.document, tracked);
     const { docId } = tracked.address;
     tracked.stopFollowing = followSubdocuments(tracked.adapter, {
-      add: (subdocument) => this.addDoc(subdocument, { docId: subdocument.guid, parentId: docId }),
+      add: (subdocument) => this.#addSubdocument(subdocument, docId),
       remove: (document) => this.removeDoc(document),
     });
+  }
+
+  /** Runs inside a transaction of the application: a guid that is no valid id is reported, not thrown. */
+  #addSubdocument(subdocument: Y.Doc, parentId: string): void {
+    const ref = { docId: subdocument.guid, parentId };
+    try {
+      this.addDoc(subdocument, ref);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      this.emit('join-refused', { ...ref, code: 'BAD_ID', message: error.message });
+    }
   }
 
   /** The new document takes the old one's place here as well. */
@@ -230,7 +243,7 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
   }
 
   /** Best effort: a page that is closed takes its cursors along. */
-  #onUnload = (): void => {
+  #onPageHide = (): void => {
     for (const processing of this.#processings.values()) processing.farewell();
   };
 }

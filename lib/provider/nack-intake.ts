@@ -23,7 +23,7 @@ export class NackIntake {
 
   onNack(nack: Nack): void {
     const { version, code, position } = nack;
-    const { tracker, joins, outgoing, refused, halted } = this.#session;
+    const { tracker, outgoing, halted } = this.#session;
     if (position) tracker.hear(position);
     if (halted) return;
     if (code === 'GENERATION_CHANGED') return this.#onGenerationChanged(nack);
@@ -31,9 +31,7 @@ export class NackIntake {
     if (version === undefined || version === 0) return this.#onOther(nack);
     if (!outgoing.queue.has(version)) return;
     if (!nack.permanent) return outgoing.sendAgain({ ...nack, version });
-    // Refused in this attempt only: a full state shows whether an earlier one has reached the log.
-    refused.set(version, nack);
-    joins.want('uncut');
+    this.#session.refuse({ ...nack, version });
   }
 
   /** Permanent: no further attempt on this connection. */

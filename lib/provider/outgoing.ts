@@ -29,6 +29,8 @@ export interface OutgoingOptions {
   state: () => OutgoingState;
   /** Payloads that are not kept: awareness. */
   takeEphemeral: () => Uint8Array | undefined;
+  /** This version cannot be sent, and what follows it must not be. */
+  onTooLarge: (version: number) => void;
   /** Nothing was acked for too long: the document should join again. */
   onStalled: () => void;
 }
@@ -133,13 +135,20 @@ export class Outgoing {
   }
 
   #takeUpdates(generation: number): Uint8Array[] {
-    this.queue.assign(this.#options.context.tuning.maxUnacked, (version, update) =>
+    const { tuning } = this.#options.context;
+    this.queue.assign(tuning.maxUnacked, (version, update) =>
       encodeKafkaEnvelope(
         this.#metadata({ version, generation }),
         encodeSyncPayload(SyncMessageType.Update, update),
       ),
     );
     const unsent = this.queue.unsent();
+    const tooLarge = unsent.find(({ update }) => update.byteLength > tuning.maxUpdateBytes);
+    if (tooLarge) {
+      // The server would refuse it as a whole message, without saying which update it was.
+      this.#options.onTooLarge(tooLarge.version);
+      return [];
+    }
     for (const entry of unsent) entry.isSent = true;
     if (unsent.length > 0) this.#armStalled();
     return unsent.map(({ envelope }) => envelope);

@@ -1,4 +1,4 @@
-import type { DocumentAddress } from '../protocol/index.ts';
+import { DEFAULT_LIMITS, type DocumentAddress } from '../protocol/index.ts';
 import type { ProtocolConnection } from './connection.ts';
 import type { ProviderEnvironment } from './environment.ts';
 import type { DocumentEvents } from './events.ts';
@@ -6,6 +6,8 @@ import type { DocumentEvents } from './events.ts';
 export interface ProcessingTuning {
   /** Updates of one document that may be on their way at a time; further ones wait and are merged. Default 256. */
   maxUnacked: number;
+  /** Largest update that is sent, in bytes; must not exceed the server's limit. Default 8,388,608. */
+  maxUpdateBytes: number;
   /** Milliseconds without any ack while updates are on their way, after which the document joins again. Default 20,000. */
   ackTimeoutMs: number;
   /** Milliseconds without an answer to a join, or a piece of its state, until it is asked again. Default 30,000. */
@@ -20,6 +22,7 @@ export interface ProcessingTuning {
 
 export const DEFAULT_TUNING: ProcessingTuning = Object.freeze({
   maxUnacked: 256,
+  maxUpdateBytes: DEFAULT_LIMITS.maxUpdateBytes,
   ackTimeoutMs: 20_000,
   joinTimeoutMs: 30_000,
   retryMinMs: 200,

@@ -11,6 +11,9 @@ export interface VersionedUpdate {
   isSent: boolean;
 }
 
+/** Merging goes on up to this size only: an update far below the server's limit stays below it. */
+const MAX_MERGED_BYTES = 1024 * 1024;
+
 /** So many updates without a version are merged into one: a long time offline stays bounded in number. */
 const MERGE_THRESHOLD = 256;
 
@@ -68,20 +71,20 @@ export class UpdateQueue {
 
   /** Merges what has piled up while nothing could be sent. */
   compact(): void {
-    if (this.#waiting.length >= MERGE_THRESHOLD) this.#waiting = [mergeUpdates(this.#waiting)];
+    if (this.#waiting.length >= MERGE_THRESHOLD) this.#waiting = mergeInGroups(this.#waiting);
   }
 
   /**
-   * Gives versions to waiting updates while there is room for `maxUnacked` of them; with room for one more
-   * only, everything that waits becomes one update.
+   * Gives versions to waiting updates while there is room for `maxUnacked` of them; the last place is for as many
+   * as can be merged into one.
    */
   assign(maxUnacked: number, envelopeOf: (version: number, update: Uint8Array) => Uint8Array): void {
     const room = maxUnacked - this.#unacked.size;
     if (room <= 0 || this.#waiting.length === 0) return;
     const each = this.#waiting.length <= room ? this.#waiting : this.#waiting.slice(0, room - 1);
-    const rest = this.#waiting.slice(each.length);
-    this.#waiting = [];
-    for (const update of rest.length > 0 ? [...each, mergeUpdates(rest)] : each) {
+    const [merged, ...rest] = mergeInGroups(this.#waiting.slice(each.length));
+    this.#waiting = rest;
+    for (const update of merged ? [...each, merged] : each) {
       const version = ++this.#lastVersion;
       this.#unacked.set(version, {
         version,
@@ -121,4 +124,19 @@ export class UpdateQueue {
     this.#waiting = [];
     return dropped;
   }
+}
+
+/** Neighbours merged as long as they are small together; order is kept. */
+function mergeInGroups(updates: readonly Uint8Array[]): Uint8Array[] {
+  const groups: Uint8Array[][] = [];
+  let bytes = Infinity;
+  for (const update of updates) {
+    bytes += update.byteLength;
+    if (bytes > MAX_MERGED_BYTES) {
+      groups.push([]);
+      bytes = update.byteLength;
+    }
+    groups.at(-1)!.push(update);
+  }
+  return groups.map(mergeUpdates);
 }

@@ -130,6 +130,13 @@ describe('the connection', () => {
     expect(attempts.map(({ auth }) => auth)).toEqual([{ token: 'token' }]);
   });
 
+  it('does not connect by itself once it has been ended', () => {
+    const { environment, attempts, connection } = setup({ autoConnect: true });
+    connection.destroy();
+    environment.advance(1000);
+    expect(attempts).toEqual([]);
+  });
+
   it('hears nothing of an attempt that was given up', () => {
     const { connection, attempts, statuses } = setup();
     connection.connect();

@@ -20,6 +20,57 @@ function setup(seed = 1) {
   return { environment, server, client };
 }
 
+describe('the manager', () => {
+  it('refuses ids that the server would refuse, and documents after its end', () => {
+    const { client } = setup();
+    const manager = client();
+    expect(() => manager.addDoc(new Y.Doc(), { docId: '' })).toThrow(TypeError);
+    expect(() => manager.addDoc(new Y.Doc(), { docId: 'a\nb' })).toThrow(TypeError);
+    manager.destroy();
+    expect(() => manager.addDoc(new Y.Doc(), { docId: 'doc' })).toThrow(TypeError);
+  });
+
+  it('knows its documents by id and by document', () => {
+    const { environment, client } = setup();
+    const manager = client();
+    const [one, two] = [new Y.Doc(), new Y.Doc()];
+    manager.addDoc(one, { docId: 'one' });
+    manager.addDoc(one, { docId: 'one' });
+    manager.addDoc(two, { docId: 'two' });
+    environment.advance(100);
+    expect([...manager.documents]).toEqual([
+      ['one', one],
+      ['two', two],
+    ]);
+    expect(manager.documentState(two)).toEqual(manager.documentState('two'));
+    one.destroy();
+    manager.removeDoc(two);
+    expect(manager.documents.size).toBe(0);
+    expect(manager.documentState(two)).toBeUndefined();
+    manager.destroy();
+  });
+
+  it('stops and goes on at the word of the application', () => {
+    const { environment, server, client } = setup();
+    const manager = client({ autoConnect: false });
+    const doc = new Y.Doc();
+    manager.addDoc(doc, { docId: 'doc' });
+    environment.advance(1000);
+    expect(server.sessions.size).toBe(0);
+    manager.connect();
+    environment.advance(100);
+    expect(manager.status).toBe('connected');
+    manager.disconnect();
+    doc.getText('t').insert(0, 'kept');
+    environment.advance(60_000);
+    expect(server.sessions.size).toBe(0);
+    manager.connect();
+    environment.advance(1000);
+    expect(server.log(ROOM)).toHaveLength(1);
+    manager.destroy();
+  });
+});
+
 describe('two providers and one document', () => {
   it('shows each the edits of the other, and acks them', () => {
     const { environment, server, client } = setup();

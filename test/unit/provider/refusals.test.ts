@@ -75,6 +75,18 @@ describe('updates that are refused for good', () => {
     expect(world.server.log(ROOM).map(({ version }) => version)).toEqual([2]);
   });
 
+  it('does not send an update beyond the limit, and treats it as refused', () => {
+    world = new TestWorld();
+    const client = world.client({ maxUpdateBytes: 1000 });
+    const doc = client.open();
+    world.run();
+    doc.getText('t').insert(0, 'x'.repeat(2000));
+    world.run();
+    expect(client.all('update-refused')).toMatchObject([{ version: 1, code: 'UPDATE_TOO_LARGE' }]);
+    expect(client.all('document-replaced')).toMatchObject([{ reason: 'refused' }]);
+    expect(world.session.received).toEqual([]);
+  });
+
   it('keeps local changes of a read-only document to itself, says so, and sends them once it may write', () => {
     world = new TestWorld();
     world.server.isReadOnly = true;

@@ -85,6 +85,19 @@ describe('settling what was sent', () => {
     expect(world.serverText()).toBe('x'.repeat(1000));
   });
 
+  it('does not merge beyond a size that the server takes', () => {
+    const { client, doc } = joined();
+    world.session.drop();
+    const part = 'y'.repeat(300_000);
+    for (let i = 0; i < 300; i++) type(doc, i % 30 === 0 ? part : 'z');
+    world.run(3000);
+    expect(client.manager.hasUnackedChanges).toBe(false);
+    expect(world.serverText()).toBe(textOf(doc));
+    const sizes = world.server.log(ROOM).map(({ update }) => update!.byteLength);
+    expect(Math.max(...sizes)).toBeLessThan(1_100_000);
+    expect(sizes.length).toBeLessThan(256);
+  });
+
   it('has at most maxUnacked on their way; the rest waits and is merged', () => {
     const { client, doc } = joined({ maxUnacked: 4 });
     const { session } = world;

@@ -73,6 +73,16 @@ describe('Yjs subdocuments', () => {
     expect(world.session.joined.size).toBe(0);
   });
 
+  it('with a guid that is no valid id are reported, not thrown into the application', () => {
+    world = new TestWorld();
+    const client = world.client();
+    const root = client.open();
+    world.run();
+    const guid = 'g'.repeat(500);
+    expect(() => root.getMap('docs').set('long', new Y.Doc({ guid }))).not.toThrow();
+    expect(client.all('join-refused')).toMatchObject([{ docId: guid, parentId: 'doc', code: 'BAD_ID' }]);
+  });
+
   it('can be added by hand, with the root as their parent', () => {
     world = new TestWorld();
     const client = world.client();
