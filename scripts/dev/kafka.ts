@@ -13,7 +13,7 @@ import { randomClusterId, serverProperties, type KafkaOptions } from './kafka-pr
 export type { KafkaOptions } from './kafka-properties.ts';
 export { freePorts } from './ports.ts';
 
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 120_000;
 const TERM_TIMEOUT_MS = 10_000;
 const POLL_MS = 50;
 
@@ -39,6 +39,7 @@ interface Setup {
   logFile: string;
   port: number;
   maxHeapMb: number;
+  isQuickStart: boolean;
 }
 
 /** Starts one Apache Kafka in KRaft mode on the loopback interface; resolves when it answers. */
@@ -116,7 +117,15 @@ async function prepare(options: KafkaOptions): Promise<Setup> {
   if (!existsSync(join(logDir, 'meta.properties')))
     format(classPath, propertiesFile, options.clusterId ?? randomClusterId());
   const logFile = join(dataDir, 'server.log');
-  return { classPath, dataDir, propertiesFile, logFile, port, maxHeapMb: options.maxHeapMb ?? 512 };
+  return {
+    classPath,
+    dataDir,
+    propertiesFile,
+    logFile,
+    port,
+    maxHeapMb: options.maxHeapMb ?? 512,
+    isQuickStart: options.isQuickStart ?? true,
+  };
 }
 
 function format(classPath: string, propertiesFile: string, clusterId: string): void {
@@ -135,6 +144,7 @@ function launch(setup: Setup): Running {
   const args = [
     `-Xmx${setup.maxHeapMb}m`,
     '-XX:MaxGCPauseMillis=20',
+    ...(setup.isQuickStart ? ['-XX:TieredStopAtLevel=1'] : []),
     '-Dorg.slf4j.simpleLogger.showDateTime=true',
     '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS',
     ...['-cp', setup.classPath, 'kafka.Kafka', setup.propertiesFile],
