@@ -1,14 +1,20 @@
 import { cpus, totalmem } from 'node:os';
 import type { Measurement } from './measure.ts';
+import type { PaperMeasurement } from './paper.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { SYSTEMS } from './systems.ts';
 
 const BEGIN = '<!-- measured: written by `npm run bench` -->';
 const END = '<!-- end of measured -->';
 
-const COLUMNS: readonly [title: string, cell: (row: Measurement) => string][] = [
-  ['system', ({ system }) => SYSTEMS.find(({ name }) => name === system)?.title ?? system],
-  ['deliveries/s', ({ deliveriesPerSecond }) => Math.round(deliveriesPerSecond).toLocaleString('en')],
+type Columns<Row> = readonly [title: string, cell: (row: Row) => string][];
+
+const titleOf = (system: string) => SYSTEMS.find(({ name }) => name === system)?.title ?? system;
+const thousands = (value: number) => Math.round(value).toLocaleString('en');
+
+const COLUMNS: Columns<Measurement> = [
+  ['system', ({ system }) => titleOf(system)],
+  ['deliveries/s', ({ deliveriesPerSecond }) => thousands(deliveriesPerSecond)],
   ['p50 ms', ({ p50Ms }) => digits(p50Ms)],
   ['p95 ms', ({ p95Ms }) => digits(p95Ms)],
   ['p99 ms', ({ p99Ms }) => digits(p99Ms)],
@@ -18,6 +24,23 @@ const COLUMNS: readonly [title: string, cell: (row: Measurement) => string][] = 
   ['beside it CPU %', ({ helperCpuPercent }) => describeHelpers(helperCpuPercent)],
   ['load CPU %', ({ loadCpuPercent }) => String(Math.round(loadCpuPercent))],
   ['missing', ({ missing, troubles }) => describeTroubles(missing, troubles)],
+];
+
+const PAPER_COLUMNS: Columns<PaperMeasurement> = [
+  ['system', ({ system }) => titleOf(system)],
+  ['edits', ({ edits }) => thousands(edits)],
+  ['seconds', ({ seconds }) => digits(seconds)],
+  ['edits/s', ({ editsPerSecond }) => thousands(editsPerSecond)],
+  ['server CPU s', ({ serverCpuSeconds }) => digits(serverCpuSeconds)],
+  ['peak memory MB', ({ peakMemoryMb }) => thousands(peakMemoryMb)],
+  [
+    'disk MB',
+    ({ diskMb }) =>
+      Object.entries(diskMb)
+        .map(([name, size]) => `${name} ${Math.round(size)}`)
+        .join(', '),
+  ],
+  ['opened in ms', ({ openMs }) => thousands(openMs)],
 ];
 
 const digits = (value: number) =>
@@ -31,31 +54,40 @@ const describeHelpers = (helpers: Record<string, number>) =>
 const describeTroubles = (missing: number, troubles: Record<string, number>) =>
   [String(missing), ...Object.entries(troubles).map(([what, count]) => `${what} ×${count}`)].join(', ');
 
-/** A table for a person at a terminal. */
-export function textTable(rows: readonly Measurement[]): string {
-  const cells = [COLUMNS.map(([title]) => title), ...rows.map((row) => COLUMNS.map(([, cell]) => cell(row)))];
-  const widths = COLUMNS.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));
-  return cells
-    .map((line) =>
-      line
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
-        .join('  '),
-    )
-    .join('\n');
+function text<Row>(columns: Columns<Row>, rows: readonly Row[]): string {
+  const cells = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, cell]) => cell(row)))];
+  const widths = columns.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));
+  const align = (cell: string, column: number) =>
+    column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!);
+  return cells.map((line) => line.map(align).join('  ')).join('\n');
 }
 
+function markdown<Row>(columns: Columns<Row>, rows: readonly Row[]): string[] {
+  return [
+    `| ${columns.map(([title]) => title).join(' | ')} |`,
+    `|${columns.map((_, column) => (column === 0 ? '---' : '--:')).join('|')}|`,
+    ...rows.map((row) => `| ${columns.map(([, cell]) => cell(row)).join(' | ')} |`),
+  ];
+}
+
+/** Tables for a person at a terminal. */
+export const textTable = (rows: readonly Measurement[]) => text(COLUMNS, rows);
+export const paperTable = (rows: readonly PaperMeasurement[]) => text(PAPER_COLUMNS, rows);
+
+export const PAPER_TITLE = 'A paper of 259,778 edits, typed by one real client (automerge-paper)';
+
 /** The measured part of RESULTS.md, between its two marks. */
-export function markdownSection(rows: readonly Measurement[], how: string): string {
-  const header = COLUMNS.map(([title]) => title);
+export function markdownSection(
+  rows: readonly Measurement[],
+  papers: readonly PaperMeasurement[],
+  how: string,
+): string {
   const lines = [BEGIN, '', machine(), '', how, ''];
   for (const scenario of SCENARIOS) {
     const found = rows.filter((row) => row.scenario === scenario.name);
-    if (found.length === 0) continue;
-    lines.push(`### ${scenario.title}`, '', `| ${header.join(' | ')} |`);
-    lines.push(`|${header.map((_, column) => (column === 0 ? '---' : '--:')).join('|')}|`);
-    for (const row of found) lines.push(`| ${COLUMNS.map(([, cell]) => cell(row)).join(' | ')} |`);
-    lines.push('');
+    if (found.length > 0) lines.push(`### ${scenario.title}`, '', ...markdown(COLUMNS, found), '');
   }
+  if (papers.length > 0) lines.push(`### ${PAPER_TITLE}`, '', ...markdown(PAPER_COLUMNS, papers), '');
   lines.push(END);
   return lines.join('\n');
 }

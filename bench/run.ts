@@ -4,16 +4,19 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measure, type Measurement, type MeasureOptions } from './measure.ts';
-import { markdownSection, replaceSection, textTable } from './report.ts';
+import { measurePaper, type PaperMeasurement } from './paper.ts';
+import { markdownSection, PAPER_TITLE, paperTable, replaceSection, textTable } from './report.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { SYSTEMS, type RunningSystem, type System } from './systems.ts';
 
 const RESULTS = join(import.meta.dirname, 'RESULTS.md');
+/** The replay of a whole trace, beside the scenarios of thin clients; for y-kafka only. */
+const PAPER = 'paper';
 const USAGE = `Usage: npm run bench -- [options]
 
   --only NAMES      systems and scenarios, separated by commas (default: all)
                     systems:   ${SYSTEMS.map(({ name }) => name).join(', ')}
-                    scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}
+                    scenarios: ${[...SCENARIOS.map(({ name }) => name), PAPER].join(', ')}
   --quick           short runs, for a look; RESULTS.md stays as it is
   --seconds N       of measuring (default 15)
   --load N          load processes (default 1)
@@ -24,31 +27,37 @@ class UsageError extends Error {}
 interface Options extends MeasureOptions {
   systems: System[];
   scenarios: (typeof SCENARIOS)[number][];
+  hasPaper: boolean;
   isQuick: boolean;
   jsonFile?: string;
 }
 
-function parseOptions(): Options {
+/** Undefined when the usage is asked for. */
+function parseOptions(): Options | undefined {
   const text = { type: 'string' } as const;
-  const options = { only: text, quick: { type: 'boolean' }, seconds: text, load: text, json: text } as const;
+  const flag = { type: 'boolean' } as const;
+  const options = { only: text, quick: flag, seconds: text, load: text, json: text, help: flag } as const;
   let values;
   try {
     ({ values } = parseArgs({ options }));
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+  if (values.help) return undefined;
   const names = values.only?.split(',').map((name) => name.trim()) ?? [];
-  const known = [...SYSTEMS, ...SCENARIOS].map(({ name }) => name);
-  const unknown = names.filter((name) => !known.includes(name));
+  const systemNames = SYSTEMS.map(({ name }) => name);
+  const scenarioNames = [...SCENARIOS.map(({ name }) => name), PAPER];
+  const unknown = names.filter((name) => ![...systemNames, ...scenarioNames].includes(name));
   if (unknown.length > 0) throw new UsageError(`Unknown: ${unknown.join(', ')}.`);
-  const choose = <T extends { name: string }>(from: readonly T[]) => {
-    const chosen = from.filter(({ name }) => names.includes(name));
-    return chosen.length > 0 ? chosen : [...from];
+  const chosen = (all: readonly string[]) => {
+    const named = all.filter((name) => names.includes(name));
+    return named.length > 0 ? named : all;
   };
   const isQuick = values.quick ?? false;
   return {
-    systems: choose(SYSTEMS),
-    scenarios: choose(SCENARIOS),
+    systems: SYSTEMS.filter(({ name }) => chosen(systemNames).includes(name)),
+    scenarios: SCENARIOS.filter(({ name }) => chosen(scenarioNames).includes(name)),
+    hasPaper: chosen(scenarioNames).includes(PAPER),
     isQuick,
     warmUpMs: isQuick ? 1000 : 4000,
     measureMs: 1000 * count('seconds', values.seconds, isQuick ? 3 : 15),
@@ -74,40 +83,58 @@ function installPeers(): void {
   if (status !== 0) throw new Error('npm could not fetch them.');
 }
 
-async function measureSystem(system: System, options: Options): Promise<Measurement[]> {
-  const rows: Measurement[] = [];
-  for (const scenario of options.scenarios) {
-    // A fresh server for each scenario, so that peak memory is that of the scenario.
-    let running: RunningSystem | undefined;
-    try {
-      running = await system.start();
-      const { warmUpMs, measureMs, loadProcesses } = options;
-      rows.push(await measure(system, running, scenario, { warmUpMs, measureMs, loadProcesses }));
-      console.log(`\n${system.title}: ${scenario.title}\n${textTable(rows.slice(-1))}`);
-    } catch (error) {
-      console.error(`\n${system.title}: ${scenario.title}: FAILED: ${(error as Error).message}`);
-      process.exitCode = 1;
-    } finally {
-      await running?.stop();
-    }
+/** A fresh server for each run, so that peak memory and disk are its own. Undefined when it failed. */
+async function onFreshServer<T>(
+  system: System,
+  title: string,
+  run: (running: RunningSystem) => Promise<T>,
+): Promise<T | undefined> {
+  console.log(`\n${system.title}: ${title}`);
+  let running: RunningSystem | undefined;
+  try {
+    running = await system.start();
+    return await run(running);
+  } catch (error) {
+    console.error(`FAILED: ${(error as Error).message}`);
+    process.exitCode = 1;
+    return undefined;
+  } finally {
+    await running?.stop();
   }
-  return rows;
 }
 
 async function main(): Promise<void> {
   const options = parseOptions();
-  if (options.systems.some(({ wire }) => wire !== 'y-kafka')) installPeers();
+  if (!options) return console.log(USAGE);
+  const { systems, scenarios, isQuick, warmUpMs, measureMs, loadProcesses } = options;
+  if (systems.some(({ wire }) => wire !== 'y-kafka')) installPeers();
   const rows: Measurement[] = [];
-  for (const system of options.systems) rows.push(...(await measureSystem(system, options)));
-  for (const { name, title } of options.scenarios)
+  const papers: PaperMeasurement[] = [];
+  for (const system of systems) {
+    for (const scenario of scenarios) {
+      const row = await onFreshServer(system, scenario.title, (running) =>
+        measure(system, running, scenario, { warmUpMs, measureMs, loadProcesses }),
+      );
+      if (!row) continue;
+      rows.push(row);
+      console.log(textTable([row]));
+    }
+    if (!options.hasPaper || system.wire !== 'y-kafka') continue;
+    const paper = await onFreshServer(system, PAPER_TITLE, (running) =>
+      measurePaper(system, running, isQuick),
+    );
+    if (paper) papers.push(paper);
+  }
+  for (const { name, title } of scenarios)
     console.log(`\n${title}\n${textTable(rows.filter(({ scenario }) => scenario === name))}`);
-  if (options.jsonFile) await writeFile(options.jsonFile, `${JSON.stringify(rows, null, 2)}\n`);
-  if (options.isQuick) return;
+  if (papers.length > 0) console.log(`\n${PAPER_TITLE}\n${paperTable(papers)}`);
+  if (options.jsonFile) await writeFile(options.jsonFile, `${JSON.stringify({ rows, papers }, null, 2)}\n`);
+  if (isQuick) return;
   const how =
-    `${options.measureMs / 1000} s measured after ${options.warmUpMs / 1000} s of warm-up, ${options.loadProcesses} load process(es) ` +
-    'on the same machine, updates of about 100 bytes; a fresh server for each scenario.';
+    `${measureMs / 1000} s measured after ${warmUpMs / 1000} s of warm-up, ${loadProcesses} load process(es) ` +
+    'on the same machine, updates of about 100 bytes; a fresh server for each run.';
   const before = await readFile(RESULTS, 'utf8');
-  await writeFile(RESULTS, replaceSection(before, markdownSection(rows, how)));
+  await writeFile(RESULTS, replaceSection(before, markdownSection(rows, papers, how)));
   console.log(`\nWritten to ${RESULTS}`);
 }
 

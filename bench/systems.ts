@@ -19,6 +19,8 @@ export interface RunningSystem {
   servers: () => number[];
   /** Processes that it needs and that others run as well (Kafka, PostgreSQL), by name. */
   helpers: Readonly<Record<string, number>>;
+  /** Where it keeps its data, by name. */
+  folders: Readonly<Record<string, string>>;
   stop: () => Promise<void>;
 }
 
@@ -44,7 +46,13 @@ export const SYSTEMS: readonly System[] = [
         await started.stop();
         await rm(dataDir, { recursive: true, force: true });
       };
-      return { url: started.match, servers: () => [started.pid], helpers: {}, stop };
+      return {
+        url: started.match,
+        servers: () => [started.pid],
+        helpers: {},
+        folders: { data: dataDir },
+        stop,
+      };
     },
   },
   { name: 'kafka', title: 'y-kafka on Kafka, acks=all', wire: 'y-kafka', start: startOnKafka },
@@ -70,7 +78,13 @@ async function startOnKafka(): Promise<RunningSystem> {
     });
     stops.push(() => cluster.stop());
     const servers = () => [...cluster.processes.values()].flatMap(({ pid }) => pid ?? []);
-    return { url: cluster.urls[0]!, servers, helpers: { Kafka: kafka.pid, PostgreSQL: postgres.pid }, stop };
+    return {
+      url: cluster.urls[0]!,
+      servers,
+      helpers: { Kafka: kafka.pid, PostgreSQL: postgres.pid },
+      folders: { Kafka: kafka.dataDir, PostgreSQL: postgres.dataDir },
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -81,7 +95,13 @@ async function startPeer(name: string): Promise<RunningSystem> {
   const [port] = await freePorts(1);
   const script = join(import.meta.dirname, `peers/${name}.js`);
   const started = await startChild([script, String(port)], { env: {}, ready: /running/ });
-  return { url: `http://127.0.0.1:${port}`, servers: () => [started.pid], helpers: {}, stop: started.stop };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    servers: () => [started.pid],
+    helpers: {},
+    folders: {},
+    stop: started.stop,
+  };
 }
 
 interface StartedChild {
