@@ -11,7 +11,8 @@ import { registerTopics } from '../../lib/stream/epochs.ts';
 import type { BlobReference } from '../../lib/transfer/port.ts';
 import codec from '../../services/codec.service.ts';
 import { closeRuntimes, testRuntime } from '../support/runtime.ts';
-import { barrierRecord, textOf, updateRecord, Writer } from '../support/sync-world.ts';
+import { barrierRecord, updateRecord } from '../support/log-records.ts';
+import { textOf, Writer } from '../support/writer.ts';
 import { startTwoNodes, type TwoNodes } from '../support/two-nodes.ts';
 
 interface Answer {

@@ -8,7 +8,8 @@ import { createRemoteSyncSource, JOIN_ACTION } from '../../lib/sync/remote.ts';
 import { registerTopics } from '../../lib/stream/epochs.ts';
 import fastsync from '../../services/fastsync.service.ts';
 import { closeRuntimes, testRuntime } from '../support/runtime.ts';
-import { textOf, updateRecord, Writer } from '../support/sync-world.ts';
+import { updateRecord } from '../support/log-records.ts';
+import { textOf, Writer } from '../support/writer.ts';
 import { startTwoNodes, type TwoNodes } from '../support/two-nodes.ts';
 
 const document: DocumentId = { tenantId: 't', roomId: 'room', docId: 'small', subdocId: 'sub/doc' };

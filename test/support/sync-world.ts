@@ -1,24 +1,21 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import * as Y from 'yjs';
 import { systemClock } from '../../lib/clock.ts';
 import { createInlineCodec } from '../../lib/codec/inline.ts';
 import type { Codec } from '../../lib/codec/port.ts';
 import { silentLogger } from '../../lib/log.ts';
-import { encodeControlPayload, encodeKafkaEnvelope, encodeSyncPayload } from '../../lib/protocol/envelope.ts';
-import { documentKey, type DocumentId } from '../../lib/protocol/ids.ts';
-import { SyncMessageType } from '../../lib/protocol/message-types.ts';
-import { createMetadata } from '../../lib/protocol/metadata.ts';
+import type { DocumentId } from '../../lib/protocol/ids.ts';
 import { PERSISTER_CONSUMER, type IncomingRecord, type PersistenceAdapter } from '../../lib/store/port.ts';
 import { createPostgresStore } from '../../lib/store/postgres.ts';
 import { createEmbeddedStream } from '../../lib/stream/embedded.ts';
 import { EpochBook, registerTopics } from '../../lib/stream/epochs.ts';
-import type { DeliveredRecord, Stream, StreamRecord, TopicPartition } from '../../lib/stream/port.ts';
+import type { DeliveredRecord, Stream, TopicPartition } from '../../lib/stream/port.ts';
 import { createTopicResolver } from '../../lib/stream/topic-resolver.ts';
 import { readLogEntry } from '../../lib/sync/records.ts';
 import { createSyncSource, type JoinSource, type SyncLimits } from '../../lib/sync/join.ts';
 import type { SyncRequest } from '../../lib/sync/port.ts';
+import { barrierRecord, updateRecord } from './log-records.ts';
 
 const MB = 1024 * 1024;
 
@@ -217,31 +214,6 @@ export class SyncWorld {
   }
 }
 
-export function updateRecord(
-  document: DocumentId,
-  update: Uint8Array,
-  by: { senderId: string; version: number; generation: number },
-): StreamRecord {
-  const { tenantId: _, ...address } = document;
-  const metadata = createMetadata({ ...address, ...by, timestamp: 0 });
-  return {
-    key: documentKey(document),
-    value: encodeKafkaEnvelope(metadata, encodeSyncPayload(SyncMessageType.Update, update)),
-    headers: { s: by.senderId, c: String(by.version), g: String(by.generation), t: '0' },
-  };
-}
-
-export function barrierRecord(document: DocumentId, generation: number): StreamRecord {
-  const { tenantId: _, ...address } = document;
-  const metadata = createMetadata({ ...address, senderId: 'server', version: 0, generation, timestamp: 0 });
-  const payload = encodeControlPayload({ op: 'barrier', generation, reason: 'restored' });
-  return {
-    key: documentKey(document),
-    value: encodeKafkaEnvelope(metadata, payload),
-    headers: { s: 'server', c: '0', g: String(generation), t: '4' },
-  };
-}
-
 function toIncoming(record: DeliveredRecord): IncomingRecord | undefined {
   const entry = readLogEntry(record);
   const [tenantId, roomId, docId] = record.key.split('/').map(decodeURIComponent) as [string, string, string];
@@ -256,42 +228,4 @@ function toIncoming(record: DeliveredRecord): IncomingRecord | undefined {
 /** A store in PGlite that keeps nothing. */
 export function openPgliteStore(): Promise<PersistenceAdapter> {
   return createPostgresStore({ dataDir: 'memory:', logger: silentLogger, clock: systemClock });
-}
-
-/** A document that collects its own updates. */
-export class Writer {
-  readonly doc: Y.Doc;
-  #updates: Uint8Array[] = [];
-
-  constructor(clientId: number) {
-    this.doc = new Y.Doc({ guid: `writer-${clientId}` });
-    this.doc.clientID = clientId;
-    this.doc.on('update', (update: Uint8Array) => this.#updates.push(update));
-  }
-
-  get text(): string {
-    return this.doc.getText('t').toString();
-  }
-
-  /** Types at the end and returns the updates, one for each text. */
-  type(...texts: string[]): Uint8Array[] {
-    for (const text of texts) this.doc.getText('t').insert(this.doc.getText('t').length, text);
-    return this.take();
-  }
-
-  erase(index: number, length: number): Uint8Array[] {
-    this.doc.getText('t').delete(index, length);
-    return this.take();
-  }
-
-  take(): Uint8Array[] {
-    return this.#updates.splice(0);
-  }
-}
-
-/** The text that a fresh client shows after these updates. */
-export function textOf(...updates: Uint8Array[]): string {
-  const doc = new Y.Doc({ guid: 'reader' });
-  for (const update of updates) Y.applyUpdate(doc, update);
-  return doc.getText('t').toString();
 }

@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import * as Y from 'yjs';
 import type { PersistenceAdapter } from '../../../lib/store/port.ts';
 import { NO_EPOCH } from '../../../lib/sync/join.ts';
-import { openPgliteStore, SyncWorld, textOf, Writer } from '../../support/sync-world.ts';
+import { openPgliteStore, SyncWorld } from '../../support/sync-world.ts';
+import { textOf, Writer } from '../../support/writer.ts';
 
 let store: PersistenceAdapter;
 let world: SyncWorld;

@@ -9,7 +9,8 @@ import { MemoryStore } from '../../../lib/store/memory.ts';
 import type { PersistenceAdapter } from '../../../lib/store/port.ts';
 import type { SyncAnswer } from '../../../lib/sync/port.ts';
 import { readLogEntry } from '../../../lib/sync/records.ts';
-import { SyncWorld, Writer } from '../../support/sync-world.ts';
+import { SyncWorld } from '../../support/sync-world.ts';
+import { Writer } from '../../support/writer.ts';
 
 const MB = 1024 * 1024;
 

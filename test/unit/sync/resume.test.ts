@@ -4,7 +4,8 @@ import { AppError } from '../../../lib/errors.ts';
 import type { DocumentId } from '../../../lib/protocol/ids.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
 import type { PersistenceAdapter } from '../../../lib/store/port.ts';
-import { SyncWorld, textOf, Writer } from '../../support/sync-world.ts';
+import { SyncWorld } from '../../support/sync-world.ts';
+import { textOf, Writer } from '../../support/writer.ts';
 
 const SENTENCE = 'a state that is larger than what follows it. '.repeat(20);
 

@@ -5,7 +5,8 @@ import { AppError } from '../../../lib/errors.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
 import type { PersistenceAdapter } from '../../../lib/store/port.ts';
 import type { Stream, TopicPartition } from '../../../lib/stream/port.ts';
-import { SyncWorld, textOf, Writer } from '../../support/sync-world.ts';
+import { SyncWorld } from '../../support/sync-world.ts';
+import { textOf, Writer } from '../../support/writer.ts';
 
 let store: PersistenceAdapter;
 let world: SyncWorld;
