@@ -1,4 +1,4 @@
-import type { DocumentAddress, NackCode, Position } from '../protocol/index.ts';
+import type { DocumentAddress, NackCode, Position, ProtocolFailure } from '../protocol/index.ts';
 import type { ConnectionErrorEvent } from './connection-events.ts';
 import type { ConnectionStatus } from './connection-options.ts';
 
@@ -57,6 +57,8 @@ export interface DocumentEvents {
 export interface ManagerEvents extends DocumentEvents {
   status: { status: ConnectionStatus };
   'connection-error': ConnectionErrorEvent;
+  /** A message that one side could not read and that names no document; joins and resends repair what it held. */
+  'protocol-error': ProtocolFailure;
 }
 
 export function documentRef(address: DocumentAddress): DocumentRef {

@@ -14,7 +14,7 @@ import { TypedEmitter } from './emitter.ts';
 import { systemEnvironment } from './environment.ts';
 import type { ManagerEvents } from './events.ts';
 import type { AddDocOptions, DocumentState, ManagerOptions } from './manager-options.ts';
-import { DEFAULT_TUNING, type ProcessingTuning } from './processing-context.ts';
+import { tuningOf, type ProcessingTuning } from './processing-context.ts';
 import { ProtocolProcessing } from './processing.ts';
 import { followSubdocuments } from './subdocuments.ts';
 
@@ -50,7 +50,7 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
     this.roomId = options.roomId;
     const environment = options.environment ?? systemEnvironment;
     this.senderId = options.senderId ?? environment.randomId();
-    this.#tuning = { ...DEFAULT_TUNING, ...definedTuning(options) };
+    this.#tuning = tuningOf(options);
     this.connection = new ProtocolConnection(options);
     this.#listen();
     // Not `beforeunload`, which a person may answer by staying.
@@ -228,7 +228,11 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
     connection.on('acks', ({ address, acks }) => this.#find(address)?.onAcks(acks));
     connection.on('state', ({ head, payload }) => this.#find(head)?.onState(head, payload));
     connection.on('progress', ({ address, receivedBytes }) => this.#find(address)?.onProgress(receivedBytes));
-    connection.on('nack', (nack) => this.#findNacked(nack)?.onNack(nack));
+    connection.on('protocol-error', (event) => this.emit('protocol-error', event));
+    connection.on('nack', (nack) => {
+      if (nack.docId === undefined) this.emit('protocol-error', { code: nack.code, message: nack.message });
+      else this.#findNacked(nack)?.onNack(nack);
+    });
   }
 
   #find(address: DocumentAddress | Metadata): ProtocolProcessing | undefined {
@@ -250,11 +254,4 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
 
 function documentName({ docId, subdocId }: DocumentAddress): string {
   return subdocId === undefined ? docId : `${docId}/${subdocId}`;
-}
-
-function definedTuning(options: ManagerOptions): Partial<ProcessingTuning> {
-  const keys = Object.keys(DEFAULT_TUNING) as (keyof ProcessingTuning)[];
-  return Object.fromEntries(
-    keys.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]),
-  );
 }

@@ -30,6 +30,13 @@ export const DEFAULT_TUNING: ProcessingTuning = Object.freeze({
   maxSyncFailures: 3,
 });
 
+/** What is set in the options, the defaults for the rest. */
+export function tuningOf(options: Partial<ProcessingTuning>): ProcessingTuning {
+  const keys = Object.keys(DEFAULT_TUNING) as (keyof ProcessingTuning)[];
+  const set = keys.filter((key) => options[key] !== undefined).map((key) => [key, options[key]] as const);
+  return { ...DEFAULT_TUNING, ...Object.fromEntries(set) };
+}
+
 /** What the processing of a document gets from its manager. */
 export interface ProcessingContext {
   readonly address: DocumentAddress;
