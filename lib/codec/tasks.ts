@@ -21,7 +21,7 @@ function load(update: Uint8Array): Y.Doc {
 
 export function mergeUpdates(updates: readonly Uint8Array[]): Uint8Array {
   // With one update Yjs hands back the input itself: a result must own its memory.
-  if (updates.length === 1) return updates[0]!.slice();
+  if (updates.length === 1) return new Uint8Array(updates[0]!);
   return codecFailed(() => Y.mergeUpdates([...updates]));
 }
 

@@ -1,3 +1,4 @@
+import { exactBytes } from '../protocol/bytes.ts';
 import type { Position } from '../protocol/position.ts';
 import { addVersion, hasVersion, type VersionRanges } from '../protocol/ranges.ts';
 import type { StoredUpdate } from '../store/port.ts';
@@ -69,7 +70,7 @@ export function addRecords(draft: Draft, records: readonly DeliveredRecord[]): v
         addVersion(versionsOf(draft.tailVersions, senderId), clientVersion);
       }
       // A copy: the record may be a view on a whole fetch, which a cached state must not keep alive.
-      draft.updates.push({ offset: record.offset, senderId, clientVersion, payload: entry.payload.slice() });
+      draft.updates.push({ offset: record.offset, senderId, clientVersion, payload: exactBytes(entry.payload) });
     }
   }
 }
@@ -97,7 +98,7 @@ export function addRows(draft: Draft, rows: readonly StoredUpdate[], epoch: numb
     const { senderId, clientVersion } = row;
     // What an earlier epoch of the topic held comes before every offset of this one.
     const offset = row.epoch === epoch ? row.offset : BEFORE_THE_FIRST;
-    draft.updates.push({ offset, senderId, clientVersion, payload: row.payload.slice() });
+    draft.updates.push({ offset, senderId, clientVersion, payload: exactBytes(row.payload) });
   }
 }
 
