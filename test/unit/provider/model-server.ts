@@ -77,6 +77,13 @@ export class ModelServer {
     return updates.length === 0 ? new Uint8Array([0, 0]) : Y.mergeUpdates(updates);
   }
 
+  /** A server that comes back from an old copy: the end of the log is gone, its offsets are given out again. */
+  loseTail(address: DocumentAddress, kept: number): void {
+    const log = this.log(address);
+    log.length = kept;
+    this.#nextOffset = (log.at(-1)?.position.offset ?? -this.offsetStep) + this.offsetStep;
+  }
+
   /** What somebody else wrote. */
   write(address: DocumentAddress, update: Uint8Array, senderId = 'somebody-else'): LogRecord {
     const version = this.log(address).length + 1;

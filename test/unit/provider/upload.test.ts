@@ -126,6 +126,21 @@ describe('content that is older than the connection', () => {
     expect(textOf(doc)).toBe('abc');
   });
 
+  it('is uploaded when it fills the gap before what is pending there', () => {
+    world = new TestWorld();
+    const doc = new Y.Doc();
+    const updates: Uint8Array[] = [];
+    doc.on('update', (update: Uint8Array) => updates.push(update));
+    for (const letter of 'abc') doc.getText('t').insert(doc.getText('t').length, letter);
+    world.server.write(ROOM, updates[0]!);
+    world.server.write(ROOM, updates[2]!);
+    const client = world.client();
+    client.manager.addDoc(doc, { docId: 'doc' });
+    world.run();
+    expect(world.serverText()).toBe('abc');
+    expect(client.manager.hasUnackedChanges).toBe(false);
+  });
+
   it('is uploaded when it is pending here and unknown there', () => {
     world = new TestWorld();
     const source = new Y.Doc();
