@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { Context, Service, ServiceSchema } from 'moleculer';
 import ApiGateway, { type ApiSettingsSchema } from 'moleculer-web';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
+import { isAppError } from '../lib/errors.ts';
 import { createAccessControl } from '../lib/gateway/access-control.ts';
+import { pause } from '../lib/gateway/deadline.ts';
 import { Gateway } from '../lib/gateway/gateway.ts';
 import type { RoomView } from '../lib/gateway/port.ts';
 import { openSocketServer, type SocketServer } from '../lib/gateway/socket-io.ts';
@@ -14,6 +16,7 @@ import { createRemoteSyncSource, JOIN_ACTION } from '../lib/sync/remote.ts';
 
 /** Requests that are still being answered at the stop get this long. */
 const CLOSE_LIMIT_MS = 2_000;
+const RETRY_MS = 1_000;
 const MAX_LISTED_ROOMS = 1_000;
 const PAGE_FOLDER = join(import.meta.dirname, '../web/dist');
 
@@ -23,6 +26,7 @@ interface GatewayService extends Service {
   httpServer: Server;
   socketServer: SocketServer | undefined;
   url: string;
+  isStopping: boolean;
   httpHandler(request: IncomingMessage, response: ServerResponse): Promise<void>;
 }
 
@@ -45,6 +49,21 @@ async function openGateway(service: GatewayService): Promise<Gateway> {
   });
   await gateway.start();
   return gateway;
+}
+
+/** A log that is away at the start is waited for; anything else stops the process. */
+async function openWhenPossible(service: GatewayService): Promise<Gateway | undefined> {
+  const { clock, logger } = service.runtime;
+  while (!service.isStopping) {
+    try {
+      return await openGateway(service);
+    } catch (error) {
+      if (!isAppError(error) || !error.retryable) throw error;
+      logger.warn({ err: error }, 'gateway waits for the log');
+      await pause(clock, RETRY_MS);
+    }
+  }
+  return undefined;
 }
 
 /** Joins need fastsync; without it the gateway is up but not ready. */
@@ -107,6 +126,7 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
   created(this: GatewayService) {
     const runtime = runtimeOf(this.broker);
     this.runtime = runtime;
+    this.isStopping = false;
     runtime.health.register('gateway', () => ({
       ready: this.gateway !== undefined && canJoin(this),
       connections: this.gateway?.connections ?? 0,
@@ -123,12 +143,17 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
   },
   async started(this: GatewayService) {
     const { config, logger } = this.runtime;
-    this.gateway = await openGateway(this);
+    // Listens first: /health answers, and connections are refused as `UNAVAILABLE` until the log is there.
     this.url = urlOf(config.host, await listen(this.httpServer, config.host, config.port));
     this.broker.metadata.gatewayUrl = this.url;
     logger.info({ url: this.url }, 'gateway listening');
+    const gateway = await openWhenPossible(this);
+    // Stopped while it waited: nobody else would end it.
+    if (this.isStopping) await gateway?.stop();
+    else this.gateway = gateway;
   },
   async stopped(this: GatewayService) {
+    this.isStopping = true;
     const gateway = this.gateway;
     this.gateway = undefined;
     await gateway?.stop();

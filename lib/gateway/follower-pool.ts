@@ -1,4 +1,5 @@
 import type { Clock, TimerHandle } from '../clock.ts';
+import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Stream, TopicPartition } from '../stream/port.ts';
 import { PartitionFollower, type FollowListener } from './partition-follower.ts';
@@ -23,6 +24,7 @@ export interface FollowerPoolParts {
 export class FollowerPool {
   readonly #parts: FollowerPoolParts;
   readonly #pool = new Map<string, PooledFollower>();
+  #isStopped = false;
 
   constructor(parts: FollowerPoolParts) {
     this.#parts = parts;
@@ -30,6 +32,7 @@ export class FollowerPool {
 
   /** Resolves once the follow has begun; each call needs a `release`. */
   async acquire(target: TopicPartition): Promise<PartitionFollower> {
+    if (this.#isStopped) throw new AppError('STREAM_CLOSED', { message: 'The gateway is stopping.' });
     const key = keyOf(target);
     const pooled = this.#pool.get(key) ?? this.#open(target);
     pooled.users++;
@@ -63,6 +66,7 @@ export class FollowerPool {
 
   /** Resolves when nothing is delivered any more. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     const all = [...this.#pool.values()];
     this.#pool.clear();
     for (const { linger } of all) linger?.cancel();

@@ -10,6 +10,7 @@ import type { SyncSource } from '../sync/port.ts';
 import { Appender } from './appender.ts';
 import { AwarenessChannel } from './awareness-channel.ts';
 import { ClientSession } from './client-session.ts';
+import { withDeadline } from './deadline.ts';
 import { DocumentHosts } from './document-hosts.ts';
 import { FanOut } from './fan-out.ts';
 import type { HostedDocument, Subscription } from './hosted-document.ts';
@@ -36,6 +37,8 @@ export interface GatewayParts {
 
 /** A document and a follow without subscriptions last this long: a page that is loaded again finds them. */
 const LINGER_MS = 10_000;
+/** A log that does not answer must not hold up the stop. */
+const STOP_LIMIT_MS = 5_000;
 const MAKE_TOPIC_INTERVAL_MS = 50;
 
 /** The gateway without its transports: sessions in, the log in the middle, frames out. Holds no Y.Doc. */
@@ -160,7 +163,7 @@ export class Gateway {
     this.#inbound.frame(session, frame);
   }
 
-  /** Tells every connection, then ends follows and timers. What was received is still appended. */
+  /** Tells every connection, then ends follows and timers, within a time limit. What was received is still appended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const timer of this.#timers.values()) timer.cancel();
@@ -168,9 +171,11 @@ export class Gateway {
     for (const session of [...this.#sessions]) session.close('SERVER_STOPPING');
     // The other gateways are told at once who has gone.
     this.#fanOut.flush();
-    await this.#hosts.stop();
-    await this.#awareness.stop();
-    await this.#parts.checker.close();
+    const { clock, logger, checker } = this.#parts;
+    const ended = Promise.all([this.#hosts.stop(), this.#awareness.stop(), checker.close()]);
+    await withDeadline(clock, STOP_LIMIT_MS, ended).catch((error: unknown) => {
+      logger.warn({ err: error }, 'gateway not stopped cleanly');
+    });
   }
 
   #closed(session: ClientSession): void {
