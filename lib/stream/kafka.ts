@@ -72,7 +72,7 @@ class KafkaStream implements Stream {
       if (clock.now() > deadline) throw new AppError('STREAM_UNAVAILABLE');
       await pause(clock, CONNECT_POLL_MS);
     }
-    await Promise.all([this.#log.connect(), this.#watch.list()]);
+    await this.#watch.list();
   }
 
   async ensureTopics(specs: readonly TopicSpec[]): Promise<void> {

@@ -33,11 +33,6 @@ export class Appender {
     this.#slots = Array.from({ length: count }, () => new ProducerSlot(settings, durability));
   }
 
-  /** Connects beforehand, so that the first append does not pay for it. */
-  async connect(): Promise<void> {
-    await Promise.all(this.#slots.map((slot) => slot.connect()));
-  }
-
   async append(target: TopicPartition, records: readonly StreamRecord[]): Promise<number[]> {
     if (this.#closed) throw new AppError('STREAM_CLOSED');
     const { maxRecordBytes } = this.#settings;

@@ -29,7 +29,8 @@ export interface KafkaStreamOptions {
   droppableBufferBytes?: number;
   /**
    * Producers, and so connections, that share the partitions. One waits for each answer before it sends for another
-   * partition of the same broker, so with one the latency grows with the number of busy partitions. Default 4.
+   * partition of the same broker, so with few the latency grows with the number of busy partitions. Connected when
+   * first used. Default 16.
    */
   producers?: number;
   /** How long the first contact may take before STREAM_UNAVAILABLE. Default 30 s. */
@@ -49,7 +50,7 @@ export type KafkaSettings = Required<KafkaStreamOptions>;
 export function withDefaults(options: KafkaStreamOptions): KafkaSettings {
   return {
     droppableBufferBytes: Math.ceil(options.producerBufferBytes / 8),
-    producers: 4,
+    producers: 16,
     connectTimeoutMs: 30_000,
     requestRetryMs: 3_000,
     retryPauseMs: 250,
