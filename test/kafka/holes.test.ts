@@ -56,6 +56,7 @@ describe('holes in the offsets', () => {
     await transaction(target, ['lost1', 'lost2'], 'abort');
     await transaction(target, ['c'], 'commit');
     await transaction(target, ['lost3'], 'abort');
+    // Offsets: a b (marker) lost1 lost2 (marker) c (marker) lost3 (marker).
     return target;
   }
 
@@ -100,12 +101,11 @@ describe('holes in the offsets', () => {
 
   it('can be the whole of a range: reading still comes to its end', async () => {
     const target = await topicWithHoles();
-    const before = await stream.endOffset(target);
     await transaction(target, ['lost'], 'abort');
-    const after = await stream.endOffset(target);
-    expect(after).toBeGreaterThan(before);
-    const range = await stream.read({ ...target, fromOffset: before, toOffset: after, maxBytes: 1000 });
-    expect(range).toMatchObject({ fetchOffset: before, nextOffset: after, records: [] });
+    // The broker answers the end of a transaction before it has written the marker.
+    await waitFor(async () => (await stream.endOffset(target)) === 12, { what: 'the last marker' });
+    const range = await stream.read({ ...target, fromOffset: 8, toOffset: 12, maxBytes: 1000 });
+    expect(range).toMatchObject({ fetchOffset: 8, nextOffset: 12, records: [] });
   });
 
   it('before a batch of a group do not look like a jump: the fetch offset is where the last batch ended', async () => {

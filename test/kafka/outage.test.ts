@@ -182,7 +182,7 @@ describe('a broker that dies', () => {
   });
 
   it('does not hold up close()', async () => {
-    const stream = await openStream(kafka.brokers, { closeTimeoutMs: 3000 });
+    const stream = await openStream(kafka.brokers, { closeTimeoutMs: 4000 });
     const target = { topic: TOPIC, partition: 1 };
     await stream.append(target, [record('1-x')]);
     await stream.follow({ ...target, fromOffset: 0, onBatch: () => undefined });

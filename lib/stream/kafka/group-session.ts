@@ -31,6 +31,7 @@ interface Assigned extends TopicPartition {
 
 const CONCURRENT_PARTITIONS = 8;
 const OUT_OF_RANGE_PAUSE_MS = 1000;
+const LAST_ATTEMPT_MS = 1500;
 const LOST_MEMBERSHIP = [
   'REBALANCE_IN_PROGRESS',
   'UNKNOWN_MEMBER_ID',
@@ -87,8 +88,10 @@ export class GroupSession {
     const left = leaving().catch((error: unknown) => {
       logger.debug({ reason: reasonOf(error) }, 'kafka consumer not closed in order');
     });
-    await settlesWithin(clock, left, closeTimeoutMs / 2);
+    const hasLeft = await settlesWithin(clock, left, closeTimeoutMs / 2);
     this.#client.abandon();
+    // What kafkajs still tries ends with its next attempt, since the client has been abandoned.
+    if (!hasLeft) await settlesWithin(clock, left, LAST_ATTEMPT_MS);
   }
 
   async #join(): Promise<void> {
