@@ -23,6 +23,9 @@ export interface DocumentHostsParts {
   onReset: (document: HostedDocument) => void;
 }
 
+/** A join waits this long at most for the follow to reach the end of the log. */
+const CATCH_UP_LIMIT_MS = 1_000;
+
 /** Documents of this gateway and the follows that feed them (design rule 4). */
 export class DocumentHosts {
   readonly #parts: DocumentHostsParts;
@@ -61,6 +64,7 @@ export class DocumentHosts {
       target,
       log,
       followedThrough: () => follower.heldAfter,
+      catchUp: () => follower.catchUp(CATCH_UP_LIMIT_MS),
     });
     registry.add(document);
     return document;

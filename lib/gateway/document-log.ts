@@ -1,3 +1,4 @@
+import { exactBytes } from '../protocol/bytes.ts';
 import { tryDecodeControl, tryDecodeEnvelope } from '../protocol/envelope.ts';
 import { ProtocolMessageType } from '../protocol/message-types.ts';
 import type { Position } from '../protocol/position.ts';
@@ -206,5 +207,5 @@ export class DocumentLog {
 
 /** A small view must not keep the whole buffer of a fetch alive as long as it lies in the ring. */
 function detached(value: Uint8Array): Uint8Array {
-  return value.buffer.byteLength - value.byteLength > HEADER_BYTES * 64 ? value.slice() : value;
+  return value.buffer.byteLength - value.byteLength > HEADER_BYTES * 64 ? exactBytes(value) : value;
 }

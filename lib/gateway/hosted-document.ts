@@ -14,6 +14,7 @@ export interface HostedDocumentParts {
   target: TopicPartition;
   log: DocumentLog;
   followedThrough: () => number;
+  catchUp: () => Promise<void>;
 }
 
 /** A document with at least one subscription at this gateway (or one that lingers after the last). */
@@ -24,6 +25,8 @@ export class HostedDocument implements RoomMember {
   readonly log: DocumentLog;
   /** The last offset of the partition that the follow has passed. */
   readonly followedThrough: () => number;
+  /** Resolves when the follow has delivered what is in the log now, or cannot in reasonable time. */
+  readonly catchUp: () => Promise<void>;
   readonly awareness = new AwarenessStates();
   readonly subscriptions = new Set<Subscription>();
   /** What the follow brought since the last flush. */
@@ -35,6 +38,7 @@ export class HostedDocument implements RoomMember {
     this.target = parts.target;
     this.log = parts.log;
     this.followedThrough = parts.followedThrough;
+    this.catchUp = parts.catchUp;
   }
 
   get size(): number {

@@ -7,6 +7,7 @@ import {
   type Message,
 } from '../protocol/envelope.ts';
 import { decodeClientFrame, FrameKind, type Chunk } from '../protocol/frames.ts';
+import { exactBytes } from '../protocol/bytes.ts';
 import { documentKey, type DocumentAddress } from '../protocol/ids.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
 import { ProtocolMessageType, SyncMessageType } from '../protocol/message-types.ts';
@@ -119,7 +120,9 @@ export class Inbound {
     if (sync.value.type !== SyncMessageType.Step1)
       return this.#parts.updates.receive(session, subscription, { ...message, body: sync.value.body });
     // A question: answered from log and store, never appended.
-    if (!this.#parts.states.resume(subscription, { stateVector: sync.value.body.slice() }))
+    const heard = subscription.sent;
+    const wanted = { stateVector: exactBytes(sync.value.body), ...(heard ? { heard } : {}) };
+    if (!this.#parts.states.resume(subscription, wanted))
       session.nack('JOIN_IN_PROGRESS', { address: about.address });
   }
 }

@@ -1,6 +1,8 @@
 import type { Clock, TimerHandle } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { DeliveredRecord, Stream, StartedFollow, TopicPartition } from '../stream/port.ts';
+import { withDeadline } from './deadline.ts';
+import { EndQuery } from './end-query.ts';
 
 export interface FollowListener {
   onRecord(record: DeliveredRecord): void;
@@ -16,6 +18,12 @@ interface FollowerParts {
 
 const RESTART_DELAY_MS = 500;
 
+interface Waiting {
+  /** The follow has to have passed everything before this offset. */
+  nextOffset: number;
+  resolve: () => void;
+}
+
 /** One broadcast follow of a partition, from the end, for all documents of it that are hosted here. */
 export class PartitionFollower {
   readonly target: TopicPartition;
@@ -25,9 +33,12 @@ export class PartitionFollower {
   #nextOffset = 0;
   #isStopped = false;
   #retry: TimerHandle | undefined;
+  readonly #end: EndQuery;
+  #waiting: Waiting[] = [];
 
   constructor(target: TopicPartition, parts: FollowerParts, listener: FollowListener) {
     this.target = target;
+    this.#end = new EndQuery(() => parts.stream.endOffset(target));
     this.#parts = parts;
     this.#listener = listener;
   }
@@ -55,13 +66,13 @@ export class PartitionFollower {
         if (this.#isStopped || (own && this.#follow !== own)) return;
         hasDelivered = true;
         for (const record of batch.records) this.#listener.onRecord(record);
-        this.#nextOffset = batch.nextOffset;
+        this.#moved(batch.nextOffset);
       },
       onError: (error, { retrying }) => this.#failed(error, retrying),
     });
     own = follow;
     this.#follow = follow;
-    if (!hasDelivered) this.#nextOffset = follow.startOffset;
+    if (!hasDelivered) this.#moved(follow.startOffset);
     if (this.#isStopped) await follow.stop();
   }
 
@@ -69,6 +80,33 @@ export class PartitionFollower {
     this.#isStopped = true;
     this.#retry?.cancel();
     await this.#follow?.stop();
+  }
+
+  /**
+   * Resolves once everything that was in the log at the call has been delivered, or after the limit: a log that
+   * does not answer, or a follow that lags, must not hold up what can be said without them. Never rejects.
+   */
+  async catchUp(limitMs: number): Promise<void> {
+    const { clock, logger } = this.#parts;
+    try {
+      await withDeadline(clock, limitMs, this.#reachEnd());
+    } catch (error) {
+      logger.debug({ err: error, ...this.target }, 'follow not caught up');
+    }
+  }
+
+  async #reachEnd(): Promise<void> {
+    const nextOffset = await this.#end.ask();
+    if (this.#nextOffset >= nextOffset) return;
+    await new Promise<void>((resolve) => this.#waiting.push({ nextOffset, resolve }));
+  }
+
+  #moved(nextOffset: number): void {
+    this.#nextOffset = nextOffset;
+    if (this.#waiting.length === 0) return;
+    const isReached = (waiting: Waiting) => waiting.nextOffset <= nextOffset;
+    for (const waiting of this.#waiting) if (isReached(waiting)) waiting.resolve();
+    this.#waiting = this.#waiting.filter((waiting) => !isReached(waiting));
   }
 
   #failed(error: Error, retrying: boolean): void {

@@ -4,6 +4,9 @@ import type { ProtocolLimits } from '../protocol/limits.ts';
 import { SERVER_KEYS, type Metadata } from '../protocol/metadata.ts';
 import type { Identity } from './port.ts';
 
+/** JSON.stringify writes U+0000 and lone surrogates, and only those of their kind, as these escapes. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+
 const SERVER_OWNED: ReadonlySet<string> = new Set<string>([...SERVER_KEYS, 'timestamp']);
 
 export interface Stamp {
@@ -29,7 +32,11 @@ export function stampEnvelope(
   stamped.generation = generation;
   stamped.tenantId = identity.tenantId;
   if (identity.userId !== undefined) stamped.userId = identity.userId;
-  const json = new TextEncoder().encode(JSON.stringify(stamped));
+  const text = JSON.stringify(stamped);
+  // What no store of text can keep would end in quarantine, acked and yet in no document.
+  if (UNSTORABLE.test(text))
+    return failed('BAD_METADATA', 'The metadata hold U+0000 or half a surrogate pair.');
+  const json = new TextEncoder().encode(text);
   if (json.byteLength > limits.maxMetadataBytes) return failed('METADATA_TOO_LARGE');
   return decoded(encodeKafkaEnvelope(stamped as Metadata, payload));
 }

@@ -48,13 +48,18 @@ export class StateDelivery {
    */
   async ask(subscription: Subscription, wanted: Wanted): Promise<SyncAnswer> {
     const { clock, joinTimeoutMs } = this.#parts;
+    // What was acked to anybody before this join is in the state, or in the ring right behind it.
+    const caughtUp = subscription.document.catchUp();
+    if (wanted.position) await caughtUp;
     const fromRing = answerFromRing(subscription, wanted);
     if (fromRing) {
       subscription.versions.settleAll(fromRing.appended);
       return fromRing;
     }
     const deadlineMs = clock.now() + joinTimeoutMs;
-    return withDeadline(clock, joinTimeoutMs, this.#askUntilItFits(subscription, wanted, deadlineMs));
+    const asked = withDeadline(clock, joinTimeoutMs, this.#askUntilItFits(subscription, wanted, deadlineMs));
+    const [answer] = await Promise.all([asked, caughtUp]);
+    return answer;
   }
 
   async #askUntilItFits(subscription: Subscription, wanted: Wanted, deadlineMs: number): Promise<SyncAnswer> {
@@ -96,7 +101,8 @@ export class StateDelivery {
     { join, payload }: { join: number; payload: Uint8Array },
   ): Promise<void> {
     const { position, kind, appended } = answer;
-    const head = { ...subscription.document.address, join, position, kind, appended };
+    const through = this.#heldBehind(subscription, position);
+    const head = { ...subscription.document.address, join, position, kind, appended, ...through };
     subscription.generation = position.generation;
     const outcome = await subscription.outbox.state(subscription, encodeState(head, payload), position);
     if (subscription.isClosed) return;
@@ -105,6 +111,12 @@ export class StateDelivery {
     if (outcome === 'dropped') return;
     if (this.#goLive(subscription, position)) this.#parts.onState(subscription);
     else this.resume(subscription);
+  }
+
+  /** Until where the ring's entries that follow the state bring the client. */
+  #heldBehind({ document: { log } }: Subscription, { epoch, offset }: Position): { through?: number } {
+    const last = epoch === log.epoch ? log.after(offset)?.at(-1) : undefined;
+    return last && last.position.offset > offset ? { through: last.position.offset } : {};
   }
 
   /** Sends what the ring holds after a state; false when it does not reach back that far (any more). */

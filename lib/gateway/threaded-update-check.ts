@@ -1,3 +1,4 @@
+import { exactBytes } from '../protocol/bytes.ts';
 import { Piscina } from 'piscina';
 import type { Logger } from '../log.ts';
 import { isDecodable, type CheckResult, type UpdateChecker } from './update-check.ts';
@@ -35,7 +36,7 @@ export function createUpdateChecker(options: UpdateCheckOptions): UpdateChecker 
     if (pool.queueSize >= maxQueue) return 'busy';
     try {
       // A copy of its own: a view would take its whole buffer along.
-      const isSound = await pool.run(update.slice(), { signal: AbortSignal.timeout(timeoutMs) });
+      const isSound = await pool.run(exactBytes(update), { signal: AbortSignal.timeout(timeoutMs) });
       return isSound ? 'sound' : 'bad';
     } catch (error) {
       logger.warn({ err: error, bytes: update.byteLength }, 'update check broken off');

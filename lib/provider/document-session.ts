@@ -1,6 +1,7 @@
 import type { Awareness } from 'y-protocols/awareness';
 import {
   encodeSyncPayload,
+  isComparable,
   NACK_CODES,
   SyncMessageType,
   type JoinAccepted,
@@ -57,6 +58,8 @@ export class DocumentSession {
   #halt: HaltReason | undefined;
   #isLive = false;
   #isSynced = false;
+  /** Where the document has to stand to have all that was in the log at its join. */
+  #target: Position | undefined;
   /** Since the document was attached. */
   #wasSynced = false;
   #isReadOnly = false;
@@ -213,8 +216,13 @@ export class DocumentSession {
     this.joins.want('resume');
   }
 
-  /** A state has been applied: from here on this document sends, and is sent, what happens. */
-  becameLive(): void {
+  /**
+   * A state has been applied: from here on this document sends, and is sent, what happens. With `through` the
+   * gateway sends entries right behind the state; only with the last of them it is complete.
+   */
+  becameLive(through?: number): void {
+    const { position } = this.tracker;
+    this.#target = position && through !== undefined ? { ...position, offset: through } : position;
     this.#isLive = true;
     this.#wasSynced = true;
     this.recovery.begin();
@@ -224,8 +232,15 @@ export class DocumentSession {
     this.joins.succeeded();
     if (this.tracker.hasGap) this.#repairLater();
     this.noteUnacked();
-    if (!this.joins.isActive) this.#setSynced(true);
+    this.moved();
     this.checkDrained();
+  }
+
+  /** The position may have moved: to where the join is complete, perhaps. */
+  moved(): void {
+    if (!this.#isLive || !this.#hasReachedTarget()) return;
+    this.upload.finish();
+    if (!this.joins.isActive) this.#setSynced(true);
   }
 
   /** The document takes content that belongs to it; what it throws is reported, not thrown. True when it took it. */
@@ -271,6 +286,13 @@ export class DocumentSession {
   get #maySendUpdates(): boolean {
     const isHeld = this.refused.size > 0 || this.upload.isPending;
     return !this.#halt && !this.#isReadOnly && !isHeld;
+  }
+
+  /** A later generation or epoch has left the target behind. */
+  #hasReachedTarget(): boolean {
+    const { position } = this.tracker;
+    const target = this.#target;
+    return !target || !position || !isComparable(position, target) || position.offset >= target.offset;
   }
 
   #onUploadDecided(lacking: Uint8Array | undefined): void {

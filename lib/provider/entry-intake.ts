@@ -50,7 +50,9 @@ export class EntryIntake {
     const control = tryDecodeControl(event.payload.subarray(1)); // the message type is one byte
     const isBarrier = control.ok && control.value.op === 'barrier';
     if (isBarrier && this.onBarrier(entry.position)) return;
-    if (tracker.place(entry) === 'next') tracker.take(entry);
+    if (tracker.place(entry) !== 'next') return;
+    tracker.take(entry);
+    this.#session.moved();
   }
 
   /**
@@ -88,7 +90,10 @@ export class EntryIntake {
     const { tracker, joins } = this.#session;
     const place = tracker.place(entry);
     if (place === 'stale' || place === 'known') return;
-    if (place !== 'foreign') tracker.take(entry);
+    if (place !== 'foreign') {
+      tracker.take(entry);
+      this.#session.moved();
+    }
     if ((place === 'gap' || place === 'foreign') && !joins.isActive) joins.want('resume');
   }
 }

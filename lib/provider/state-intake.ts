@@ -51,6 +51,7 @@ export class StateIntake {
     // While something is missing before that position, the join on its way says where this document stands.
     const isWhole = head.kind === 'full' || (!joins.isActive && !tracker.hasGap);
     if (isWhole && isAhead(head.position, tracker.position)) tracker.set(head.position);
+    this.#session.moved();
     this.#session.noteUnacked();
   }
 
@@ -75,7 +76,7 @@ export class StateIntake {
     if (!this.#session.apply(state.update)) return;
     this.#moveTo(attempt, position);
     if (server && replica) this.#session.upload.begin(replica.adapter, server);
-    this.#session.becameLive();
+    this.#session.becameLive(state.head.through);
   }
 
   /** A copy that does not know its generation goes only into a document that never had a barrier. */
@@ -108,7 +109,7 @@ export class StateIntake {
     tracker.restart(head.position.generation);
     if (!this.#session.apply(update)) return;
     this.#moveTo(attempt, head.position);
-    this.#session.becameLive();
+    this.#session.becameLive(head.through);
   }
 
   #onRefused({ head, update }: State): void {

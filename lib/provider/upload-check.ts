@@ -3,10 +3,11 @@ import { Alarm, type ProviderEnvironment } from './environment.ts';
 import { lackingUpdate, type ServerKnowledge } from './lacking.ts';
 
 /**
- * Milliseconds for the entries behind a state to arrive. A gateway may answer a join with a state that is a little
- * older than the log and send the rest behind it: what lacks in the state alone may be in the log already.
+ * A gateway may answer a join with a state that is a little older than the log and send the rest behind it: what
+ * lacks in the state alone may be in the log already. The state says where that ends; should it never come, this
+ * many milliseconds are enough.
  */
-const PATIENCE_MS = 100;
+const PATIENCE_MS = 2_000;
 
 export interface UploadCheckOptions {
   environment: ProviderEnvironment;
@@ -33,7 +34,7 @@ export class UploadCheck {
     return this.#entries !== undefined;
   }
 
-  /** Decides at once when nothing lacks, else after the entries behind the state have had time to arrive. */
+  /** Decides at once when nothing lacks, else when `finish` says that the entries behind the state are there. */
   begin(document: DocumentOperations, server: Omit<ServerKnowledge, 'queued'>): void {
     const entries: Uint8Array[] = (this.#entries = []);
     this.#decide = () => {
@@ -48,7 +49,7 @@ export class UploadCheck {
     else this.#alarm.set(PATIENCE_MS, () => this.finish());
   }
 
-  /** Decides now, when the document is about to go. */
+  /** Decides now: the entries behind the state are there, or the document is about to go. */
   finish(): void {
     this.#alarm.clear();
     if (this.isPending) this.#decided(this.#decide());

@@ -50,6 +50,8 @@ describe('joining without a gap', () => {
     resolve();
     const answer = await joining;
     expect(answer.position.offset).toBe(0);
+    // The state says which of the entries behind it completes the join.
+    expect(bob.states(A)[0]).toMatchObject({ position: { offset: 0 }, through: 1 });
     ann.type(A, 'after');
     await waitFor(() => bob.text(A) === 'before meanwhile after');
     expect(bob.entries().map(({ position, previous }) => [position.offset, previous])).toEqual([

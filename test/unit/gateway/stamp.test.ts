@@ -54,4 +54,18 @@ describe('stamping', () => {
       failure: { code: 'METADATA_TOO_LARGE' },
     });
   });
+
+  it.each([
+    ['U+0000', 'a\u0000b', false],
+    ['a lone surrogate', 'a\ud83d', false],
+    ['a lone surrogate in a key', 'key', false],
+    ['an escape that is only text', 'a\\u0000b', true],
+    ['an emoji', 'a\u{1f600}b', true],
+  ])('metadata with %s: no store of text could keep some of them', (_, note, isTaken) => {
+    const metadata = createMetadata({ docId: 'd', senderId: 's', version: 1 });
+    metadata[note === 'key' ? '\udc00' : 'note'] = note;
+    const stamped = stampEnvelope({ metadata, payload }, stamp, DEFAULT_LIMITS);
+    expect(stamped.ok).toBe(isTaken);
+    if (!stamped.ok) expect(stamped.failure.code).toBe('BAD_METADATA');
+  });
 });

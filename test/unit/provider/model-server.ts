@@ -40,6 +40,10 @@ export class ModelServer {
   readonly joins: JoinRequest[] = [];
   appendRule: AppendRule = () => undefined;
   isReadOnly = false;
+  /** Whole states come from a cache that lacks so many of the last records; those follow behind the state. */
+  staleBy = 0;
+  /** New connections deliver nothing live until told to. */
+  isPausedAtFirst = false;
   refuseJoin: ((request: JoinRequest) => JoinAnswer | undefined) | undefined;
   /** Offsets have holes: each record is this much higher than the one before. */
   offsetStep = 1;
@@ -67,11 +71,15 @@ export class ModelServer {
   }
 
   /** The updates of the current generation, merged. */
-  state(address: DocumentAddress, after = -1): Uint8Array {
+  state(address: DocumentAddress, after = -1, through = Infinity): Uint8Array {
     const generation = this.generation(address);
     const updates = this.log(address)
       .filter(
-        ({ position, update }) => position.generation === generation && position.offset > after && update,
+        ({ position, update }) =>
+          position.generation === generation &&
+          position.offset > after &&
+          position.offset <= through &&
+          update,
       )
       .map(({ update }) => update!);
     return updates.length === 0 ? new Uint8Array([0, 0]) : Y.mergeUpdates(updates);

@@ -48,6 +48,7 @@ export class ModelSession implements Transport {
   constructor(server: ModelServer, handlers: TransportHandlers) {
     this.#server = server;
     this.#handlers = handlers;
+    this.isPaused = server.isPausedAtFirst;
     this.#soon(() => handlers.onOpen());
   }
 
@@ -119,11 +120,13 @@ export class ModelSession implements Transport {
   #answer(request: JoinRequest, onAnswer: (answer: JoinAnswer) => void): void {
     const { roomId, docId, subdocId, position: since, stateVector: has } = request;
     const address = { roomId, docId, ...(subdocId === undefined ? {} : { subdocId }) };
-    const log = this.#server.log(address);
+    const whole = this.#server.log(address);
+    const last = whole.at(-1)?.position.offset ?? -1;
     const generation = this.#server.generation(address);
+    const isDelta = since?.generation === generation && since.offset <= last;
+    const log = isDelta ? whole : whole.slice(0, whole.length - this.#server.staleBy);
     const end = log.at(-1)?.position ?? { generation, epoch: 1, partition: 3, offset: -1 };
-    const isDelta = since?.generation === generation && since.offset <= end.offset;
-    const state = this.#server.state(address, isDelta ? since.offset : -1);
+    const state = this.#server.state(address, isDelta ? since.offset : -1, end.offset);
     const update = !isDelta && has ? Y.diffUpdate(state, has) : state;
     const appended: VersionRanges = [];
     for (const record of log) {
@@ -137,6 +140,7 @@ export class ModelSession implements Transport {
       position: end,
       kind: isDelta ? ('delta' as const) : ('full' as const),
       appended,
+      ...(last > end.offset ? { through: last } : {}),
     };
     const frame = encodeState(head, encodeSyncPayload(SyncMessageType.Step2, update));
     this.joined.set(addressKey(address), end.offset);
@@ -147,6 +151,7 @@ export class ModelSession implements Transport {
     const accepted = { ok: true as const, join, position: end, readOnly, stateVector, appended, stateBytes };
     this.#soon(() => onAnswer(accepted));
     this.emitFrame(frame);
+    this.deliver(address);
     for (const session of this.#server.sessions) {
       const envelope = session === this ? undefined : session.#awareness.get(addressKey(address));
       if (envelope) this.emitFrame(encodeEphemeral([envelope]));

@@ -64,22 +64,41 @@ describe('content that is older than the connection', () => {
     const copy = copyOfServer();
     const update = updateOf((doc) => doc.getText('t').insert(6, ' text'), world.server.state(ROOM));
     Y.applyUpdate(copy, update);
-    client.manager.addDoc(copy, { docId: 'doc' });
-    world.run(3);
-    // Both the answer and its state are on their way when the log grows.
     world.server.write(ROOM, update);
+    world.server.staleBy = 1;
+    client.manager.addDoc(copy, { docId: 'doc' });
     world.run();
     expect(client.manager.documentState('doc')).toMatchObject({ isSynced: true, hasUnackedChanges: false });
     expect(world.server.log(ROOM)).toHaveLength(2);
+  });
+
+  it('is not called synced before the entries that complete the join are there', () => {
+    const client = withServerText('server');
+    const update = updateOf((doc) => doc.getText('t').insert(6, ' text'), world.server.state(ROOM));
+    world.server.write(ROOM, update);
+    world.server.staleBy = 2;
+    const doc = new Y.Doc();
+    world.server.isPausedAtFirst = true;
+    client.manager.addDoc(doc, { docId: 'doc' });
+    world.run(1000);
+    expect(client.manager.documentState('doc')).toMatchObject({ isSynced: false });
+    world.session.isPaused = false;
+    world.session.deliver(ROOM);
+    world.run(5);
+    expect(client.manager.documentState('doc')).toMatchObject({ isSynced: true });
+    expect(doc.getText('t').toString()).toBe('server text');
   });
 
   it('is uploaded after a connection that broke before it was known what lacks', () => {
     const client = withServerText('server');
     const doc = copyOfServer();
     doc.getText('t').delete(0, 3);
+    world.server.staleBy = 1;
+    world.server.isPausedAtFirst = true;
     client.manager.addDoc(doc, { docId: 'doc' });
     world.run(20);
-    expect(client.manager.documentState('doc')).toMatchObject({ isSynced: true, hasUnackedChanges: true });
+    expect(client.manager.documentState('doc')).toMatchObject({ isSynced: false, hasUnackedChanges: true });
+    world.server.isPausedAtFirst = false;
     world.session.drop();
     world.run(2000);
     expect(world.serverText()).toBe('ver');
