@@ -3,7 +3,9 @@ import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescrip
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'web/dist/**', 'node_modules/**', 'bench/node_modules/**', 'coverage/**', 'data/**'] },
+  {
+    ignores: ['dist/**', 'web/dist/**', 'node_modules/**', 'bench/node_modules/**', 'coverage/**', 'data/**'],
+  },
   ...tseslint.configs.recommended,
   {
     plugins: { 'import-x': importX },

@@ -70,7 +70,12 @@ export function addRecords(draft: Draft, records: readonly DeliveredRecord[]): v
         addVersion(versionsOf(draft.tailVersions, senderId), clientVersion);
       }
       // A copy: the record may be a view on a whole fetch, which a cached state must not keep alive.
-      draft.updates.push({ offset: record.offset, senderId, clientVersion, payload: exactBytes(entry.payload) });
+      draft.updates.push({
+        offset: record.offset,
+        senderId,
+        clientVersion,
+        payload: exactBytes(entry.payload),
+      });
     }
   }
 }
