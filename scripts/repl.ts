@@ -3,6 +3,8 @@ import { createBrokerOptions } from '../lib/broker/options.ts';
 import { loadConfig } from '../lib/config.ts';
 import { isAppError } from '../lib/errors.ts';
 
+const DISCOVERY_MS = 10_000;
+
 /** `npm run repl`: joins the cluster as a node without services and opens Moleculer's REPL. */
 try {
   const config = loadConfig({ YKAFKA_LOG_LEVEL: 'error', ...process.env }, { mode: 'cluster' });
@@ -31,6 +33,9 @@ try {
     },
   } as ConstructorParameters<typeof ServiceBroker>[0]);
   await broker.start();
+  await broker.waitForServices(['gateway', 'fastsync', 'persister', 'codec'], DISCOVERY_MS).catch(() => {
+    process.stdout.write(`Not every service was found within ${DISCOVERY_MS / 1000} s; see: nodes\n`);
+  });
   broker.repl();
 } catch (error) {
   process.stderr.write(`The REPL could not start.\n${isAppError(error) ? error.message : String(error)}\n`);
