@@ -23,7 +23,7 @@ export function ownProcessLifecycle(broker: ServiceBroker, { logger, close }: Li
     setTimeout(() => {
       logger.error({ limitMs: STOP_LIMIT_MS }, 'stop took too long');
       process.exit(1);
-    }, STOP_LIMIT_MS).unref();
+    }, STOP_LIMIT_MS); // also holds the process: the clock's timers do not, and nothing else may be left to wait for
     try {
       await broker.stop();
       await close();

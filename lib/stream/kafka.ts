@@ -158,14 +158,15 @@ class KafkaStream implements Stream {
     return (this.#closing ??= this.#close());
   }
 
-  /** First what is being appended, while everything else still runs; then all readers; the connections last. */
+  /** First what is being appended, while everything else still runs; then all readers with their connections. */
   async #close(): Promise<void> {
     const { clock, closeTimeoutMs, logger } = this.#settings;
     const parts = async () => {
-      await Promise.all([this.#log.close(closeTimeoutMs / 3), this.#droppable.close(closeTimeoutMs / 10)]);
+      await Promise.all([this.#log.close(closeTimeoutMs / 4), this.#droppable.close(closeTimeoutMs / 10)]);
       const groups = [...this.#groups].map((member) => member.stop());
-      await Promise.all([this.#follows.close(), this.#watch.close(), ...groups]);
-      await Promise.all([this.#reader.close(), this.#admin.close(), this.#cluster.close()]);
+      const readers = [this.#follows.close(), this.#watch.close(), ...groups];
+      // Not after the readers: a broker that hangs would hold up those that are asking it something.
+      await Promise.all([...readers, this.#reader.close(), this.#admin.close(), this.#cluster.close()]);
     };
     const closed = parts().catch((error: unknown) => {
       logger.warn({ reason: isAppError(error) ? error.type : String(error) }, 'kafka not closed in order');

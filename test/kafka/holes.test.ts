@@ -1,9 +1,8 @@
-import kafkajs from 'kafkajs';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RecordBatch, Stream, TopicPartition } from '../../lib/stream/port.ts';
 import { waitFor } from '../support/wait.ts';
-import { openStream, sharedBrokers } from './support/kafka-harness.ts';
+import { openKafkaJs, openStream, sharedBrokers } from './support/kafka-harness.ts';
 
 const textsOf = (batches: readonly RecordBatch[]) =>
   batches.flatMap(({ records }) => records.map(({ value }) => Buffer.from(value).toString()));
@@ -22,11 +21,11 @@ function expectChain(batches: readonly RecordBatch[], from: number): void {
 
 describe('holes in the offsets', () => {
   let stream: Stream;
-  const producer = new kafkajs.Kafka({
-    brokers: sharedBrokers(),
-    clientId: 'transactional',
-    logLevel: kafkajs.logLevel.NOTHING,
-  }).producer({ transactionalId: `tx-${randomUUID()}`, maxInFlightRequests: 1, idempotent: true });
+  const producer = openKafkaJs(sharedBrokers(), 'transactional').producer({
+    transactionalId: `tx-${randomUUID()}`,
+    maxInFlightRequests: 1,
+    idempotent: true,
+  });
 
   beforeAll(async () => {
     stream = await openStream(sharedBrokers());

@@ -88,7 +88,7 @@ export class GroupSession {
     const left = leaving().catch((error: unknown) => {
       logger.debug({ reason: reasonOf(error) }, 'kafka consumer not closed in order');
     });
-    const hasLeft = await settlesWithin(clock, left, closeTimeoutMs / 2);
+    const hasLeft = await settlesWithin(clock, left, closeTimeoutMs / 3);
     this.#client.abandon();
     // What kafkajs still tries ends with its next attempt, since the client has been abandoned.
     if (!hasLeft) await settlesWithin(clock, left, LAST_ATTEMPT_MS);

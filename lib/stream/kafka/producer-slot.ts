@@ -99,12 +99,14 @@ export class ProducerSlot {
     this.#live = undefined;
     for (const retiring of this.#retiring) retiring.client.abandon();
     if (!live) return;
+    this.#retiring.add(live); // so that `abandon` reaches it while this still waits
     try {
       await live.producer.disconnect();
     } catch (error) {
       this.#settings.logger.debug({ reason: reasonOf(error) }, 'kafka producer not closed in order');
     } finally {
       live.client.abandon();
+      this.#retiring.delete(live);
     }
   }
 

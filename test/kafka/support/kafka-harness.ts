@@ -1,8 +1,9 @@
-import kafkajs, { type Admin } from 'kafkajs';
+import type { Admin, Kafka } from 'kafkajs';
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../../../lib/clock.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import { createKafkaStream, type KafkaStreamOptions } from '../../../lib/stream/kafka.ts';
+import { createKafkaJsClient } from '../../../lib/stream/kafka/kafkajs-client.ts';
 import type { Stream, TopicPartition } from '../../../lib/stream/port.ts';
 import type { StreamHarness } from '../../contract/stream-checks/harness.ts';
 
@@ -37,14 +38,15 @@ export function openStream(
   });
 }
 
+/** kafkajs itself, for what the port does not have. */
+export function openKafkaJs(brokers: readonly string[], clientId: string): Kafka {
+  const options = { brokers, clientId, logger: silentLogger, retries: 5, requestTimeoutMs: 15_000 };
+  return createKafkaJsClient(options).kafka;
+}
+
 /** What the adapter does not offer: to look at topics, to change them behind its back. */
 export async function openAdmin(brokers: readonly string[]): Promise<Admin> {
-  const kafka = new kafkajs.Kafka({
-    brokers: [...brokers],
-    clientId: 'test-admin',
-    logLevel: kafkajs.logLevel.NOTHING,
-  });
-  const admin = kafka.admin();
+  const admin = openKafkaJs(brokers, 'test-admin').admin();
   await admin.connect();
   return admin;
 }
