@@ -1,6 +1,5 @@
 import { Duplex } from 'node:stream';
-import type { PGlite } from '@electric-sql/pglite';
-import { AppError } from '../errors.ts';
+import type { PgliteThread } from './pglite-thread.ts';
 
 type Done = (error?: Error | null) => void;
 
@@ -15,12 +14,12 @@ const STARTUP_HEADER_BYTES = 4;
  * put together chunk by chunk, which for a snapshot of 50 MB over a loopback socket took 25 s.
  */
 export class PgliteStream extends Duplex {
-  readonly #db: PGlite;
+  readonly #db: PgliteThread;
   #rest: Buffer = Buffer.alloc(0);
   #isStarted = false;
   #isEnded = false;
 
-  constructor(db: PGlite) {
+  constructor(db: PgliteThread) {
     super({ allowHalfOpen: false });
     this.#db = db;
   }
@@ -67,7 +66,7 @@ export class PgliteStream extends Duplex {
   /** A connection that breaks off inside a transaction must not leave it to the next one. */
   override _destroy(error: Error | null, done: Done): void {
     if (this.#isEnded || this.#db.closed) return done(error);
-    this.#db.exec('ROLLBACK').then(
+    this.#db.rollback().then(
       () => done(error),
       (failure: Error) => done(error ?? failure),
     );
@@ -80,14 +79,8 @@ export class PgliteStream extends Duplex {
     this.#rest = bytes.subarray(end);
     if (isLast) this.#isEnded = true;
     if (end === 0) return;
-    if (this.#db.closed) throw new AppError('STORE_UNAVAILABLE', { message: 'The database is closed.' });
-    const messages = bytes.subarray(0, end);
-    await this.#db.runExclusive(() =>
-      this.#db.execProtocolRawStream(messages, {
-        // The view is on memory that the next statement writes to.
-        onRawData: (data) => void this.push(Buffer.from(data)),
-      }),
-    );
+    const output = await this.#db.execute(bytes.subarray(0, end));
+    if (output.byteLength > 0) this.push(output);
   }
 
   /** The end of the last whole message before a farewell, which PGlite must not see: it would end the database. */

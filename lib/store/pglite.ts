@@ -1,8 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
-import { PGlite } from '@electric-sql/pglite';
-import { AppError } from '../errors.ts';
 import { PgliteStream } from './pglite-stream.ts';
+import { PgliteThread } from './pglite-thread.ts';
 
 /** A PostgreSQL inside this process, for embedded mode and tests, reached by the ordinary driver. */
 export interface PgliteHost {
@@ -12,21 +11,14 @@ export interface PgliteHost {
 }
 
 /**
- * Opens the database in `dataDir` (made when missing; in memory when left out). It has one session: a second
- * connection would have its statements mixed into the transaction of the first.
+ * Opens the database in `dataDir` (made when missing; in memory when left out), in a thread of its own. It has one
+ * session: a second connection would have its statements mixed into the transaction of the first.
  */
 export async function startPglite(dataDir?: string): Promise<PgliteHost> {
   if (dataDir !== undefined) await mkdir(dataDir, { recursive: true });
-  let db: PGlite;
-  try {
-    db = await PGlite.create(dataDir ?? 'memory://');
-  } catch (cause) {
-    throw new AppError('STORE_UNAVAILABLE', { message: 'The embedded database cannot be opened.', cause });
-  }
+  const thread = await PgliteThread.open(dataDir);
   return {
-    connect: () => new PgliteStream(db),
-    close: async () => {
-      if (!db.closed) await db.close();
-    },
+    connect: () => new PgliteStream(thread),
+    close: () => thread.close(),
   };
 }

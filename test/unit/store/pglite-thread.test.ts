@@ -1,0 +1,38 @@
+import { describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PgliteThread } from '../../../lib/store/pglite-thread.ts';
+
+const START_LIMIT_MS = 60_000;
+
+describe('a PGlite in a thread of its own', () => {
+  it(
+    'answers in order, closes once, and refuses what is asked afterwards',
+    async () => {
+      const thread = await PgliteThread.open(undefined);
+      const unfinished = [thread.rollback(), thread.rollback()];
+      const closed = thread.close();
+      expect(thread.closed).toBe(true);
+      await expect(Promise.all(unfinished)).resolves.toHaveLength(2);
+      await expect(thread.execute(new Uint8Array(1))).rejects.toMatchObject({ type: 'STORE_UNAVAILABLE' });
+      await closed;
+      await thread.close();
+    },
+    START_LIMIT_MS,
+  );
+
+  it(
+    'says that a folder cannot be opened',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'ykafka-pglite-'));
+      try {
+        await writeFile(join(folder, 'PG_VERSION'), 'none');
+        await expect(PgliteThread.open(folder)).rejects.toMatchObject({ type: 'STORE_UNAVAILABLE' });
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+    START_LIMIT_MS,
+  );
+});
