@@ -22,10 +22,11 @@ describe('the cluster', () => {
         expect(result.difference).toBeUndefined();
         texts.set(room, (await readRoom({ url: cluster.urls[0]!, room })).text);
       }
+      // Before the stop: nodes that go one after the other miss each other on the way out.
+      expect(cluster.complaints).toEqual([]);
     } finally {
       await cluster.stop();
     }
-    expect(cluster.complaints).toEqual([]);
     for (const name of cluster.processes.keys()) await cluster.restart(name);
     try {
       const url = cluster.processes.get('gateway-1')!;
@@ -91,9 +92,9 @@ describe('the cluster', () => {
         timeoutMs: 30_000,
         what: 'the persister has found the new topics',
       });
+      expect(cluster.complaints).toEqual([]);
     } finally {
       await cluster.stop();
     }
-    expect(cluster.complaints).toEqual([]);
   });
 });
