@@ -284,6 +284,12 @@ export const CONFIG_SCHEMA = {
     { min: 100, max: 600 * SECOND },
     'Time limit of a task; then the thread is killed.',
   ),
+  embeddedTailRecords: int(
+    'YKAFKA_EMBEDDED_TAIL_RECORDS',
+    10_000,
+    { min: 100, max: 100_000_000 },
+    'Records of each partition that the embedded log keeps when they have been stored; older ones are in the database alone.',
+  ),
   snapshotUpdates: int(
     'YKAFKA_SNAPSHOT_UPDATES',
     500,

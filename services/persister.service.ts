@@ -3,22 +3,27 @@ import * as Y from 'yjs';
 import { call } from '../lib/broker/call.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import type { Folder } from '../lib/persister/folder.ts';
+import { LogTrimmer } from '../lib/persister/log-trimmer.ts';
 import { Persister } from '../lib/persister/persister.ts';
 import { Snapshotter } from '../lib/persister/snapshotter.ts';
 import type { DocumentId } from '../lib/protocol/ids.ts';
 import { DEFAULT_LIMITS } from '../lib/protocol/limits.ts';
 import { SnapshotPolicy } from '../lib/store/snapshot-policy.ts';
 import { EpochBook, registerTopics } from '../lib/stream/epochs.ts';
+import type { Stream } from '../lib/stream/port.ts';
 import { documentParam } from '../lib/sync/params.ts';
 
 interface PersisterService extends Service {
   runtime: Runtime;
   persister: Persister | undefined;
   snapshotter: Snapshotter | undefined;
+  /** Only where the log does not forget by itself. */
+  trimmer: LogTrimmer | undefined;
 }
 
 /** A fold may take the codec's whole time limit, and the answer its way. */
 const FOLD_MARGIN_MS = 5_000;
+const TRIM_SWEEP_MS = 10_000;
 
 function isDecodable(update: Uint8Array): boolean {
   try {
@@ -41,6 +46,24 @@ function remoteFolder(service: PersisterService): Folder {
       return { position, stateVector, update };
     },
   };
+}
+
+function openTrimmer(runtime: Runtime, stream: Stream, persister: Persister): LogTrimmer | undefined {
+  const { config, clock, topics } = runtime;
+  if (!stream.trim) return undefined;
+  return new LogTrimmer({
+    stream: {
+      trim: (at, beforeOffset) => stream.trim!(at, beforeOffset),
+      startOffset: (at) => stream.startOffset(at),
+      endOffset: (at) => stream.endOffset(at),
+    },
+    stored: () => persister.positions(),
+    controlTopic: topics.controlTopic,
+    keepRecords: config.embeddedTailRecords,
+    sweepMs: TRIM_SWEEP_MS,
+    clock,
+    logger: runtime.logger.child({ service: 'persister' }),
+  });
 }
 
 async function open(service: PersisterService) {
@@ -80,7 +103,7 @@ async function open(service: PersisterService) {
     isAssigned: (epoch, partition) => persister.isAssigned(epoch, partition),
     sweepMs: Math.max(1_000, config.snapshotAgeMs / 4),
   });
-  return { persister, snapshotter };
+  return { persister, snapshotter, trimmer: openTrimmer(service.runtime, stream, persister) };
 }
 
 const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
@@ -117,13 +140,16 @@ const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
     });
   },
   async started(this: PersisterService) {
-    const { persister, snapshotter } = await open(this);
+    const { persister, snapshotter, trimmer } = await open(this);
     this.persister = persister;
     this.snapshotter = snapshotter;
+    this.trimmer = trimmer;
     await persister.start();
     snapshotter.start();
+    trimmer?.start();
   },
   async stopped(this: PersisterService) {
+    await this.trimmer?.stop();
     await this.persister?.stop();
     await this.snapshotter?.stop();
   },

@@ -168,10 +168,6 @@ export class EmbeddedStream implements Stream {
     return batch;
   }
 
-  /**
-   * Deletes what lies below `beforeOffset`, which the caller knows to be stored elsewhere; who asks for it
-   * afterwards gets STREAM_OFFSET_OUT_OF_RANGE. Idempotent.
-   */
   async trim(partition: TopicPartition, beforeOffset: number): Promise<void> {
     this.#requireOpen();
     const log = this.#table.require(partition);

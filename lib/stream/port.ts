@@ -136,6 +136,11 @@ export interface Stream {
   startOffset(partition: TopicPartition): Promise<number>;
   /** The records of a range, at once. STREAM_OFFSET_OUT_OF_RANGE when its beginning has been trimmed. */
   read(request: ReadRequest): Promise<RecordBatch>;
+  /**
+   * Only of a log without a retention of its own: deletes what lies below `beforeOffset`, which the caller knows to
+   * be stored. Whoever asks for it afterwards gets STREAM_OFFSET_OUT_OF_RANGE. Idempotent.
+   */
+  trim?(partition: TopicPartition, beforeOffset: number): Promise<void>;
   /** Whether the log answers now, within the time given. */
   ping(timeoutMs: number): Promise<boolean>;
   /** Flushes what is being appended, then releases everything. Idempotent. */
