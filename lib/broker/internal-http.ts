@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { HealthBoard } from '../health/board.ts';
+import { listen } from '../http/listen.ts';
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
 
@@ -26,9 +26,9 @@ export async function openInternalHttp(options: InternalHttpOptions): Promise<In
     if (options.handlers.some((handle) => handle(request, response))) return;
     response.writeHead(404).end();
   });
-  await listen(server, options.host, options.port);
+  const port = await listen(server, options.host, options.port);
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
@@ -41,14 +41,4 @@ async function answerHealth(health: HealthBoard, path: string, response: ServerR
   const report = await health.report();
   const status = path === '/health/ready' && report.status !== 'ok' ? 503 : 200;
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(report));
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

@@ -1,12 +1,19 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { AppError } from '../errors.ts';
 
-/** Listens and gives the port, a free one for 0. Rejects when the address is taken. */
+/** Listens and gives the port, a free one for 0. BAD_CONFIG when the address cannot be had. */
 export function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    const refuse = (error: NodeJS.ErrnoException) => {
+      const reason =
+        error.code === 'EADDRINUSE' ? 'another process listens there' : (error.code ?? error.message);
+      const message = `${host}:${port} cannot be listened on (${reason}); choose another PORT or HOST.`;
+      reject(new AppError('BAD_CONFIG', { message, cause: error }));
+    };
+    server.once('error', refuse);
     server.listen(port, host, () => {
-      server.off('error', reject);
+      server.off('error', refuse);
       resolve((server.address() as AddressInfo).port);
     });
   });
