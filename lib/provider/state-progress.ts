@@ -1,5 +1,12 @@
 import * as decoding from 'lib0/decoding';
-import { FrameKind, readText, validateAddress, type Chunk, type DocumentAddress } from '../protocol/index.ts';
+import {
+  FrameKind,
+  parseBoundedJson,
+  readLengthPrefixed,
+  validateAddress,
+  type Chunk,
+  type DocumentAddress,
+} from '../protocol/index.ts';
 
 /** Follows the chunks of a state, whose head (and so its document) is readable from the first one on. */
 export class StateProgress {
@@ -17,14 +24,12 @@ export class StateProgress {
   }
 }
 
+/** Undefined when the head is longer than one chunk or unreadable: the state then shows no progress. */
 function addressOf(frameStart: Uint8Array): DocumentAddress | undefined {
   if (frameStart[0] !== FrameKind.State) return undefined;
-  const text = readText(decoding.createDecoder(frameStart.subarray(1)));
-  if (text === undefined) return undefined;
-  try {
-    const address = validateAddress(JSON.parse(text) as Record<string, unknown>);
-    return address.ok ? address.value : undefined;
-  } catch {
-    return undefined; // the head is longer than one chunk or not JSON: the state shows no progress
-  }
+  const head = readLengthPrefixed(decoding.createDecoder(frameStart.subarray(1)));
+  const parsed = head && parseBoundedJson(head);
+  if (!parsed?.ok || typeof parsed.value !== 'object' || parsed.value === null) return undefined;
+  const address = validateAddress(parsed.value as Record<string, unknown>);
+  return address.ok ? address.value : undefined;
 }
