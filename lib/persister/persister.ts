@@ -36,6 +36,9 @@ export interface PersisterStatus {
   blocked: string[];
 }
 
+/** A transaction costs as much as some twenty rows; a join reads from the log what is not stored yet. */
+const COLLECT_MS = 250;
+
 /** Follows the doc topics as a member of a group and puts every record into the store, exactly where the last one ended. */
 export class Persister {
   readonly #parts: PersisterParts;
@@ -69,6 +72,7 @@ export class Persister {
       group,
       topics: [...new Set([...fixed, ...existing])],
       accepts,
+      collectMs: COLLECT_MS,
       startOffset: (partition) => this.#startOffset(partition),
       onBatch: (batch, context) => this.#store(batch, context),
       onError: (error) => this.#onError(error),

@@ -85,6 +85,11 @@ export interface ConsumeRequest {
   /** Topics to share; the adapter adds those that `topics()` announces later and `accepts`. */
   topics: readonly string[];
   accepts?: (topic: string) => boolean;
+  /**
+   * How long new records may wait for others with which they are handed out together: work with a cost for each batch
+   * becomes cheaper, and comes later. Default: as soon as they are there.
+   */
+  collectMs?: number;
   /** Where a partition begins when it has just been assigned: the consumer's own stored position. */
   startOffset: (partition: TopicPartition) => Promise<number>;
   /**

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { BatchContext, ConsumeRequest, Follow, RecordBatch } from '../port.ts';
-import { Cursor } from './cursor.ts';
+import { Cursor, MAX_BATCH_RECORDS } from './cursor.ts';
 import { StopSignal, yieldTo } from './pause.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { Semaphore } from './semaphore.ts';
@@ -121,11 +121,20 @@ class Member {
           continue;
         }
         cursor.seek(await this.#work(taken.batch, free));
+        free();
         if (taken.fromFile) await yieldTo(this.#parts.clock);
+        else await this.#collect(taken.batch);
       } finally {
         free();
       }
     }
+  }
+
+  /** After a batch, not before it: what comes after a silence does not wait, nor does a backlog. */
+  async #collect({ records }: RecordBatch): Promise<void> {
+    const { collectMs = 0 } = this.#request;
+    if (collectMs > 0 && records.length < MAX_BATCH_RECORDS)
+      await this.#stop.pause(this.#parts.clock, collectMs);
   }
 
   /** Hands out the batch until it is accepted; the offset to go on with. */

@@ -1,4 +1,5 @@
 import type { Consumer } from 'kafkajs';
+import type { ConsumeRequest } from '../port.ts';
 import { createKafkaJsClient, retryOptions, type KafkaJsClient } from './kafkajs-client.ts';
 import { maxBatchBytes, type KafkaSettings } from './settings.ts';
 
@@ -6,12 +7,14 @@ const RETRIES = 5;
 const REQUEST_TIMEOUT_MS = 15_000;
 /** How long a fetch waits for records; also how long it takes to stop, and to take up a resumed partition. */
 const MAX_WAIT_MS = 250;
+/** Of all partitions together: so much is handed out without waiting for more. */
+const COLLECT_BYTES = 256 * 1024;
 const HEARTBEAT_MS = 1000;
 
 /** A kafkajs client shares the offsets of a group among its consumers: so each consumer has a client of its own. */
 export function createGroupClient(
   settings: KafkaSettings,
-  group: string,
+  { group, collectMs = 0 }: Pick<ConsumeRequest, 'group' | 'collectMs'>,
 ): { client: KafkaJsClient; consumer: Consumer } {
   const { brokers, clientId, logger, sessionTimeoutMs } = settings;
   const client = createKafkaJsClient({
@@ -27,7 +30,8 @@ export function createGroupClient(
     sessionTimeout: sessionTimeoutMs,
     rebalanceTimeout: 3 * sessionTimeoutMs,
     heartbeatInterval: HEARTBEAT_MS,
-    maxWaitTimeInMs: MAX_WAIT_MS,
+    maxWaitTimeInMs: collectMs > 0 ? Math.min(collectMs, MAX_WAIT_MS) : MAX_WAIT_MS,
+    minBytes: collectMs > 0 ? COLLECT_BYTES : 1,
     // Every partition may hold one record of the longest size, else a big one could starve behind the others.
     maxBytesPerPartition: maxBatchBytes(settings),
     maxBytes: 2 * maxBatchBytes(settings),

@@ -57,7 +57,7 @@ export class GroupSession {
     this.#topics = topics;
     this.#parts = parts;
     this.#heartbeatAt = settings.clock.now();
-    const { client, consumer } = createGroupClient(settings, request.group);
+    const { client, consumer } = createGroupClient(settings, request);
     this.#client = client;
     this.#consumer = consumer;
   }
