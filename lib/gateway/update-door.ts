@@ -40,6 +40,16 @@ interface Lane {
   bytes: number;
 }
 
+interface Unacked {
+  session: ClientSession;
+  /** How far the follow of the partition was when it was last looked at, and when it last had moved by then. */
+  through: number;
+  movedAtMs: number;
+}
+
+/** So many time limits an update may wait in a log that moves. */
+const MAX_TIME_LIMITS = 6;
+
 interface Arrival {
   session: ClientSession;
   subscription: Subscription;
@@ -52,7 +62,7 @@ export class UpdateDoor {
   /** Only subscriptions with a check under way. */
   readonly #lanes = new Map<Subscription, Lane>();
   /** Subscriptions that may have something unacked, for the time limit. */
-  readonly #unacked = new Map<Subscription, ClientSession>();
+  readonly #unacked = new Map<Subscription, Unacked>();
 
   constructor(parts: UpdateDoorParts) {
     this.#parts = parts;
@@ -70,12 +80,21 @@ export class UpdateDoor {
     lane.waiting.push(message);
   }
 
-  /** Nacks what the follow has not delivered within the time limit. To be called regularly. */
+  /**
+   * Nacks what the follow has not delivered within the time limit. To be called regularly. As long as the follow of
+   * the partition moves, what is behind in it is only slow, and to have it sent again would make it slower; nothing
+   * waits longer than some time limits.
+   */
   expire(): void {
-    const before = this.#parts.clock.now() - this.#parts.appendTimeoutMs;
-    for (const [subscription, session] of this.#unacked) {
-      const expired = subscription.versions.expired(before);
-      if (expired) this.#fail(session, subscription, { attempt: expired, code: 'APPEND_TIMEOUT' });
+    const { clock, appendTimeoutMs } = this.#parts;
+    const now = clock.now();
+    const before = now - appendTimeoutMs;
+    for (const [subscription, unacked] of this.#unacked) {
+      const through = subscription.document.followedThrough();
+      if (through > unacked.through) Object.assign(unacked, { through, movedAtMs: now });
+      const limit = unacked.movedAtMs < before ? before : now - MAX_TIME_LIMITS * appendTimeoutMs;
+      const expired = subscription.versions.expired(limit);
+      if (expired) this.#fail(unacked.session, subscription, { attempt: expired, code: 'APPEND_TIMEOUT' });
       if (subscription.versions.unacked === 0 || subscription.isClosed) this.#unacked.delete(subscription);
     }
   }
@@ -140,7 +159,8 @@ export class UpdateDoor {
     const { document } = subscription;
     const record = recordOf(subscription, { version, generation, envelope: envelope.value });
     const attempt = subscription.versions.begin(version, clock.now());
-    this.#unacked.set(subscription, session);
+    if (!this.#unacked.has(subscription))
+      this.#unacked.set(subscription, { session, through: document.followedThrough(), movedAtMs: -Infinity });
     appender
       .append(document.target, () => topics.spec('doc', document.id), record)
       .catch((error: unknown) => this.#appendFailed(arrival, attempt, error));

@@ -59,6 +59,7 @@ export class AppendLane {
   #inFlight: Piece[] = [];
   #isRunning = false;
   #isPrepared = false;
+  #answeredAt = -Infinity;
   #timer: TimerHandle | undefined;
 
   constructor(target: TopicPartition, parts: LaneParts) {
@@ -147,6 +148,7 @@ export class AppendLane {
   }
 
   #acknowledge(pieces: readonly Piece[], firstOffset: number): void {
+    this.#answeredAt = this.#parts.clock.now();
     let offset = firstOffset;
     for (const { call, records } of pieces) {
       for (let i = 0; i < records.length; i++) call.offsets.push(offset++);
@@ -173,7 +175,10 @@ export class AppendLane {
     else call.resolve(call.offsets);
   }
 
-  /** One timer for the oldest call. */
+  /**
+   * One timer for the oldest call. The time counts from the last answer of the log: in a lane that moves, a call that
+   * waits long is behind many others, and the bound of bytes holds.
+   */
   #watch(): void {
     if (this.#timer) return;
     const { clock, timeoutMs, events } = this.#parts;
@@ -183,7 +188,7 @@ export class AppendLane {
       () => {
         this.#timer = undefined;
         const late = this.#oldest();
-        if (late && clock.now() - late.since >= timeoutMs) {
+        if (late && clock.now() - this.#waitsSince(late) >= timeoutMs) {
           this.rejectAll(
             new AppError('STREAM_APPEND_FAILED', {
               message: 'The append took too long; it may still arrive.',
@@ -192,8 +197,12 @@ export class AppendLane {
           events.onTimeout(this.#target);
         } else this.#watch();
       },
-      Math.max(1, oldest.since + timeoutMs - clock.now()),
+      Math.max(1, this.#waitsSince(oldest) + timeoutMs - clock.now()),
     );
+  }
+
+  #waitsSince(call: Call): number {
+    return Math.max(call.since, this.#answeredAt);
   }
 
   #oldest(): Call | undefined {

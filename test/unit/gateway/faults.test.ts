@@ -56,6 +56,24 @@ describe('appends that fail', () => {
     await waitFor(() => bob.text(A) === 'ab' && ann.isAcked(A, 2));
   });
 
+  it('in a log that moves a slow append has some time limits, not for ever', async () => {
+    const appendTimeoutMs = 150;
+    const { faulty, ann, bob } = await setUp({ appendTimeoutMs });
+    let appends = 0;
+    faulty.fate = () => (++appends === 1 ? 'hang' : 'append');
+    const sentAt = performance.now();
+    ann.type(A, 'a');
+    await waitFor(() => appends === 1);
+    let typed = 0;
+    await waitFor(() => {
+      // One after the other: each is another step of the log.
+      if (typed === 0 || bob.isAcked(A, typed)) bob.type(A, String(++typed));
+      return ann.nacks().length > 0;
+    });
+    expect(ann.nacks()[0]).toMatchObject({ version: 1, code: 'APPEND_TIMEOUT' });
+    expect(performance.now() - sentAt).toBeGreaterThan(4 * appendTimeoutMs);
+  });
+
   it('an append whose answer was lost is acked all the same, without a nack', async () => {
     const { faulty, ann, bob } = await setUp();
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -166,6 +166,21 @@ describe('the appends of one partition', () => {
     expect(third.state).toEqual([1]);
   });
 
+  it('have their time from the last answer on: a lane that moves is only slow', async () => {
+    const { clock, log, append } = makeLane();
+    append('1');
+    await soon();
+    const second = append('2');
+    clock.advance(900);
+    log.settle[0]!.resolve(0);
+    await soon();
+    clock.advance(900);
+    expect([second.state, log.timeouts]).toEqual(['waiting', 0]);
+    clock.advance(100);
+    await soon();
+    expect([second.state, log.timeouts]).toEqual(['STREAM_APPEND_FAILED', 1]);
+  });
+
   it('to a missing topic are refused, and tried again later', async () => {
     const { log, append } = makeLane();
     log.prepare = () => Promise.reject(new AppError('STREAM_TOPIC_MISSING'));
