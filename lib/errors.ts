@@ -7,7 +7,6 @@ export const APP_ERRORS = {
   BAD_CONFIG: { status: 500, retryable: false, message: 'The configuration is not valid.' },
   BAD_INPUT: { status: 422, retryable: false, message: 'The input does not have the expected shape.' },
   NOT_FOUND: { status: 404, retryable: false, message: 'There is no such thing.' },
-  FORBIDDEN: { status: 403, retryable: false, message: 'You may not do this.' },
   INTERNAL: { status: 500, retryable: false, message: 'An internal error happened.' },
   STREAM_UNAVAILABLE: { status: 503, retryable: true, message: 'The log is not reachable.' },
   STREAM_APPEND_FAILED: {

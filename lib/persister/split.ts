@@ -21,7 +21,7 @@ export interface SplitLimits {
 }
 
 /** What a transaction may hold (design rule 8): 1,000 rows or 4 MB. */
-export const SPLIT_LIMITS: SplitLimits = Object.freeze({ maxRows: 1000, maxBytes: 4 * 1024 * 1024 });
+const SPLIT_LIMITS: SplitLimits = Object.freeze({ maxRows: 1000, maxBytes: 4 * 1024 * 1024 });
 
 /**
  * Cuts a batch into runs that join without a gap: the first begins at the batch's fetch offset, the last ends

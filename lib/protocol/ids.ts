@@ -13,9 +13,6 @@ export interface DocumentId extends DocumentAddress {
 /** Canonical text of a document: its ids, URI-encoded, joined by `/`. The Kafka record key. */
 export type DocumentKey = string & { readonly __brand: 'DocumentKey' };
 
-/** 128 random bits as 32 hex characters: one provider instance. */
-export type SenderId = string;
-
 const encoder = new TextEncoder();
 const CONTROL_OR_LONE_SURROGATE = /[\u0000-\u001f\u007f-\u009f]|\p{Surrogate}/u;
 

@@ -36,7 +36,6 @@ export const NACK_CODES = {
   APPEND_TIMEOUT: { permanent: false, message: 'The append took too long; the update is not known durable.' },
   OWED: { permanent: false, message: 'An earlier update of this document has to come first.' },
   OVERLOADED: { permanent: false, message: 'The server is at a limit; try again later.' },
-  RATE_LIMITED: { permanent: false, message: 'Too many messages; slow down.' },
   STORE_BEHIND: {
     permanent: false,
     message: 'The store has not caught up with the log yet; try again shortly.',
@@ -47,7 +46,3 @@ export const NACK_CODES = {
 } as const satisfies Record<string, { permanent: boolean; message: string }>;
 
 export type NackCode = keyof typeof NACK_CODES;
-
-export function isNackCode(value: unknown): value is NackCode {
-  return typeof value === 'string' && Object.hasOwn(NACK_CODES, value);
-}

@@ -54,7 +54,7 @@ export function sqlOn(client: Kysely<unknown>): Sql {
 }
 
 /** SQLSTATE of an error or of its cause, if it has one. */
-export function sqlStateOf(error: unknown): string | undefined {
+function sqlStateOf(error: unknown): string | undefined {
   for (let e = error; typeof e === 'object' && e !== null; e = (e as { cause?: unknown }).cause) {
     const code = (e as { code?: unknown }).code;
     if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code;

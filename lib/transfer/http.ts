@@ -42,7 +42,7 @@ export function createHttpTransfer(options: HttpTransferOptions): HttpTransfer {
 }
 
 /** The listener's part: streams what a ticket stands for; a used, expired or unknown one is a 404. */
-export function blobRequestHandler(stash: BlobStash) {
+function blobRequestHandler(stash: BlobStash) {
   return (incoming: IncomingMessage, response: ServerResponse): boolean => {
     const path = incoming.url ?? '';
     if (!path.startsWith(PATH)) return false;

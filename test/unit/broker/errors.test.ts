@@ -29,7 +29,7 @@ describe('calls between two nodes', () => {
         },
         refuse: () => {
           attempts++;
-          throw new AppError('FORBIDDEN');
+          throw new AppError('NOT_FOUND');
         },
         hang: () => new Promise((resolve) => (release = resolve)),
         echo: (ctx: { params: { bytes: Uint8Array } }) => ({
@@ -58,7 +58,7 @@ describe('calls between two nodes', () => {
     await expect(caller.call('things.fail')).rejects.toThrow();
     expect(attempts).toBe(4);
     attempts = 0;
-    await expect(caller.call('things.refuse')).rejects.toMatchObject({ type: 'FORBIDDEN' });
+    await expect(caller.call('things.refuse')).rejects.toMatchObject({ type: 'NOT_FOUND' });
     expect(attempts).toBe(1);
   });
 
