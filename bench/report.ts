@@ -4,8 +4,11 @@ import type { PaperMeasurement } from './paper.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { SYSTEMS } from './systems.ts';
 
-const BEGIN = '<!-- measured: written by `npm run bench` -->';
-const END = '<!-- end of measured -->';
+/** Parts of RESULTS.md that are written each by its own run; what stands around them is kept. */
+type Part = 'scenarios' | 'paper';
+
+const beginOf = (part: Part) => `<!-- ${part}: written by \`npm run bench\` -->`;
+const endOf = (part: Part) => `<!-- end of ${part} -->`;
 
 type Columns<Row> = readonly [title: string, cell: (row: Row) => string][];
 
@@ -76,28 +79,35 @@ export const paperTable = (rows: readonly PaperMeasurement[]) => text(PAPER_COLU
 
 export const PAPER_TITLE = 'A paper of 259,778 edits, typed by one real client (automerge-paper)';
 
-/** The measured part of RESULTS.md, between its two marks. */
-export function markdownSection(
-  rows: readonly Measurement[],
-  papers: readonly PaperMeasurement[],
+/** Writes what was measured into the text of RESULTS.md: a part without measurements stays as it was. */
+export function withResults(
+  document: string,
+  measured: { rows: readonly Measurement[]; papers: readonly PaperMeasurement[] },
   how: string,
 ): string {
-  const lines = [BEGIN, '', machine(), '', how, ''];
-  for (const scenario of SCENARIOS) {
-    const found = rows.filter((row) => row.scenario === scenario.name);
-    if (found.length > 0) lines.push(`### ${scenario.title}`, '', ...markdown(COLUMNS, found), '');
+  const { rows, papers } = measured;
+  let text = document;
+  if (rows.length > 0) {
+    const tables = SCENARIOS.flatMap(({ name, title }) => {
+      const found = rows.filter(({ scenario }) => scenario === name);
+      return found.length > 0 ? [`### ${title}`, '', ...markdown(COLUMNS, found), ''] : [];
+    });
+    text = replacePart(text, 'scenarios', [machine(), '', how, '', ...tables]);
   }
-  if (papers.length > 0) lines.push(`### ${PAPER_TITLE}`, '', ...markdown(PAPER_COLUMNS, papers), '');
-  lines.push(END);
-  return lines.join('\n');
+  if (papers.length > 0) {
+    const lines = [`### ${PAPER_TITLE}`, '', machine(), '', ...markdown(PAPER_COLUMNS, papers), ''];
+    text = replacePart(text, 'paper', lines);
+  }
+  return text;
 }
 
-/** Puts the section in the place of the one before, or at the end. */
-export function replaceSection(document: string, section: string): string {
-  const from = document.indexOf(BEGIN);
-  const to = document.indexOf(END);
+/** In the place of the one before, or at the end. */
+function replacePart(document: string, part: Part, lines: readonly string[]): string {
+  const section = [beginOf(part), '', ...lines, endOf(part)].join('\n');
+  const from = document.indexOf(beginOf(part));
+  const to = document.indexOf(endOf(part));
   if (from < 0 || to < 0) return `${document.trimEnd()}\n\n${section}\n`;
-  return document.slice(0, from) + section + document.slice(to + END.length);
+  return document.slice(0, from) + section + document.slice(to + endOf(part).length);
 }
 
 function machine(): string {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measure, type Measurement, type MeasureOptions } from './measure.ts';
 import { measurePaper, type PaperMeasurement } from './paper.ts';
-import { markdownSection, PAPER_TITLE, paperTable, replaceSection, textTable } from './report.ts';
+import { PAPER_TITLE, paperTable, textTable, withResults } from './report.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { SYSTEMS, type RunningSystem, type System } from './systems.ts';
 
@@ -134,7 +134,7 @@ async function main(): Promise<void> {
     `${measureMs / 1000} s measured after ${warmUpMs / 1000} s of warm-up, ${loadProcesses} load process(es) ` +
     'on the same machine, updates of about 100 bytes; a fresh server for each run.';
   const before = await readFile(RESULTS, 'utf8');
-  await writeFile(RESULTS, replaceSection(before, markdownSection(rows, papers, how)));
+  await writeFile(RESULTS, withResults(before, { rows, papers }, how));
   console.log(`\nWritten to ${RESULTS}`);
 }
 
