@@ -62,6 +62,8 @@ process.once('SIGTERM', () => void stopAll(0));
 
 try {
   const config = loadConfig();
+  // Errors are always shown; whoever sets a log level wants to see what he asked for.
+  const showsAll = (process.env.YKAFKA_LOG_LEVEL ?? '') !== '';
   await buildWeb();
   const where = await components(join(config.dataDir, 'cluster'));
   const cluster = await startCluster({
@@ -69,7 +71,7 @@ try {
     gatewayPorts: [config.port, config.port === 0 ? 0 : config.port + 1],
     env: ownSettings(),
     onLine: (name, line) => {
-      if (/"level":(50|60)/.test(line)) console.error(`[${name}] ${line}`);
+      if (showsAll || /"level":(50|60)/.test(line)) console.error(`[${name}] ${line}`);
     },
     onDeath: (name, { code, signal }) => {
       if (!isStopping) console.error(`! ${name} has died (${signal ?? `exit code ${code}`}).`);
