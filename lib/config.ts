@@ -1,85 +1,14 @@
 import { AppError } from './errors.ts';
-
-/**
- * The configuration: one row for each setting, read once at start, frozen, passed in. Only this file
- * reads process.env. README's table and the Kubernetes ConfigMap are checked against CONFIG_SCHEMA.
- */
-interface Setting<T> {
-  env: string;
-  default: T;
-  doc: string;
-  secret?: boolean;
-  range: string;
-  parse: (text: string) => T;
-}
-
-type Bounds = { min: number; max: number };
-
-const int = (env: string, fallback: number, { min, max }: Bounds, doc: string): Setting<number> => ({
-  env,
-  default: fallback,
-  doc,
-  range: `${min}–${max}`,
-  parse: (text) => {
-    const value = /^-?\d+$/.test(text) ? Number(text) : NaN;
-    if (!Number.isSafeInteger(value) || value < min || value > max)
-      throw new Error(`must be an integer from ${min} to ${max}`);
-    return value;
-  },
-});
-
-const text = (
-  env: string,
-  fallback: string,
-  doc: string,
-  options: { secret?: boolean; pattern?: RegExp } = {},
-): Setting<string> => ({
-  env,
-  default: fallback,
-  doc,
-  ...(options.secret ? { secret: true } : {}),
-  range: options.pattern ? String(options.pattern) : 'text',
-  parse: (value) => {
-    if (options.pattern && !options.pattern.test(value)) throw new Error(`must match ${options.pattern}`);
-    return value;
-  },
-});
-
-const choice = <T extends string>(
-  env: string,
-  values: readonly T[],
-  fallback: T,
-  doc: string,
-): Setting<T> => ({
-  env,
-  default: fallback,
-  doc,
-  range: values.join(' | '),
-  parse: (value) => {
-    if (!(values as readonly string[]).includes(value))
-      throw new Error(`must be one of ${values.join(', ')}`);
-    return value as T;
-  },
-});
-
-const list = (env: string, fallback: readonly string[], doc: string): Setting<readonly string[]> => ({
-  env,
-  default: fallback,
-  doc,
-  range: 'comma-separated',
-  parse: (value) =>
-    Object.freeze(
-      value
-        .split(',')
-        .map((part) => part.trim())
-        .filter((part) => part !== ''),
-    ),
-});
+import { choice, int, list, text, type Setting } from './config-settings.ts';
 
 const KB = 1024;
 const MB = 1024 * KB;
 const SECOND = 1000;
 
+/**
+ * The configuration: one row for each setting, read once at start, frozen, passed in. Only this file
+ * reads process.env. README's table and the Kubernetes ConfigMap are checked against CONFIG_SCHEMA.
+ */
 export const CONFIG_SCHEMA = {
   mode: choice(
     'YKAFKA_MODE',

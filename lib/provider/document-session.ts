@@ -1,7 +1,5 @@
-import type { Awareness } from 'y-protocols/awareness';
 import {
   encodeSyncPayload,
-  isComparable,
   NACK_CODES,
   SyncMessageType,
   type JoinAccepted,
@@ -9,12 +7,14 @@ import {
   type Position,
   type Refusal,
 } from '../protocol/index.ts';
+import type { AttachOptions, HaltReason } from './attach-options.ts';
 import type { DocumentAdapter } from './document-adapter.ts';
 import { Alarm } from './environment.ts';
 import { documentRef, type DocumentRef } from './events.ts';
 import { JoinCycle, type JoinKind } from './join-cycle.ts';
 import { isEmptyUpdate } from './lacking.ts';
 import { createJoinRequest } from './join-request.ts';
+import { LiveStatus } from './live-status.ts';
 import { Outgoing } from './outgoing.ts';
 import { PositionTracker } from './position-tracker.ts';
 import type { ProcessingContext } from './processing-context.ts';
@@ -26,17 +26,6 @@ import { UploadCheck } from './upload-check.ts';
 const GAP_PATIENCE_MS = 1000;
 
 const UPDATE_TOO_LARGE = { code: 'UPDATE_TOO_LARGE', ...NACK_CODES.UPDATE_TOO_LARGE } as const;
-
-export interface AttachOptions {
-  awareness?: Awareness;
-  /** Where a kept copy stood in the log: says which generation its content is of. */
-  position?: Position;
-  /** Makes the new document when this one is replaced or trapped. */
-  recreate?: () => DocumentAdapter;
-}
-
-/** Why a document takes no part any more, although it has not been removed. */
-export type HaltReason = 'replaced' | 'trapped' | 'unreadable' | 'refused';
 
 /**
  * What holds between the messages of one document: the application's document, its position in the log, its
@@ -52,16 +41,11 @@ export class DocumentSession {
   readonly ref: DocumentRef;
   /** Versions that the server refused for good, until a full state has shown whether they are in the log after all. */
   readonly refused = new Map<number, Nack>();
+  readonly #live: LiveStatus;
   readonly #gapPatience: Alarm;
   #replica: Replica | undefined;
   #attached: AttachOptions = {};
   #halt: HaltReason | undefined;
-  #isLive = false;
-  #isSynced = false;
-  /** Where the document has to stand to have all that was in the log at its join. */
-  #target: Position | undefined;
-  /** Since the document was attached. */
-  #wasSynced = false;
   #isReadOnly = false;
   #hadUnacked = false;
   #stateBytes = 0;
@@ -69,13 +53,14 @@ export class DocumentSession {
   constructor(context: ProcessingContext, onJoinRefused: (refusal: Refusal) => void) {
     this.context = context;
     this.ref = documentRef(context.address);
+    this.#live = new LiveStatus(context, this.ref);
     const { environment, tuning, connection } = context;
     this.#gapPatience = new Alarm(environment);
     this.recovery = new Recovery(this);
     this.outgoing = new Outgoing({
       context,
       state: () => ({
-        isLive: this.#isLive,
+        isLive: this.isLive,
         maySendUpdates: this.#maySendUpdates,
         generation: this.tracker.generation ?? 1,
       }),
@@ -110,11 +95,11 @@ export class DocumentSession {
   }
 
   get isLive(): boolean {
-    return this.#isLive;
+    return this.#live.isLive;
   }
 
   get isSynced(): boolean {
-    return this.#isSynced;
+    return this.#live.isSynced;
   }
 
   get isReadOnly(): boolean {
@@ -143,14 +128,14 @@ export class DocumentSession {
   /** True unless the server is known to have everything that is in the document. */
   get hasUnackedChanges(): boolean {
     if (!this.outgoing.queue.isEmpty || this.upload.isPending) return true;
-    return !this.#wasSynced && this.#replica?.hadContent === true;
+    return !this.#live.wasLive && this.#replica?.hadContent === true;
   }
 
   attach(adapter: DocumentAdapter, options: AttachOptions): void {
     const { queue } = this.outgoing;
     if (this.#halt === 'replaced') queue.drop();
     this.#halt = undefined;
-    this.#isLive = false;
+    this.#live.end();
     this.refused.clear();
     this.#attached = options;
     this.useDocument(adapter);
@@ -184,7 +169,7 @@ export class DocumentSession {
   stop(): void {
     this.#replica?.detach();
     this.#replica = undefined;
-    this.#isLive = false;
+    this.#live.end();
     this.joins.disconnected();
     this.outgoing.stop();
     this.upload.cancel();
@@ -201,18 +186,18 @@ export class DocumentSession {
   }
 
   disconnected(): void {
-    this.#isLive = false;
+    this.#live.end();
     this.joins.disconnected();
     this.outgoing.disconnected();
     this.upload.interrupt();
     this.#gapPatience.clear();
     this.#replica?.awareness?.forgetOthers();
-    this.#setSynced(false);
+    this.#live.setSynced(false);
   }
 
   /** The gateway does not know this document (any more): nothing is sent until it has been joined again. */
   joinAgain(): void {
-    this.#isLive = false;
+    this.#live.end();
     this.joins.want('resume');
   }
 
@@ -221,10 +206,7 @@ export class DocumentSession {
    * gateway sends entries right behind the state; only with the last of them it is complete.
    */
   becameLive(through?: number): void {
-    const { position } = this.tracker;
-    this.#target = position && through !== undefined ? { ...position, offset: through } : position;
-    this.#isLive = true;
-    this.#wasSynced = true;
+    this.#live.begin(this.tracker.position, through);
     this.recovery.begin();
     if (this.#isReadOnly && this.outgoing.queue.hasWaiting) this.#reportReadOnly();
     this.outgoing.flush();
@@ -238,9 +220,9 @@ export class DocumentSession {
 
   /** The position may have moved: to where the join is complete, perhaps. */
   moved(): void {
-    if (!this.#isLive || !this.#hasReachedTarget()) return;
+    if (!this.#live.isComplete(this.tracker.position)) return;
     this.upload.finish();
-    if (!this.joins.isActive) this.#setSynced(true);
+    if (!this.joins.isActive) this.#live.setSynced(true);
   }
 
   /** The document takes content that belongs to it; what it throws is reported, not thrown. True when it took it. */
@@ -261,7 +243,7 @@ export class DocumentSession {
     this.#halt = reason;
     this.upload.interrupt();
     this.joins.cancel();
-    this.#setSynced(false);
+    this.#live.setSynced(false);
   }
 
   /** Refused in this attempt only: a full state shows whether an earlier one has reached the log. */
@@ -288,13 +270,6 @@ export class DocumentSession {
     return !this.#halt && !this.#isReadOnly && !isHeld;
   }
 
-  /** A later generation or epoch has left the target behind. */
-  #hasReachedTarget(): boolean {
-    const { position } = this.tracker;
-    const target = this.#target;
-    return !target || !position || !isComparable(position, target) || position.offset >= target.offset;
-  }
-
   #onUploadDecided(lacking: Uint8Array | undefined): void {
     if (lacking) this.outgoing.queue.addFirst(lacking);
     if (lacking && this.#isReadOnly) this.#reportReadOnly();
@@ -306,7 +281,7 @@ export class DocumentSession {
   useDocument(adapter: DocumentAdapter): void {
     this.#replica?.detach();
     this.upload.cancel();
-    this.#wasSynced = false;
+    this.#live.restart();
     this.#replica = new Replica({
       adapter,
       awareness: this.#attached.awareness,
@@ -319,7 +294,7 @@ export class DocumentSession {
 
   #onLocalUpdate(update: Uint8Array): void {
     this.outgoing.add(update);
-    if (this.#isReadOnly && this.#isLive) this.#reportReadOnly();
+    if (this.#isReadOnly && this.isLive) this.#reportReadOnly();
     this.noteUnacked();
   }
 
@@ -338,11 +313,5 @@ export class DocumentSession {
     this.tracker.hear(position);
     this.#isReadOnly = readOnly;
     this.#stateBytes = stateBytes;
-  }
-
-  #setSynced(state: boolean): void {
-    if (state === this.#isSynced) return;
-    this.#isSynced = state;
-    this.context.emit('synced', { ...this.ref, state });
   }
 }

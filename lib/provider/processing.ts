@@ -1,7 +1,8 @@
 import type { Ack, Nack, Position, StateHead } from '../protocol/index.ts';
 import type { ProtocolMessageEvent } from './connection-events.ts';
+import type { AttachOptions, HaltReason } from './attach-options.ts';
 import type { DocumentAdapter } from './document-adapter.ts';
-import { DocumentSession, type AttachOptions, type HaltReason } from './document-session.ts';
+import { DocumentSession } from './document-session.ts';
 import { EntryIntake } from './entry-intake.ts';
 import type { DocumentRef } from './events.ts';
 import { NackIntake } from './nack-intake.ts';
