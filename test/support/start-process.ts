@@ -43,7 +43,10 @@ export async function startServerProcess({ dataDir, port, env = {} }: StartOptio
       return /is running: (http:\/\/\S+)/.exec(output);
     },
     { timeoutMs: 60_000, what: 'the server prints its URL' },
-  );
+  ).catch(async (error: unknown) => {
+    await end(child, 'SIGKILL', ended);
+    throw error;
+  });
   return {
     url: found[1]!,
     pid: child.pid!,
