@@ -1,4 +1,4 @@
-import { encodeKafkaEnvelope } from '../protocol/envelope.ts';
+import { joinEnvelope } from '../protocol/envelope.ts';
 import { decoded, failed, type Decoded } from '../protocol/failures.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
 import { SERVER_KEYS, type Metadata } from '../protocol/metadata.ts';
@@ -8,6 +8,8 @@ import type { Identity } from './port.ts';
 const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
 
 const SERVER_OWNED: ReadonlySet<string> = new Set<string>([...SERVER_KEYS, 'timestamp']);
+
+const encoder = new TextEncoder();
 
 export interface Stamp {
   identity: Identity;
@@ -36,9 +38,9 @@ export function stampEnvelope(
   // What no store of text can keep would end in quarantine, acked and yet in no document.
   if (UNSTORABLE.test(text))
     return failed('BAD_METADATA', 'The metadata hold U+0000 or half a surrogate pair.');
-  const json = new TextEncoder().encode(text);
+  const json = encoder.encode(text);
   if (json.byteLength > limits.maxMetadataBytes) return failed('METADATA_TOO_LARGE');
-  return decoded(encodeKafkaEnvelope(stamped as Metadata, payload));
+  return decoded(joinEnvelope(json, payload));
 }
 
 /** A key named `__proto__` is data like any other. */

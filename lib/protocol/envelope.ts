@@ -37,6 +37,11 @@ const encoder = new TextEncoder();
 export function encodeKafkaEnvelope(metadata: Metadata, payload: Uint8Array): Uint8Array {
   const json = encoder.encode(JSON.stringify(metadata));
   if (json.byteLength > 0xffff) unwrap(failed('METADATA_TOO_LARGE'));
+  return joinEnvelope(json, payload);
+}
+
+/** The envelope of metadata that are JSON already, at most 65,535 bytes of it. */
+export function joinEnvelope(json: Uint8Array, payload: Uint8Array): Uint8Array {
   const envelope = new Uint8Array(2 + json.byteLength + payload.byteLength);
   envelope[0] = json.byteLength & 0xff;
   envelope[1] = json.byteLength >>> 8;

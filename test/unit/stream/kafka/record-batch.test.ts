@@ -122,4 +122,20 @@ describe('what Kafka answers to a fetch', () => {
     answer.records![0]!.records[0]!.value = big.subarray(10, 15);
     expect(toRecordBatch(target, 0, answer).records[0]!.value.buffer.byteLength).toBeLessThan(100);
   });
+
+  it('copies many small values into few buffers, each as it was', () => {
+    const values = Array.from({ length: 300 }, (_, at) => `${at}:${'x'.repeat(at)}`);
+    const answer = fetched([batch({ at: 0, values })]);
+    const big = Buffer.alloc(1024 * 1024);
+    for (const record of answer.records![0]!.records) {
+      const at = 2000 * record.offsetDelta;
+      record.value!.copy(big, at);
+      record.value = big.subarray(at, at + record.value!.byteLength);
+    }
+    const found = toRecordBatch(target, 0, answer).records.map(({ value }) => value);
+    expect(found.map((value) => Buffer.from(value).toString())).toEqual(values);
+    const buffers = new Set(found.map(({ buffer }) => buffer));
+    expect(buffers.size).toBeLessThan(10);
+    expect(Math.max(...[...buffers].map(({ byteLength }) => byteLength))).toBeLessThanOrEqual(8192);
+  });
 });
