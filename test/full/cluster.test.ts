@@ -1,10 +1,13 @@
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { readRoom, replayTrace } from '../../scripts/lib/replay.ts';
 import { readTrace } from '../../scripts/lib/trace.ts';
 import { startTestCluster } from '../support/cluster.ts';
 import { summarizeRetryKeys } from '../support/retry-keys.ts';
 import { waitFor } from '../support/wait.ts';
+
+// Whole sessions with restarts; every wait inside has a deadline of its own.
+jest.setTimeout(900_000);
 
 const DATA = join(import.meta.dirname, '../data');
 

@@ -1,11 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import { freePorts } from '../../scripts/dev/kafka.ts';
 import { readRoom, replayTrace } from '../../scripts/lib/replay.ts';
 import { readTrace } from '../../scripts/lib/trace.ts';
 import { startServerProcess, type StartedServer } from '../support/start-process.ts';
+
+// Whole sessions with restarts; every wait inside has a deadline of its own.
+jest.setTimeout(900_000);
 
 const DATA = join(import.meta.dirname, '../data');
 const KILLS = 10;
