@@ -23,3 +23,8 @@ export const systemClock: Clock = {
   },
   setImmediate: (callback) => void setImmediate(callback),
 };
+
+/** Resolves after the delay. */
+export function pause(clock: Pick<Clock, 'setTimeout'>, delayMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.setTimeout(resolve, delayMs));
+}

@@ -2,10 +2,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { join } from 'node:path';
 import type { Context, Service, ServiceSchema } from 'moleculer';
 import ApiGateway, { type ApiSettingsSchema } from 'moleculer-web';
+import { pause } from '../lib/clock.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import { isAppError } from '../lib/errors.ts';
 import { createAccessControl } from '../lib/gateway/access-control.ts';
-import { pause } from '../lib/gateway/deadline.ts';
 import { Gateway } from '../lib/gateway/gateway.ts';
 import type { RoomView } from '../lib/gateway/port.ts';
 import { openSocketServer, type SocketServer } from '../lib/gateway/socket-io.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { AppendOptions, Stream, StreamRecord, TopicPartition, TopicSpec } from '../stream/port.ts';
@@ -78,7 +78,7 @@ export class Appender {
     if (turnAt - now > maxMakeWaitMs)
       throw new AppError('STREAM_UNAVAILABLE', { message: 'Too many new topics at once.' });
     this.#nextMakeAtMs = turnAt + makeIntervalMs;
-    if (turnAt > now) await new Promise<void>((resolve) => void clock.setTimeout(resolve, turnAt - now));
+    if (turnAt > now) await pause(clock, turnAt - now);
   }
 
   /** Tells the consumers; they find it by themselves after a while when this record is lost. */

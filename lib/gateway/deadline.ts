@@ -20,7 +20,3 @@ export function withDeadline<T>(clock: Clock, limitMs: number, promise: Promise<
     );
   });
 }
-
-export function pause(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => void clock.setTimeout(resolve, delayMs));
-}

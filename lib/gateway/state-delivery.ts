@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { encodeSyncPayload } from '../protocol/envelope.ts';
@@ -6,7 +6,7 @@ import { encodeState } from '../protocol/frames.ts';
 import { SyncMessageType } from '../protocol/message-types.ts';
 import type { Position } from '../protocol/position.ts';
 import type { SyncAnswer, SyncRequest, SyncSource } from '../sync/port.ts';
-import { pause, withDeadline } from './deadline.ts';
+import { withDeadline } from './deadline.ts';
 import { sendWhole } from './fan-out.ts';
 import type { Subscription } from './hosted-document.ts';
 import { answerFromRing } from './ring-answer.ts';

@@ -1,6 +1,7 @@
-import type { Clock, TimerHandle } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Stream, TopicPartition } from '../stream/port.ts';
+import { Sweeper } from './sweeper.ts';
 
 export interface LogTrimmerParts {
   stream: Pick<Stream, 'startOffset' | 'endOffset'> & Required<Pick<Stream, 'trim'>>;
@@ -24,26 +25,23 @@ const WORTHWHILE_SHARE = 0.1;
  */
 export class LogTrimmer {
   readonly #parts: LogTrimmerParts;
-  #timer: TimerHandle | undefined;
-  #sweeping: Promise<void> | undefined;
+  readonly #sweeper: Sweeper;
   #stopped = false;
 
   constructor(parts: LogTrimmerParts) {
     this.#parts = parts;
+    const { clock, sweepMs } = parts;
+    this.#sweeper = new Sweeper({ clock, everyMs: sweepMs, sweep: () => this.sweep() });
   }
 
   start(): void {
-    if (this.#stopped) return;
-    this.#timer = this.#parts.clock.setTimeout(() => {
-      this.#sweeping = this.sweep().finally(() => this.start());
-    }, this.#parts.sweepMs);
+    this.#sweeper.start();
   }
 
   /** Waits for the sweep that runs. Idempotent. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#timer?.cancel();
-    await this.#sweeping;
+    await this.#sweeper.stop();
   }
 
   /** Trims what can go now. Never rejects. */

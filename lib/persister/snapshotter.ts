@@ -1,9 +1,10 @@
-import type { Clock, TimerHandle } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { documentKey, type DocumentId, type DocumentKey } from '../protocol/ids.ts';
 import type { PersistenceAdapter, SnapshotDebt, StoreResult } from '../store/port.ts';
 import type { SnapshotPolicy } from '../store/snapshot-policy.ts';
 import type { Folder } from './folder.ts';
+import { Sweeper } from './sweeper.ts';
 
 export interface SnapshotterParts {
   store: Pick<PersistenceAdapter, 'snapshotDebt' | 'snapshotDebts' | 'persistSnapshot' | 'trimSnapshots'>;
@@ -30,32 +31,29 @@ const RETRY_MAX_MS = 300_000;
 /** Keeps snapshots near the rows. Works beside the log, never before it: a failure is logged and tried again later. */
 export class Snapshotter {
   readonly #parts: SnapshotterParts;
+  readonly #sweeper: Sweeper;
   readonly #counted = new Map<DocumentKey, { document: DocumentId; updates: number; bytes: number }>();
   readonly #waiting = new Map<DocumentKey, SnapshotDebt>();
   readonly #running = new Map<DocumentKey, Promise<unknown>>();
   readonly #failed = new Map<DocumentKey, { delayMs: number; notBeforeMs: number }>();
-  #timer: TimerHandle | undefined;
-  #sweeping: Promise<void> | undefined;
   #sweeps = 0;
   #stopped = false;
 
   constructor(parts: SnapshotterParts) {
     this.#parts = parts;
+    const { clock, sweepMs } = parts;
+    this.#sweeper = new Sweeper({ clock, everyMs: sweepMs, sweep: () => this.sweep() });
   }
 
   start(): void {
-    if (this.#stopped) return;
-    this.#timer = this.#parts.clock.setTimeout(() => {
-      this.#sweeping = this.sweep().finally(() => this.start());
-    }, this.#parts.sweepMs);
+    this.#sweeper.start();
   }
 
   /** Waits for the folds that run; starts no more. Idempotent. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#timer?.cancel();
     this.#waiting.clear();
-    await this.#sweeping;
+    await this.#sweeper.stop();
     await Promise.allSettled(this.#running.values());
   }
 

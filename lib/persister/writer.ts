@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import { isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import {
@@ -141,13 +141,9 @@ export class RunWriter {
         this.#parts.onOutage(true);
       }
       await context.heartbeat();
-      await this.#sleep(delayMs);
+      await pause(this.#parts.clock, delayMs);
       delayMs = Math.min(delayMs * 2, RETRY_MAX_MS);
     }
     return undefined;
-  }
-
-  #sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => void this.#parts.clock.setTimeout(resolve, delayMs));
   }
 }

@@ -1,3 +1,4 @@
+import { pause } from '../clock.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { Appender } from './kafka/appender.ts';
 import { ClusterClient } from './kafka/cluster-client.ts';
@@ -6,7 +7,7 @@ import { FollowManager } from './kafka/follow-manager.ts';
 import { GroupConsumer } from './kafka/group-consumer.ts';
 import { PartitionReader } from './kafka/partition-reader.ts';
 import { withDefaults, type KafkaSettings, type KafkaStreamOptions } from './kafka/settings.ts';
-import { pause, settlesWithin } from './kafka/timing.ts';
+import { settlesWithin } from './kafka/timing.ts';
 import { ensureTopics, TopicAdmin } from './kafka/topic-admin.ts';
 import { TopicWatch } from './kafka/topic-watch.ts';
 import type {

@@ -1,3 +1,4 @@
+import { pause } from '../../clock.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import { murmur2 } from '../partitions.ts';
 import type { StreamRecord, TopicPartition } from '../port.ts';
@@ -6,7 +7,7 @@ import type { ClusterClient } from './cluster-client.ts';
 import { reasonOf } from './errors.ts';
 import { ProducerSlot, type Durability } from './producer-slot.ts';
 import type { KafkaSettings } from './settings.ts';
-import { pause, settlesWithin } from './timing.ts';
+import { settlesWithin } from './timing.ts';
 
 /** Lanes that are kept though they are idle: a lane that is made again reads the end of its partition first. */
 const MAX_IDLE_LANES = 5000;

@@ -6,11 +6,12 @@ import {
   parseBroker,
   type Broker,
 } from '@platformatic/kafka';
+import { pause } from '../../clock.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { TopicPartition } from '../port.ts';
 import { hasKafkaName, reasonOf, toStreamError } from './errors.ts';
 import type { KafkaSettings } from './settings.ts';
-import { pause, settlesWithin } from './timing.ts';
+import { settlesWithin } from './timing.ts';
 
 type MetadataResponse = metadataV12.MetadataResponse;
 

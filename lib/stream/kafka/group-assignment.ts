@@ -1,11 +1,11 @@
 import type { Consumer } from 'kafkajs';
+import { pause } from '../../clock.ts';
 import { isAppError } from '../../errors.ts';
 import type { ConsumeRequest, TopicPartition } from '../port.ts';
 import type { ClusterClient } from './cluster-client.ts';
 import { reasonOf, tellConsumer } from './errors.ts';
 import { requireInRange } from './group-positions.ts';
 import type { KafkaSettings } from './settings.ts';
-import { pause } from './timing.ts';
 import type { TopicIdentities } from './topic-identities.ts';
 
 export interface AssignmentParts {

@@ -1,3 +1,4 @@
+import { pause } from '../../clock.ts';
 import type { ConsumeRequest, Follow } from '../port.ts';
 import type { ClusterClient } from './cluster-client.ts';
 import { reasonOf, tellConsumer } from './errors.ts';
@@ -5,7 +6,7 @@ import { removeMember } from './group-orphan.ts';
 import { GroupSession } from './group-session.ts';
 import type { PartitionReader } from './partition-reader.ts';
 import type { KafkaSettings } from './settings.ts';
-import { Bell, pause } from './timing.ts';
+import { Bell } from './timing.ts';
 import { TopicIdentities } from './topic-identities.ts';
 import type { TopicWatch } from './topic-watch.ts';
 

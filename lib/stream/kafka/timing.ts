@@ -1,9 +1,5 @@
 import type { Clock } from '../../clock.ts';
 
-export function pause(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => void clock.setTimeout(resolve, delayMs));
-}
-
 /** Whether the promise settles, in whatever way, within the time. */
 export async function settlesWithin(
   clock: Clock,

@@ -1,10 +1,10 @@
+import { pause } from '../../clock.ts';
 import { AppError } from '../../errors.ts';
 import type { TopicKind, TopicSpec } from '../port.ts';
 import type { ClusterClient, ClusterView } from './cluster-client.ts';
 import { reasonOf, toStreamError } from './errors.ts';
 import { createKafkaJsClient, retryOptions } from './kafkajs-client.ts';
 import { maxBatchBytes, type KafkaSettings } from './settings.ts';
-import { pause } from './timing.ts';
 
 export interface NewTopic {
   topic: string;
