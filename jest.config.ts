@@ -17,5 +17,7 @@ const project = (displayName: string) => ({
 export default {
   // A bound against hanging for ever, not an expectation: conditions have deadlines of their own.
   testTimeout: 180_000,
+  // A worker that has run many files takes longer to leave its memory than jest waits before it complains.
+  workerIdleMemoryLimit: '400MB',
   projects: ['unit', 'contract', 'services', 'e2e', 'kafka', 'cluster', 'browser', 'full'].map(project),
 };
