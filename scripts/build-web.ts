@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { cp, glob, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { build, stop } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -33,6 +33,8 @@ export async function buildWeb(): Promise<BuiltWeb> {
     legalComments: 'none',
     logLevel: 'silent',
   });
+  // Its helper process would live as long as this one.
+  await stop();
   // Last, so that an interrupted build is not taken for a finished one.
   await writeFile(stampFile, stamp);
   return { dir, isFresh: true };

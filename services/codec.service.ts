@@ -87,11 +87,13 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
         return { position, blob: this.runtime.blobs.offer(Buffer.from(content)) };
       },
     },
-    /** What an envelope's bytes say. */
+    /** What an envelope's bytes say; a person at the REPL gives them as base64. */
     'envelopes.inspect': {
-      params: { $$strict: true, envelope: bytesParam },
-      handler(this: CodecService, ctx: Context<{ envelope: Uint8Array }>) {
-        return inspectEnvelope(this.documentCodec, ctx.params.envelope);
+      params: { $$strict: true, envelope: [bytesParam, { type: 'string', base64: true }] },
+      handler(this: CodecService, ctx: Context<{ envelope: Uint8Array | string }>) {
+        const { envelope } = ctx.params;
+        const bytes = typeof envelope === 'string' ? Buffer.from(envelope, 'base64') : envelope;
+        return inspectEnvelope(this.documentCodec, bytes);
       },
     },
   },

@@ -1,8 +1,20 @@
 import type { Clock } from '../clock.ts';
 import { isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { PERSISTER_CONSUMER, type PersistenceAdapter, type StoreResult } from '../store/port.ts';
-import type { BatchContext, Follow, RecordBatch, Stream, TopicPartition } from '../stream/port.ts';
+import {
+  PERSISTER_CONSUMER,
+  type IncomingRecord,
+  type PersistenceAdapter,
+  type StoreResult,
+} from '../store/port.ts';
+import type {
+  BatchContext,
+  DeliveredRecord,
+  Follow,
+  RecordBatch,
+  Stream,
+  TopicPartition,
+} from '../stream/port.ts';
 import type { TopicResolver } from '../stream/topics.ts';
 import { classifyRecord, type ClassifierOptions } from './classify.ts';
 import { splitBatch } from './split.ts';
@@ -120,18 +132,28 @@ export class Persister {
 
   /** Stores the batch in runs, with a heartbeat between them; the offset to go on with. */
   async #store(batch: RecordBatch, context: BatchContext): Promise<number> {
-    const { epochs, classifier } = this.#parts;
-    const epoch = await epochs.epochOf(batch.topic);
+    const epoch = await this.#parts.epochs.epochOf(batch.topic);
     this.#blocked.delete(`${batch.topic}/${batch.partition}`);
     const place = { epoch, partition: batch.partition, context, isStopped: () => this.#stopped };
     let reached = batch.fetchOffset;
-    for (const run of splitBatch(batch, (record) => classifyRecord(record, classifier))) {
+    for (const run of splitBatch(batch, (record) => this.#classify(batch, record))) {
       if (run.nextOffset <= reached && run.records.length > 0) continue; // known from a former delivery
       reached = (await this.#writer.write(run, place)).nextOffset;
       if (reached < run.nextOffset || reached > batch.nextOffset) return reached;
       await context.heartbeat();
     }
     return reached;
+  }
+
+  /** What cannot be used is told, with where it lies; `quarantined_records` keeps it. */
+  #classify({ topic, partition }: TopicPartition, record: DeliveredRecord): IncomingRecord | undefined {
+    const { classifier, logger } = this.#parts;
+    const incoming = classifyRecord(record, classifier);
+    if (incoming?.kind === 'quarantine') {
+      const { offset, reason } = incoming;
+      logger.warn({ topic, partition, offset, reason }, 'record quarantined');
+    }
+    return incoming;
   }
 
   /** Rule 8: out of range = the partition stands still and the alarm is raised; it is never moved over a loss. */

@@ -142,6 +142,9 @@ describe('the codec service, called from another node', () => {
       verdict: { ok: true },
     });
     expect(JSON.stringify(inspected)).not.toContain('secret');
+    // As a person at the REPL gives it.
+    const base64 = Buffer.from(value).toString('base64');
+    expect(await call('envelopes.inspect', { envelope: base64 })).toEqual(inspected);
     expect(await call('envelopes.inspect', { envelope: barrierRecord(stored, 2).value })).toMatchObject({
       messageType: 'Control',
       control: { op: 'barrier', generation: 2 },
