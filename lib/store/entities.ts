@@ -77,7 +77,7 @@ export const UpdateEntity = defineEntity({
       // The database itself refuses a second payload of one retry key. Version 0 means "not counted".
       name: 'update_history_retry_key_unique',
       expression:
-        "create unique index update_history_retry_key_unique on update_history (document_id, generation, sender_id, client_version, coalesce(user_id, '')) where repeat_of is null and client_version > 0",
+        "create unique index update_history_retry_key_unique on update_history (sender_id, client_version, document_id, generation, coalesce(user_id, '')) where repeat_of is null and client_version > 0",
     },
   ],
   properties: {

@@ -59,6 +59,8 @@ interface RawFirst {
 /**
  * Where the payloads of the batch's retry keys are already. LATERAL with LIMIT makes one index lookup of each
  * key; as a plain join, a table without statistics (PGlite never analyses) is read as a whole for each batch.
+ * "+ 0" leaves the planner only the index of the retry key, which begins with sender and version: without statistics
+ * it takes the document's index as well, and reads all rows of a long document for each row of the batch.
  */
 async function findFirsts(
   sql: Sql,
@@ -86,7 +88,7 @@ async function findFirsts(
      from json_to_recordset($1::json) as w(k int, d bigint, g bigint, s text, c bigint, u text)
      cross join lateral (
        select epoch, "offset" from update_history
-       where document_id = w.d and generation = w.g and sender_id = w.s and client_version = w.c
+       where sender_id = w.s and client_version = w.c and document_id + 0 = w.d and generation + 0 = w.g
          and coalesce(user_id, '') = w.u and repeat_of is null and client_version > 0
        limit 1
      ) h`,

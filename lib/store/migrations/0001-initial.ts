@@ -25,7 +25,7 @@ export class InitialMigration extends Migration {
       `create index "update_history_document_index" on "update_history" ("document_id", "generation", "epoch", "offset")`,
     );
     this.addSql(
-      `create unique index update_history_retry_key_unique on update_history (document_id, generation, sender_id, client_version, coalesce(user_id, '')) where repeat_of is null and client_version > 0`,
+      `create unique index update_history_retry_key_unique on update_history (sender_id, client_version, document_id, generation, coalesce(user_id, '')) where repeat_of is null and client_version > 0`,
     );
     this.addSql(
       `create table "quarantined_records" ("epoch" int not null, "partition" int not null, "offset" bigint not null, "document_key" text null, "reason" text not null, "record_key" text not null, "headers" jsonb not null, "value" bytea not null, "at" timestamptz(3) not null default now(), primary key ("epoch", "partition", "offset"))`,
