@@ -20,6 +20,8 @@ export interface TopicView {
   topicId: string;
   /** Node id of the leader of each partition, -1 while there is none. */
   leaders: number[];
+  /** Copies of the partition that has the fewest, dead ones among them. */
+  replicas: number;
 }
 
 export interface PartitionLeader {
@@ -214,7 +216,8 @@ function viewOf(response: MetadataResponse): ClusterView {
     if (errorCode !== 0 || isInternal || typeof name !== 'string') continue;
     const leaders: number[] = [];
     for (const partition of partitions) leaders[partition.partitionIndex] = partition.leaderId;
-    topics.set(name, { topic: name, topicId, leaders });
+    const replicas = Math.min(...partitions.map(({ replicaNodes }) => replicaNodes.length));
+    topics.set(name, { topic: name, topicId, leaders, replicas });
   }
   const brokers = new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
   return { clusterId: response.clusterId ?? '', brokers, topics };

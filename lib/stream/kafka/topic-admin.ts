@@ -1,25 +1,20 @@
+import kafkajs from 'kafkajs';
 import { pause } from '../../clock.ts';
 import { AppError } from '../../errors.ts';
-import type { TopicKind, TopicSpec } from '../port.ts';
+import type { TopicSpec } from '../port.ts';
 import type { ClusterClient, ClusterView } from './cluster-client.ts';
-import { reasonOf, toStreamError } from './errors.ts';
+import { hasKafkaName, reasonOf, toStreamError } from './errors.ts';
 import { createKafkaJsClient, retryOptions } from './kafkajs-client.ts';
-import { maxBatchBytes, type KafkaSettings } from './settings.ts';
-
-export interface NewTopic {
-  topic: string;
-  partitions: number;
-  config: Readonly<Record<string, string | number>>;
-}
+import type { KafkaSettings } from './settings.ts';
+import { topicConfig, warnOfDifferences, type NewTopic } from './topic-settings.ts';
 
 type AdminSettings = Pick<KafkaSettings, 'brokers' | 'clientId' | 'logger' | 'clock' | 'replicationFactor'>;
 
 const CREATE_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const LEADER_POLL_MS = 10;
-const MAX_SEGMENT_MS = 7 * 24 * 3_600_000;
 
-/** Makes topics, through kafkajs' admin. The client lives as long as the object. */
+/** Makes topics and reads their settings, through kafkajs' admin. The client lives as long as the object. */
 export class TopicAdmin {
   readonly #settings: AdminSettings;
   readonly #client;
@@ -56,8 +51,23 @@ export class TopicAdmin {
         })),
       });
     } catch (error) {
-      throw toStreamError(error);
+      throw this.#explained(error);
     }
+  }
+
+  /** The settings of existing topics by topic and name. */
+  async describe(topics: readonly string[]): Promise<Map<string, Map<string, string>>> {
+    await this.#connect();
+    const { resources } = await this.#admin.describeConfigs({
+      includeSynonyms: false,
+      resources: topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
+    });
+    return new Map(
+      resources.map(({ resourceName, configEntries }) => [
+        resourceName,
+        new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+      ]),
+    );
   }
 
   async close(): Promise<void> {
@@ -68,6 +78,15 @@ export class TopicAdmin {
     } finally {
       this.#client.abandon();
     }
+  }
+
+  #explained(error: unknown): AppError {
+    if (!hasKafkaName(error, 'INVALID_REPLICATION_FACTOR')) return toStreamError(error);
+    const { replicationFactor } = this.#settings;
+    return new AppError('BAD_CONFIG', {
+      message: `Topics with ${replicationFactor} copies (YKAFKA_REPLICATION_FACTOR) need as many brokers.`,
+      cause: error,
+    });
   }
 
   async #connect(): Promise<void> {
@@ -81,7 +100,10 @@ export class TopicAdmin {
   }
 }
 
-/** The specs' topics with the settings of their kind; all have leaders on return. */
+/**
+ * The specs' topics with the settings of their kind; all have leaders on return. Returns those that were made. An
+ * existing one with other settings is a warning.
+ */
 export async function ensureTopics(
   specs: readonly TopicSpec[],
   parts: { settings: KafkaSettings; cluster: ClusterClient; admin: TopicAdmin },
@@ -90,16 +112,24 @@ export async function ensureTopics(
   const byName = new Map(specs.map((spec) => [spec.topic, spec]));
   const names = [...byName.keys()];
   const before = await cluster.retrying(() => cluster.metadata(names));
-  const missing = [...byName.values()].filter(({ topic }) => !before.topics.has(topic));
-  await admin.create(
-    missing.map(({ topic, partitions, kind }) => ({
-      topic,
-      partitions,
-      config: topicConfig(kind, settings),
-    })),
-  );
+  const wanted = [...byName.values()].map(({ topic, partitions, kind }) => ({
+    topic,
+    partitions,
+    config: topicConfig(kind, settings),
+  }));
+  const missing = wanted.filter(({ topic }) => !before.topics.has(topic));
+  await admin.create(missing);
   const after = missing.length === 0 ? before : await withLeaders(names, { settings, cluster });
   for (const spec of specs) requirePartitions(spec, after);
+  await warnOfDifferences(
+    wanted.filter((topic) => !missing.includes(topic)),
+    {
+      view: after,
+      replicationFactor: settings.replicationFactor,
+      describe: (topics) => admin.describe(topics),
+      logger: settings.logger,
+    },
+  );
   return missing.map(({ topic }) => topic);
 }
 
@@ -123,18 +153,4 @@ function requirePartitions({ topic, partitions }: TopicSpec, view: ClusterView):
   const found = view.topics.get(topic)?.leaders.length;
   if (found !== partitions)
     throw new AppError('STREAM_PARTITIONS_CHANGED', { data: { topic, expected: partitions, found } });
-}
-
-/** Log compaction is never used: it would remove updates that others build on. */
-function topicConfig(kind: TopicKind, settings: KafkaSettings): NewTopic['config'] {
-  const retentionMs = kind === 'doc' ? settings.retentionMs : settings.ephemeralRetentionMs;
-  return {
-    'cleanup.policy': 'delete',
-    'retention.ms': retentionMs,
-    // A segment that is written to is not deleted: without this, short retention means a week all the same.
-    'segment.ms': Math.min(retentionMs, MAX_SEGMENT_MS),
-    'min.insync.replicas': settings.minInsyncReplicas,
-    'max.message.bytes': maxBatchBytes(settings),
-    'unclean.leader.election.enable': 'false',
-  };
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../../log.ts';
 import { ClusterClient } from './cluster-client.ts';
 import { withDefaults, type KafkaSettings } from './settings.ts';
 import { TopicAdmin } from './topic-admin.ts';
+import { commonConfig, warnOfDifferences } from './topic-settings.ts';
 
 export interface TransporterTopicsOptions {
   config: Pick<Config, 'kafkaBrokers' | 'namespace' | 'replicationFactor' | 'minInsyncReplicas'>;
@@ -40,16 +41,19 @@ export async function prepareTransporterTopics(options: TransporterTopicsOptions
   const admin = new TopicAdmin(settings);
   try {
     const names = transporterTopics(options.config.namespace, options.nodeId);
-    const { topics } = await cluster.retrying(() => cluster.metadata(names));
-    const missing = names.filter((name) => !topics.has(name));
-    const config = {
-      'cleanup.policy': 'delete',
-      'retention.ms': RETENTION_MS,
-      'segment.ms': RETENTION_MS,
-      'segment.bytes': SEGMENT_BYTES,
-      'min.insync.replicas': settings.minInsyncReplicas,
-    };
-    await admin.create(missing.map((topic) => ({ topic, partitions: 1, config })));
+    const view = await cluster.retrying(() => cluster.metadata(names));
+    const config = { ...commonConfig(settings, RETENTION_MS), 'segment.bytes': SEGMENT_BYTES };
+    const wanted = names.map((topic) => ({ topic, partitions: 1, config }));
+    await admin.create(wanted.filter(({ topic }) => !view.topics.has(topic)));
+    await warnOfDifferences(
+      wanted.filter(({ topic }) => view.topics.has(topic)),
+      {
+        view,
+        replicationFactor: settings.replicationFactor,
+        describe: (topics) => admin.describe(topics),
+        logger: options.logger,
+      },
+    );
   } finally {
     await Promise.all([admin.close(), cluster.close()]);
   }
