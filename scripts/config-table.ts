@@ -1,7 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { configTable, replaceConfigTable } from './lib/config-table.ts';
+import { metricsTable, replaceMetricsTable } from './lib/metrics-table.ts';
 
-/** Writes the README's table of settings from the schema: `node scripts/config-table.ts`. */
-const file = join(import.meta.dirname, '../README.md');
-await writeFile(file, replaceConfigTable(await readFile(file, 'utf8'), configTable()));
+/** Writes the tables of settings (README) and of metrics (docs/metrics.md) from their lists: `node scripts/config-table.ts`. */
+const ROOT = join(import.meta.dirname, '..');
+
+async function rewrite(file: string, change: (page: string) => string): Promise<void> {
+  const path = join(ROOT, file);
+  await writeFile(path, change(await readFile(path, 'utf8')));
+}
+
+await rewrite('README.md', (page) => replaceConfigTable(page, configTable()));
+await rewrite('docs/metrics.md', (page) => replaceMetricsTable(page, metricsTable()));

@@ -12,6 +12,7 @@ import { openSocketServer, type SocketServer } from '../lib/gateway/socket-io.ts
 import { createUpdateChecker } from '../lib/gateway/threaded-update-check.ts';
 import { answerHealth, answerReadiness } from '../lib/http/health.ts';
 import { listen, urlOf } from '../lib/http/listen.ts';
+import { answerMetrics } from '../lib/http/metrics.ts';
 import { createRemoteSyncSource, JOIN_ACTION } from '../lib/sync/remote.ts';
 
 /** Requests that are still being answered at the stop get this long. */
@@ -74,10 +75,20 @@ function canJoin(service: GatewayService): boolean {
   return registry.actions.isAvailable(JOIN_ACTION);
 }
 
+const runtimeFor = (request: IncomingMessage): Runtime =>
+  (request as IncomingMessage & { $service: GatewayService }).$service.runtime;
+
 const health =
   (answer: typeof answerHealth) =>
   (request: IncomingMessage, response: ServerResponse): Promise<void> =>
-    answer((request as IncomingMessage & { $service: GatewayService }).$service.runtime.health, response);
+    answer(runtimeFor(request).health, response);
+
+/** Users reach this port: only a process without an internal listener, the embedded one, shows its metrics here. */
+async function metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const runtime = runtimeFor(request);
+  if (runtime.config.mode === 'embedded') await answerMetrics(runtime.metrics, response);
+  else response.writeHead(404).end();
+}
 
 const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
   name: 'gateway',
@@ -95,6 +106,12 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
         path: '/health',
         bodyParsers: false,
         aliases: { 'GET /': health(answerHealth), 'GET /ready': health(answerReadiness) },
+        mappingPolicy: 'restrict',
+      },
+      {
+        path: '/metrics',
+        bodyParsers: false,
+        aliases: { 'GET /': metrics },
         mappingPolicy: 'restrict',
       },
     ],

@@ -1,6 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { HealthBoard } from '../health/board.ts';
+import { answerHealth, answerReadiness } from '../http/health.ts';
 import { listen } from '../http/listen.ts';
+import { answerMetrics } from '../http/metrics.ts';
+import type { Metrics } from '../metrics.ts';
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
 
@@ -13,16 +16,22 @@ export interface InternalHttpOptions {
   host: string;
   port: number;
   health: HealthBoard;
-  /** Tried in order after the health routes; the first that returns true has answered. */
+  metrics: Metrics;
+  /** Tried in order after the own routes; the first that returns true has answered. */
   handlers: readonly RequestHandler[];
 }
 
 /** The listener of a process for probes and for what other processes fetch from it. Not for users. */
 export async function openInternalHttp(options: InternalHttpOptions): Promise<InternalHttp> {
   const server = createServer((request, response) => {
-    const path = request.url?.split('?')[0];
-    if (path === '/health' || path === '/health/ready')
-      return void answerHealth(options.health, path, response);
+    switch (request.url?.split('?')[0]) {
+      case '/health':
+        return void answerHealth(options.health, response);
+      case '/health/ready':
+        return void answerReadiness(options.health, response);
+      case '/metrics':
+        return void answerMetrics(options.metrics, response);
+    }
     if (options.handlers.some((handle) => handle(request, response))) return;
     response.writeHead(404).end();
   });
@@ -35,10 +44,4 @@ export async function openInternalHttp(options: InternalHttpOptions): Promise<In
         server.close(() => resolve());
       }),
   };
-}
-
-async function answerHealth(health: HealthBoard, path: string, response: ServerResponse): Promise<void> {
-  const report = await health.report();
-  const status = path === '/health/ready' && report.status !== 'ok' ? 503 : 200;
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(report));
 }

@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import { createHealthBoard } from '../health/create-board.ts';
 import type { Logger } from '../log.ts';
+import { createMetrics } from '../metrics/prometheus.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
 import type { Stream } from '../stream/port.ts';
 import { createTopicResolver } from '../stream/topic-resolver.ts';
@@ -56,6 +57,8 @@ export function createRuntime({
     db: () => store.current()?.then((adapter) => adapter.ping(PING_LIMIT_MS)),
     kafka: () => stream.current()?.then((log) => log.ping(PING_LIMIT_MS)),
   });
+  const metrics = createMetrics();
+  metrics.watch('ready', async () => Number((await health.report()).status === 'ok'));
   const { blobs, handlers } = openTransfer(config, {
     clock,
     randomId,
@@ -67,6 +70,7 @@ export function createRuntime({
     clock,
     logger,
     health,
+    metrics,
     blobs,
     randomId,
     topics: createTopicResolver({ pattern: config.topicPattern, partitions: config.partitions }),
@@ -78,6 +82,7 @@ export function createRuntime({
         host: config.internalHost,
         port: config.healthPort,
         health,
+        metrics,
         handlers,
       });
       return internal.port;

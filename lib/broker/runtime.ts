@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { HealthBoard } from '../health/board.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
 import type { Stream } from '../stream/port.ts';
 import type { TopicResolver } from '../stream/topics.ts';
@@ -16,6 +17,7 @@ export interface Runtime {
   readonly logger: Logger;
   readonly topics: TopicResolver;
   readonly health: HealthBoard;
+  readonly metrics: Metrics;
   readonly blobs: BlobTransfer;
   stream(): Promise<Stream>;
   store(): Promise<PersistenceAdapter>;

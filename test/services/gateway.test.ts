@@ -3,6 +3,7 @@ import { startEmbedded, stopServers, type TestServer } from '../support/embedded
 import { waitFor } from '../support/wait.ts';
 import { cleanUp } from '../unit/gateway/harness.ts';
 import { RawClient } from '../unit/gateway/raw-client.ts';
+import { parseExposition } from '../unit/metrics/exposition.ts';
 
 let server: TestServer;
 
@@ -59,6 +60,14 @@ describe('gateway service', () => {
     expect((await fetch(`${server.url}/health`)).status).toBe(200);
     expect((await fetch(`${server.url}/nothing/here`)).status).toBe(404);
     expect((await fetch(`${server.url}/..%2f..%2fpackage.json`)).status).not.toBe(200);
+  });
+
+  it('shows its metrics over HTTP', async () => {
+    const response = await fetch(`${server.url}/metrics`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toContain('text/plain');
+    const { samples } = parseExposition(await response.text());
+    expect(samples).toContainEqual({ name: 'ykafka_ready', labels: {}, value: 1 });
   });
 
   it('tells its address', async () => {
