@@ -17,5 +17,7 @@ export interface CloseNotice {
   code: CloseCode;
   message: string;
   permanent: boolean;
+  /** With a transient code: the client connects again after so many milliseconds, and some jitter. */
+  retryAfterMs?: number;
   cause?: NackCode;
 }

@@ -22,7 +22,7 @@ export interface ProtocolMessageEvent {
 }
 
 export interface ConnectionErrorEvent {
-  /** The server's code for a refused handshake or a close, or `CONNECT_FAILED`, `TOKEN_FAILED`. */
+  /** The server's code for a refused handshake or a close, or `CONNECT_FAILED`, `TOKEN_FAILED`, `URL_FAILED`. */
   code: string;
   message: string;
   /** True when no further attempt is made. */

@@ -2,9 +2,15 @@ import type { ProviderEnvironment } from './environment.ts';
 import type { SocketTransportOptions } from './socket-transport.ts';
 import type { TransportFactory } from './transport.ts';
 
+export type UrlSource = string | readonly string[] | (() => Urls | Promise<Urls>);
+type Urls = string | readonly string[];
+
 export interface ConnectionOptions extends SocketTransportOptions {
-  /** Where the gateways are. Of several the next one is tried after each failure. */
-  url: string | readonly string[];
+  /**
+   * Where the gateways are. Of several the next one is tried after each failure. A function is asked before each
+   * attempt, so that gateways may come and go; a rejection counts as a failed attempt.
+   */
+  url: UrlSource;
   /** Access token of the handshake. Default none. */
   token?: string;
   /**
@@ -14,7 +20,10 @@ export interface ConnectionOptions extends SocketTransportOptions {
   getToken?: () => string | undefined | Promise<string | undefined>;
   /** Connect as soon as the object is made. Default true; otherwise call `connect()`. */
   autoConnect?: boolean;
-  /** Milliseconds before the first attempt to connect again, doubled each time. Default 250. */
+  /**
+   * Milliseconds before the first attempt to connect again, doubled each time; half of it is random, so that the
+   * clients of a gateway that died do not come at once. Default 250. A delay that the server asks for comes first.
+   */
   reconnectMinMs?: number;
   /** Upper bound of that delay in milliseconds. Default 10,000. */
   reconnectMaxMs?: number;

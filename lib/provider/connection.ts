@@ -13,6 +13,7 @@ import {
   type JoinRequest,
   type Position,
 } from '../protocol/index.ts';
+import { askNeeds, attemptLimitMs, knownNeeds, urlList, type AttemptNeeds } from './attempt.ts';
 import { Backoff } from './backoff.ts';
 import type { ConnectionErrorEvent, ConnectionEvents } from './connection-events.ts';
 import type { ConnectionOptions, ConnectionStatus } from './connection-options.ts';
@@ -39,8 +40,9 @@ const READ_LIMITS = { ...DEFAULT_LIMITS, maxMetadataBytes: 0xffff };
  */
 export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
   readonly #options: ConnectionOptions;
-  readonly #urls: readonly string[];
   readonly #retry: Alarm;
+  /** Of the attempt under way. */
+  readonly #limit: Alarm;
   readonly #backoff: Backoff;
   readonly #assembler: ChunkAssembler;
   readonly #progress = new StateProgress();
@@ -48,6 +50,7 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
   #transport: Transport | undefined;
   /** Counts attempts, so that a late token or event of an earlier one is told apart. */
   #attempt = 0;
+  #urls: readonly string[] = [];
   #urlIndex = 0;
   #nextChunkId = 1;
   #notice: TransportClosed | undefined;
@@ -56,10 +59,10 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
   constructor(options: ConnectionOptions) {
     super();
     this.#options = options;
-    this.#urls = typeof options.url === 'string' ? [options.url] : options.url;
-    if (this.#urls.length === 0) throw new TypeError('At least one url is needed.');
+    if (typeof options.url !== 'function') this.#urls = urlList(options.url);
     const environment = options.environment ?? systemEnvironment;
     this.#retry = new Alarm(environment);
+    this.#limit = new Alarm(environment);
     this.#backoff = new Backoff({
       minMs: options.reconnectMinMs ?? 250,
       maxMs: options.reconnectMaxMs ?? 10_000,
@@ -74,8 +77,9 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
     return this.#status;
   }
 
+  /** Of the attempt under way or the next one; empty while a function has not named any. */
   get url(): string {
-    return this.#urls[this.#urlIndex % this.#urls.length]!;
+    return this.#urls[this.#urlIndex % this.#urls.length] ?? '';
   }
 
   /** Connects, also after a close; does nothing while connecting or connected. */
@@ -85,23 +89,19 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
     this.#setStatus('connecting');
     const attempt = ++this.#attempt;
     this.#notice = undefined;
-    const { token, getToken } = this.#options;
-    if (!getToken) return this.#open(attempt, token);
-    Promise.resolve()
-      .then(getToken)
-      .then(
-        (fresh) => this.#open(attempt, fresh),
-        (cause: unknown) => {
-          if (attempt !== this.#attempt) return;
-          this.#fail({ code: 'TOKEN_FAILED', message: 'No token could be had.', permanent: false, cause });
-        },
-      );
+    const known = knownNeeds(this.#options);
+    if (known) return this.#open(attempt, known);
+    askNeeds(this.#options).then(
+      (needs) => this.#open(attempt, needs),
+      (reason: TransportClosed) => attempt === this.#attempt && this.#fail(reason),
+    );
   }
 
   /** Ends the connection; no further attempt until `connect()`. */
   disconnect(): void {
     this.#attempt++;
     this.#retry.clear();
+    this.#limit.clear();
     this.#dropTransport()?.close();
     this.#setStatus('closed');
   }
@@ -129,8 +129,9 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
     for (const piece of splitFrame(frame, this.#nextChunkId++, maxFrameBytes)) transport.send(piece);
   }
 
-  #open(attempt: number, token: string | undefined): void {
+  #open(attempt: number, { urls, token }: AttemptNeeds): void {
     if (attempt !== this.#attempt) return;
+    if (urls) this.#urls = urls;
     const auth: HandshakeAuth = token === undefined ? {} : { token };
     const isCurrent = () => attempt === this.#attempt;
     const handlers: TransportHandlers = {
@@ -145,10 +146,13 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
       onClosed: (reason) => isCurrent() && this.#fail(this.#notice ?? reason),
     };
     const factory = this.#options.transport ?? socketTransport(this.#options);
+    const limitMs = attemptLimitMs(this.#options.connectTimeoutMs ?? 10_000, this.#backoff.attempts);
+    this.#limit.set(limitMs, () => this.#fail({ message: 'timeout', permanent: false }));
     this.#transport = factory(this.url, auth, handlers);
   }
 
   #onOpen(): void {
+    this.#limit.clear();
     this.#backoff.reset();
     this.#unauthenticatedBefore = false;
     this.#setStatus('connected');
@@ -158,7 +162,8 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
   #fail(reason: TransportClosed): void {
     const wasConnected = this.#status === 'connected';
     this.#attempt++;
-    this.#dropTransport();
+    this.#limit.clear();
+    this.#dropTransport()?.close();
     const permanent = reason.permanent && !this.#mayRenewToken(reason);
     const error: ConnectionErrorEvent = {
       code: reason.code ?? 'CONNECT_FAILED',
@@ -171,7 +176,8 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
     // The status comes first: its listeners take back what was under way on the lost connection.
     this.#setStatus(permanent ? 'closed' : 'disconnected');
     if (!wasConnected || reason.code !== undefined || permanent) this.emit('connection-error', error);
-    if (this.#status === 'disconnected') this.#retry.set(this.#backoff.nextMs(), () => this.connect());
+    if (this.#status === 'disconnected')
+      this.#retry.set(this.#backoff.nextMs(reason.retryAfterMs), () => this.connect());
   }
 
   /** A token may have expired on the way: one attempt with a fresh one, then the refusal counts. */

@@ -14,7 +14,10 @@ export interface SocketTransportOptions {
   path?: string;
   /** engine.io transports, in order. Default `['websocket']`; add `'polling'` where proxies break websockets. */
   transports?: ('websocket' | 'polling')[];
-  /** Milliseconds until a connection attempt is given up. Default 10,000. */
+  /**
+   * Upper bound in milliseconds of a connection attempt. The first ones get less (a quarter, a half), since a
+   * gateway that hangs takes connections and never answers. Default 10,000.
+   */
   connectTimeoutMs?: number;
 }
 
@@ -29,15 +32,16 @@ function toBytes(data: unknown): Uint8Array | undefined {
 
 interface ConnectError extends Error {
   /** What the server's handshake put there. */
-  data?: { code?: unknown; message?: unknown; permanent?: unknown };
+  data?: { code?: unknown; message?: unknown; permanent?: unknown; retryAfterMs?: unknown };
 }
 
 function closedBy(error: ConnectError): TransportClosed {
-  const { code, message, permanent } = error.data ?? {};
+  const { code, message, permanent, retryAfterMs } = error.data ?? {};
   return {
     ...(typeof code === 'string' ? { code } : {}),
     message: typeof message === 'string' ? message : error.message,
     permanent: permanent === true,
+    ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}),
     cause: error,
   };
 }

@@ -14,6 +14,8 @@ export interface TransportClosed {
   message: string;
   /** True when the server says that the same attempt cannot succeed. */
   permanent: boolean;
+  /** The next attempt comes no sooner: the server asked for it. */
+  retryAfterMs?: number;
   cause?: unknown;
 }
 

@@ -26,19 +26,24 @@ function setup(options: Partial<ConnectionOptions> = {}) {
   });
   connection.on('connection-error', (error) => void errors.push(error));
   connection.on('status', ({ status }) => void statuses.push(status));
-  return { environment, attempts, errors, statuses, connection, last: () => attempts.at(-1)!.handlers };
+  const last = () => attempts.at(-1)!.handlers;
+  /** The attempt under way fails; time goes on until the next one. Returns after how long it came. */
+  const failOnce = (reason: { retryAfterMs?: number } = {}) => {
+    const [count, failedAt] = [attempts.length, environment.now()];
+    last().onClosed({ message: 'refused', permanent: false, ...reason });
+    while (attempts.length === count && environment.now() < failedAt + 60_000) environment.advance(10);
+    return attempts.at(-1)!.at - failedAt;
+  };
+  return { environment, attempts, errors, statuses, connection, last, failOnce };
 }
 
 const tick = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe('the connection', () => {
   it('tries the next url after each failure, with growing delays and jitter', () => {
-    const { environment, attempts, connection, last } = setup({ url: ['one', 'two'] });
+    const { attempts, connection, failOnce } = setup({ url: ['one', 'two'] });
     connection.connect();
-    for (let i = 0; i < 6; i++) {
-      last().onClosed({ message: 'refused', permanent: false });
-      environment.advance(20_000);
-    }
+    for (let i = 0; i < 6; i++) failOnce();
     expect(attempts.map(({ url }) => url)).toEqual(['one', 'two', 'one', 'two', 'one', 'two', 'one']);
     connection.destroy();
   });
@@ -55,17 +60,11 @@ describe('the connection', () => {
   });
 
   it('begins with short delays again after a connection that stood', () => {
-    const { environment, attempts, connection, last, statuses } = setup();
+    const { connection, last, statuses, failOnce } = setup();
     connection.connect();
-    for (let i = 0; i < 5; i++) {
-      last().onClosed({ message: 'refused', permanent: false });
-      environment.advance(20_000);
-    }
+    for (let i = 0; i < 5; i++) failOnce();
     last().onOpen();
-    last().onClosed({ message: 'transport close', permanent: false });
-    const lostAt = environment.now();
-    environment.advance(20_000);
-    expect(attempts.at(-1)!.at - lostAt).toBeLessThanOrEqual(250);
+    expect(failOnce()).toBeLessThanOrEqual(250);
     expect(statuses.slice(-3)).toEqual(['connected', 'disconnected', 'connecting']);
   });
 
@@ -89,6 +88,65 @@ describe('the connection', () => {
     last().onClosed({ message: 'io server disconnect', permanent: false });
     environment.advance(1000);
     expect(attempts).toHaveLength(2);
+  });
+
+  it('comes back no sooner than the server asks, after a close and after a refused handshake', () => {
+    const { connection, last, failOnce } = setup();
+    connection.connect();
+    last().onOpen();
+    const notice = { code: 'SERVER_STOPPING', message: 'Stopping.', permanent: false } as const;
+    last().onCloseNotice({ ...notice, retryAfterMs: 3000 });
+    const delays = [failOnce(), failOnce({ retryAfterMs: 2000 }), failOnce()];
+    expect(delays[0]).toBeGreaterThanOrEqual(3000);
+    expect(delays[0]).toBeLessThan(3300);
+    expect(delays[1]).toBeGreaterThanOrEqual(2000);
+    expect(delays[2]).toBeLessThanOrEqual(1000);
+    connection.destroy();
+  });
+
+  it('gives up a gateway that takes connections and never answers: soon at first, later after the whole limit', () => {
+    const { environment, attempts, errors, connection } = setup({
+      url: ['hangs', 'lives'],
+      connectTimeoutMs: 8000,
+    });
+    connection.connect();
+    environment.advance(2300);
+    expect(attempts.map(({ url }) => url)).toEqual(['hangs', 'lives']);
+    attempts.at(-1)!.handlers.onOpen();
+    environment.advance(60_000);
+    expect(connection.status).toBe('connected');
+    expect(errors).toMatchObject([{ code: 'CONNECT_FAILED', message: 'timeout', url: 'hangs' }]);
+    connection.destroy();
+    const other = setup({ connectTimeoutMs: 8000 });
+    other.connection.connect();
+    other.environment.advance(60_000);
+    const gaps = other.attempts.slice(1).map(({ at }, i) => at - other.attempts[i]!.at);
+    expect(gaps[0]).toBeLessThanOrEqual(2250);
+    expect(gaps[2]).toBeGreaterThanOrEqual(8000);
+    other.connection.destroy();
+  });
+
+  it('asks a function for the urls before each attempt, and tries what it names in turn', async () => {
+    const answers = [['a', 'b'], ['a', 'b'], 'c', new Error('no discovery'), ['a', 'b']];
+    const { attempts, errors, connection, last, environment } = setup({
+      url: () => {
+        const answer = answers.shift()!;
+        if (answer instanceof Error) throw answer;
+        return Promise.resolve(answer);
+      },
+    });
+    connection.connect();
+    await tick();
+    for (let i = 0; i < 3; i++) {
+      last().onClosed({ message: 'refused', permanent: false });
+      environment.advance(1100);
+      await tick();
+    }
+    environment.advance(4000);
+    await tick();
+    expect(attempts.map(({ url }) => url)).toEqual(['a', 'b', 'c', 'a']);
+    expect(errors.map(({ code }) => code)).toContain('URL_FAILED');
+    connection.destroy();
   });
 
   it('asks for a fresh token at each attempt, once more after a refusal, and then gives up', async () => {
