@@ -237,6 +237,36 @@ export const CONFIG_SCHEMA = {
     { min: SECOND, max: 86_400 * SECOND },
     'Age of the oldest update behind the snapshot that makes a new one.',
   ),
+  storeDelayMs: int(
+    'YKAFKA_STORE_DELAY_MS',
+    250,
+    { min: 0, max: 10 * SECOND },
+    'How long new records may wait for others with which they are stored in one transaction.',
+  ),
+  storeStatementTimeoutMs: int(
+    'YKAFKA_STORE_STATEMENT_TIMEOUT_MS',
+    15 * SECOND,
+    { min: 100, max: 600 * SECOND },
+    'Time limit of a statement in PostgreSQL; a connection that is silent for 2 s more is cut.',
+  ),
+  storeLockTimeoutMs: int(
+    'YKAFKA_STORE_LOCK_TIMEOUT_MS',
+    5 * SECOND,
+    { min: 100, max: 600 * SECOND },
+    'Time limit of waiting for a lock in PostgreSQL.',
+  ),
+  storeIdleInTransactionMs: int(
+    'YKAFKA_STORE_IDLE_IN_TRANSACTION_MS',
+    3 * SECOND,
+    { min: 100, max: 600 * SECOND },
+    'A process that pauses for longer inside a transaction loses it, so that others can go on.',
+  ),
+  storeConnectTimeoutMs: int(
+    'YKAFKA_STORE_CONNECT_TIMEOUT_MS',
+    5 * SECOND,
+    { min: 100, max: 600 * SECOND },
+    'How long a call may wait for a connection to PostgreSQL.',
+  ),
   requestTimeoutMs: int(
     'YKAFKA_REQUEST_TIMEOUT_MS',
     10 * SECOND,

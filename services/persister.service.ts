@@ -90,6 +90,7 @@ async function open(service: PersisterService) {
       },
       isDecodable,
     },
+    delayMs: config.storeDelayMs,
     clock,
     logger,
     onStored: (touched) => snapshotter.note(touched),

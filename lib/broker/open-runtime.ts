@@ -165,14 +165,21 @@ async function openStream(config: Config, logger: Logger, { nodeId, clock }: Ide
 
 async function openStore(config: Config, logger: Logger, clock: Clock): Promise<PersistenceAdapter> {
   const { createPostgresStore } = await import('../store/postgres.ts');
+  const { withCircuit } = await import('../store/circuit.ts');
   if (config.mode === 'cluster' && config.databaseUrl === '') {
     throw new AppError('BAD_CONFIG', { message: 'DATABASE_URL is needed by a service that stores.' });
   }
   const target =
     config.databaseUrl !== '' ? { databaseUrl: config.databaseUrl } : { dataDir: join(config.dataDir, 'db') };
-  const store = await createPostgresStore({ ...target, logger, clock });
+  const limits = {
+    statementTimeoutMs: config.storeStatementTimeoutMs,
+    lockTimeoutMs: config.storeLockTimeoutMs,
+    idleInTransactionMs: config.storeIdleInTransactionMs,
+    connectTimeoutMs: config.storeConnectTimeoutMs,
+  };
+  const store = await createPostgresStore({ ...target, logger, clock, limits });
   await store.prepare();
-  return store;
+  return withCircuit({ store, clock, logger: logger.child({ part: 'store' }) });
 }
 
 interface TransferParts {

@@ -28,6 +28,11 @@ export interface PersisterParts {
   /** Members of one group share the partitions. */
   group: string;
   classifier: ClassifierOptions;
+  /**
+   * How long new records may wait for others: a transaction costs as much as some twenty rows, and a join reads from
+   * the log what is not stored yet. Default 0.
+   */
+  delayMs?: number;
   clock: Clock;
   logger: Logger;
   onStored?: (touched: StoreResult['touched']) => void;
@@ -47,9 +52,6 @@ export interface PersisterStatus {
   /** Partitions that stand still until somebody looks: the log no longer has what comes next. */
   blocked: string[];
 }
-
-/** A transaction costs as much as some twenty rows; a join reads from the log what is not stored yet. */
-const COLLECT_MS = 250;
 
 /** Follows the doc topics as a member of a group and puts every record into the store, exactly where the last one ended. */
 export class Persister {
@@ -84,7 +86,7 @@ export class Persister {
       group,
       topics: [...new Set([...fixed, ...existing])],
       accepts,
-      collectMs: COLLECT_MS,
+      collectMs: this.#parts.delayMs ?? 0,
       startOffset: (partition) => this.#startOffset(partition),
       onBatch: (batch, context) => this.#store(batch, context),
       onError: (error) => this.#onError(error),

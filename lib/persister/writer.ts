@@ -1,4 +1,4 @@
-import { pause, type Clock } from '../clock.ts';
+import { pause, type Clock, type TimerHandle } from '../clock.ts';
 import { isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import {
@@ -37,7 +37,12 @@ export interface WriteResult {
 }
 
 const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 5_000;
+/** While the store is away its circuit refuses an attempt without asking, so that it costs nothing. */
+const RETRY_MAX_MS = 1_000;
+/** How often the membership is kept alive while the store works. */
+const HEARTBEAT_MS = 1_000;
+/** A transaction that takes longer is told as an outage; in ms. */
+const SLOW_MS = 3_000;
 
 /** Puts runs of the log into the store. Nothing is skipped: bad data is quarantined, an outage is waited out. */
 export class RunWriter {
@@ -124,26 +129,75 @@ export class RunWriter {
     { context, isStopped }: RunPlace,
     attempt: () => Promise<StoreResult>,
   ): Promise<StoreResult | undefined> {
-    let delayMs = RETRY_MIN_MS;
-    let isOut = false;
-    while (!context.isStale() && !isStopped()) {
+    const outage = new Outage(this.#parts);
+    for (let delayMs = RETRY_MIN_MS; ; delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)) {
+      if (context.isStale() || isStopped()) break;
       try {
-        const result = await attempt();
-        if (isOut) this.#parts.onOutage(false);
+        const result = await this.#attend(attempt(), { context, outage });
+        outage.end();
         return result;
       } catch (error) {
         if (!isAppError(error) || !error.retryable) {
-          if (isOut) this.#parts.onOutage(false);
+          outage.end();
           throw error;
         }
-        if (!isOut) this.#parts.logger.error({ err: error }, 'the store is not available: waiting');
-        isOut = true;
-        this.#parts.onOutage(true);
+        outage.begin(error);
       }
       await context.heartbeat();
       await pause(this.#parts.clock, delayMs);
-      delayMs = Math.min(delayMs * 2, RETRY_MAX_MS);
     }
+    // Whoever has the partition now sees for itself whether the store answers.
+    outage.end();
     return undefined;
+  }
+
+  /** Keeps the membership alive while the store works; one that hangs is told as an outage before its time limit. */
+  async #attend(
+    work: Promise<StoreResult>,
+    { context, outage }: { context: BatchContext; outage: Outage },
+  ): Promise<StoreResult> {
+    const { clock } = this.#parts;
+    const since = clock.now();
+    let timer: TimerHandle | undefined;
+    let isDone = false;
+    const beat = () => {
+      if (isDone) return;
+      timer = clock.setTimeout(() => {
+        if (clock.now() - since >= SLOW_MS) outage.begin(undefined);
+        void context.heartbeat().then(beat, beat);
+      }, HEARTBEAT_MS);
+    };
+    beat();
+    try {
+      return await work;
+    } finally {
+      isDone = true;
+      timer?.cancel();
+    }
+  }
+}
+
+/** One outage as one run meets it: told when it begins and when it ends, logged once. */
+class Outage {
+  readonly #parts: Pick<WriterParts, 'logger' | 'onOutage'>;
+  #isOut = false;
+
+  constructor(parts: Pick<WriterParts, 'logger' | 'onOutage'>) {
+    this.#parts = parts;
+  }
+
+  begin(error: unknown): void {
+    if (!this.#isOut)
+      this.#parts.logger.error(
+        error === undefined ? {} : { err: error },
+        'the store is not available: waiting',
+      );
+    this.#isOut = true;
+    this.#parts.onOutage(true);
+  }
+
+  end(): void {
+    if (this.#isOut) this.#parts.onOutage(false);
+    this.#isOut = false;
   }
 }

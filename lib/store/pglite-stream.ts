@@ -14,18 +14,25 @@ const STARTUP_HEADER_BYTES = 4;
  * put together chunk by chunk, which for a snapshot of 50 MB over a loopback socket took 25 s.
  */
 export class PgliteStream extends Duplex {
-  readonly #db: PgliteThread;
+  readonly #opening: Promise<PgliteThread>;
+  #db: PgliteThread | undefined;
   #rest: Buffer = Buffer.alloc(0);
   #isStarted = false;
   #isEnded = false;
 
-  constructor(db: PgliteThread) {
+  constructor(db: Promise<PgliteThread>) {
     super({ allowHalfOpen: false });
-    this.#db = db;
+    this.#opening = db;
   }
 
   connect(): this {
-    setImmediate(() => this.emit('connect'));
+    this.#opening.then(
+      (db) => {
+        this.#db = db;
+        this.emit('connect');
+      },
+      (error: Error) => this.destroy(error),
+    );
     return this;
   }
 
@@ -65,7 +72,7 @@ export class PgliteStream extends Duplex {
 
   /** A connection that breaks off inside a transaction must not leave it to the next one. */
   override _destroy(error: Error | null, done: Done): void {
-    if (this.#isEnded || this.#db.closed) return done(error);
+    if (this.#isEnded || !this.#db || this.#db.closed) return done(error);
     this.#db.rollback().then(
       () => done(error),
       (failure: Error) => done(error ?? failure),
@@ -79,7 +86,7 @@ export class PgliteStream extends Duplex {
     this.#rest = bytes.subarray(end);
     if (isLast) this.#isEnded = true;
     if (end === 0) return;
-    const output = await this.#db.execute(bytes.subarray(0, end));
+    const output = await this.#db!.execute(bytes.subarray(0, end));
     if (output.byteLength > 0) this.push(output);
   }
 

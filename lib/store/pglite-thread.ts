@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { Clock, TimerHandle } from '../clock.ts';
 import { AppError } from '../errors.ts';
 
 export type ThreadWork =
@@ -20,6 +21,14 @@ interface Asked {
   reject: (error: Error) => void;
 }
 
+export interface PgliteThreadOptions {
+  /** The folder of the database; in memory when left out. */
+  dataDir?: string;
+  /** Time from one answer to the next while something is asked; then the thread is ended. */
+  answerLimitMs: number;
+  clock: Clock;
+}
+
 /**
  * A PGlite in a worker thread: a transaction of it takes some milliseconds of CPU, which on the event loop would be
  * added to the latency of every client.
@@ -31,9 +40,15 @@ export class PgliteThread {
   #nextId = READY_ID + 1;
   #isClosed = false;
   #closing: Promise<void> | undefined;
+  readonly #options: PgliteThreadOptions;
+  #limit: TimerHandle | undefined;
+  /** Resolves when the thread is gone, for whatever reason. */
+  readonly ended: Promise<void>;
 
-  private constructor(worker: Worker) {
+  private constructor(worker: Worker, options: PgliteThreadOptions) {
     this.#worker = worker;
+    this.#options = options;
+    this.ended = new Promise((resolve) => worker.once('exit', () => resolve()));
     this.#opened = new Promise((resolve, reject) => this.#asked.set(READY_ID, { resolve, reject }));
     worker.on('message', (answer: ThreadAnswer) => this.#settle(answer));
     // Told to whoever asked; its exit follows.
@@ -42,15 +57,17 @@ export class PgliteThread {
   }
 
   /** Opens the database in the folder, or one in memory. STORE_UNAVAILABLE when it cannot be opened. */
-  static async open(dataDir: string | undefined): Promise<PgliteThread> {
+  static async open(options: PgliteThreadOptions): Promise<PgliteThread> {
+    const { dataDir } = options;
     const worker = new Worker(new URL('./pglite-worker.ts', import.meta.url), {
       workerData: dataDir === undefined ? {} : { dataDir },
     });
-    const thread = new PgliteThread(worker);
+    const thread = new PgliteThread(worker, options);
     try {
       await thread.#opened;
       return thread;
     } catch (cause) {
+      await worker.terminate();
       throw new AppError('STORE_UNAVAILABLE', { message: 'The embedded database cannot be opened.', cause });
     }
   }
@@ -91,6 +108,7 @@ export class PgliteThread {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#asked.set(id, { resolve, reject });
+      if (this.#asked.size === 1) this.#watch();
       // Only a thread that is asked something keeps the process running.
       this.#worker.ref();
       this.#worker.postMessage({ id, work } satisfies ThreadTask, transfer);
@@ -101,6 +119,7 @@ export class PgliteThread {
     const asked = this.#asked.get(answer.id);
     this.#asked.delete(answer.id);
     if (this.#asked.size === 0) this.#worker.unref();
+    this.#watch();
     if ('failure' in answer)
       asked?.reject(
         new AppError('STORE_UNAVAILABLE', {
@@ -111,8 +130,21 @@ export class PgliteThread {
     else asked?.resolve(answer.output);
   }
 
+  /** From each answer anew: many short pieces of work may wait behind one another. */
+  #watch(): void {
+    this.#limit?.cancel();
+    this.#limit = undefined;
+    if (this.#asked.size === 0) return;
+    const { clock, answerLimitMs } = this.#options;
+    this.#limit = clock.setTimeout(() => {
+      this.#lost('no answer within the time limit');
+      void this.#worker.terminate();
+    }, answerLimitMs);
+  }
+
   #lost(cause: unknown): void {
     this.#isClosed = true;
+    this.#limit?.cancel();
     const asked = [...this.#asked.values()];
     this.#asked.clear();
     for (const { reject } of asked) reject(closedError(cause));

@@ -7,20 +7,25 @@ import type { Position } from '../protocol/position.ts';
 import type { VersionRanges } from '../protocol/ranges.ts';
 import type { TopicIdentity } from '../stream/port.ts';
 import { STORE_ENTITIES } from './entities.ts';
+import { DEFAULT_STORE_LIMITS, type StoreLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
 import { STORE_MIGRATIONS } from './migrations/index.ts';
+import { openSocket } from './patient-socket.ts';
 import { startPglite, type PgliteHost } from './pglite.ts';
 import type {
+  DocumentLifecycle,
   HistoryRow,
   IncomingBatch,
   LoadRequest,
   PersistenceAdapter,
+  RemovalStep,
   Snapshot,
   SnapshotDebt,
   StoredState,
   StoreResult,
 } from './port.ts';
 import { writeBatch } from './postgres-batch.ts';
+import { readLifecycle, removeStep } from './postgres-lifecycle.ts';
 import { readEpoch, writeEpoch } from './postgres-epochs.ts';
 import { appendedVersions, exportRows, loadState, nextOffset } from './postgres-reads.ts';
 import { debtOf, deleteSuperseded, oldestDebts, writeSnapshot } from './postgres-snapshots.ts';
@@ -34,39 +39,51 @@ export interface PostgresStoreOptions {
   dataDir?: string;
   logger: Logger;
   clock: Clock;
+  limits?: StoreLimits;
 }
 
 const DEFAULT_POOL_SIZE = 8;
-/** A statement that takes longer is given up and the batch tried again; in ms. */
-const STATEMENT_TIMEOUT_MS = 30_000;
-/** A lock is held for one batch, so a longer wait means that its holder hangs; in ms. */
-const LOCK_TIMEOUT_MS = 5_000;
-/** A process that was paused inside a transaction loses it, so that others can go on; in ms. */
-const IDLE_IN_TRANSACTION_MS = 3_000;
-/** How long a call may wait for a connection; with the one connection of PGlite this is its queue; in ms. */
-const CONNECT_TIMEOUT_MS = 10_000;
+/** With the one connection of PGlite the wait for it is the queue of all calls; in ms. */
 const PGLITE_CONNECT_TIMEOUT_MS = 60_000;
+/** An embedded database that has not answered a statement for so long has hung and is opened anew; in ms. */
+const PGLITE_ANSWER_LIMIT_MS = 60_000;
 
 /** User and database of a PGlite; the driver wants an address, but its socket is in this process. */
 const PGLITE_URL = 'postgresql://postgres@localhost:5432/postgres';
 
 /** A store in PostgreSQL, or in a PGlite of its own. Rejects with STORE_UNAVAILABLE when it cannot be made. */
 export async function createPostgresStore(options: PostgresStoreOptions): Promise<PersistenceAdapter> {
+  const { clock, logger, dataDir } = options;
   const host =
     options.databaseUrl === undefined
-      ? await startPglite(options.dataDir === 'memory:' ? undefined : options.dataDir)
+      ? await startPglite({
+          ...(dataDir === undefined || dataDir === 'memory:' ? {} : { dataDir }),
+          answerLimitMs: PGLITE_ANSWER_LIMIT_MS,
+          clock,
+          logger,
+        })
       : undefined;
+  const patience = { isPatient: false };
   try {
-    const orm = await wrapErrors(() => openOrm(options, host));
-    return new PostgresStore({ orm, host, clock: options.clock });
+    const orm = await wrapErrors(() => openOrm(options, { host, patience }));
+    return new PostgresStore({ orm, host, clock, patience });
   } catch (error) {
     await host?.close();
     throw error;
   }
 }
 
+export interface OrmParts {
+  host?: PgliteHost | undefined;
+  /** Set while statements without a time limit run. */
+  patience?: { isPatient: boolean };
+}
+
 /** The ordinary driver with the limits of a store on every connection. */
-export function openOrm(options: PostgresStoreOptions, host?: PgliteHost): Promise<MikroORM> {
+export function openOrm(options: PostgresStoreOptions, parts: OrmParts = {}): Promise<MikroORM> {
+  const { host, patience } = parts;
+  const { limits = DEFAULT_STORE_LIMITS } = options;
+  const { statementTimeoutMs, lockTimeoutMs, idleInTransactionMs, connectTimeoutMs } = limits;
   const logger = options.logger.child({ part: 'store' });
   return MikroORM.init({
     clientUrl: host ? PGLITE_URL : options.databaseUrl!,
@@ -77,15 +94,16 @@ export function openOrm(options: PostgresStoreOptions, host?: PgliteHost): Promi
     pool: { min: 0, max: host ? 1 : (options.poolSize ?? DEFAULT_POOL_SIZE) },
     driverOptions: {
       application_name: 'y-kafka',
-      connectionTimeoutMillis: host ? PGLITE_CONNECT_TIMEOUT_MS : CONNECT_TIMEOUT_MS,
+      connectionTimeoutMillis: host ? PGLITE_CONNECT_TIMEOUT_MS : connectTimeoutMs,
       keepAlive: true,
       // PGlite takes none of these at connect and needs none: it has one session, in this process.
       ...(host
         ? { idleTimeoutMillis: 0, stream: () => host.connect() }
         : {
-            statement_timeout: STATEMENT_TIMEOUT_MS,
-            lock_timeout: LOCK_TIMEOUT_MS,
-            idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+            statement_timeout: statementTimeoutMs,
+            lock_timeout: lockTimeoutMs,
+            idle_in_transaction_session_timeout: idleInTransactionMs,
+            stream: () => openSocket({ statementTimeoutMs, isPatient: () => patience?.isPatient === true }),
           }),
     },
     logger: (message) => logger.debug({ message }, 'database driver'),
@@ -98,17 +116,29 @@ class PostgresStore implements PersistenceAdapter {
   readonly #host: PgliteHost | undefined;
   readonly #clock: Clock;
   readonly #client: SqlClient;
+  readonly #patience: { isPatient: boolean };
   #closed: Promise<void> | undefined;
 
-  constructor(parts: { orm: MikroORM; host: PgliteHost | undefined; clock: Clock }) {
+  constructor(parts: {
+    orm: MikroORM;
+    host: PgliteHost | undefined;
+    clock: Clock;
+    patience: { isPatient: boolean };
+  }) {
     this.#orm = parts.orm;
+    this.#patience = parts.patience;
     this.#host = parts.host;
     this.#clock = parts.clock;
     this.#client = new SqlClient(parts.orm);
   }
 
-  prepare(): Promise<void> {
-    return wrapErrors(() => migrate(this.#orm, this.#client));
+  async prepare(): Promise<void> {
+    this.#patience.isPatient = true; // migrations wait for each other and take what they take
+    try {
+      await wrapErrors(() => migrate(this.#orm, this.#client));
+    } finally {
+      this.#patience.isPatient = false;
+    }
   }
 
   epochOf(identity: TopicIdentity): Promise<number> {
@@ -162,6 +192,15 @@ class PostgresStore implements PersistenceAdapter {
   async countQuarantined(): Promise<number> {
     const [row] = await this.#client.query<{ n: string }>('select count(*) as n from quarantined_records');
     return Number(row!.n);
+  }
+
+  lifecycle(request: Omit<LoadRequest, 'sinceOffset'>): Promise<DocumentLifecycle> {
+    return this.#client.transaction((sql) => readLifecycle(sql, request), { snapshot: true });
+  }
+
+  removeDeleted(maxRows: number): Promise<RemovalStep | undefined> {
+    const nowMs = this.#clock.wallTime();
+    return this.#client.transaction((sql) => removeStep(sql, { maxRows, nowMs }));
   }
 
   async ping(timeoutMs: number): Promise<boolean> {

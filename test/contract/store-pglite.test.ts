@@ -45,7 +45,12 @@ describe('store on PGlite', () => {
 
   it('a connection that breaks off takes its transaction with it, and the next one works', async () => {
     await store.close();
-    const host = await startPglite(dataDir);
+    const host = await startPglite({
+      dataDir,
+      answerLimitMs: 60_000,
+      clock: systemClock,
+      logger: silentLogger,
+    });
     const streams: Duplex[] = [];
     const watched = {
       ...host,
@@ -55,7 +60,7 @@ describe('store on PGlite', () => {
         return stream;
       },
     };
-    const orm = await openOrm({ logger: silentLogger, clock: systemClock }, watched);
+    const orm = await openOrm({ logger: silentLogger, clock: systemClock }, { host: watched });
     const client = new SqlClient(orm);
     await client.query('create table t (n int)');
     for (let n = 0; n < 3; n++) {

@@ -64,7 +64,7 @@ describe('store on PostgreSQL', () => {
     const columns = names.map((name) => `current_setting('${name}') as ${name}`).join(', ');
     const [row] = await orm.em.getConnection().execute(`select ${columns}`);
     expect(row).toEqual({
-      statement_timeout: '30s',
+      statement_timeout: '15s',
       lock_timeout: '5s',
       idle_in_transaction_session_timeout: '3s',
     });

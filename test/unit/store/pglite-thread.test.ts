@@ -2,15 +2,17 @@ import { describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '../../../lib/clock.ts';
 import { PgliteThread } from '../../../lib/store/pglite-thread.ts';
 
+const parts = { answerLimitMs: 60_000, clock: systemClock };
 const START_LIMIT_MS = 60_000;
 
 describe('a PGlite in a thread of its own', () => {
   it(
     'answers in order, closes once, and refuses what is asked afterwards',
     async () => {
-      const thread = await PgliteThread.open(undefined);
+      const thread = await PgliteThread.open(parts);
       const unfinished = [thread.rollback(), thread.rollback()];
       const closed = thread.close();
       expect(thread.closed).toBe(true);
@@ -28,7 +30,9 @@ describe('a PGlite in a thread of its own', () => {
       const folder = await mkdtemp(join(tmpdir(), 'ykafka-pglite-'));
       try {
         await writeFile(join(folder, 'PG_VERSION'), 'none');
-        await expect(PgliteThread.open(folder)).rejects.toMatchObject({ type: 'STORE_UNAVAILABLE' });
+        await expect(PgliteThread.open({ dataDir: folder, ...parts })).rejects.toMatchObject({
+          type: 'STORE_UNAVAILABLE',
+        });
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
