@@ -3,7 +3,7 @@ import { documentKey, parseDocumentKey, type DocumentId } from '../protocol/ids.
 import type { ProtocolLimits } from '../protocol/limits.ts';
 import { ProtocolMessageType, SyncMessageType } from '../protocol/message-types.ts';
 import type { Metadata } from '../protocol/metadata.ts';
-import type { IncomingQuarantine, IncomingRecord } from '../store/port.ts';
+import type { BarrierOrigin, IncomingQuarantine, IncomingRecord } from '../store/port.ts';
 import type { DeliveredRecord } from '../stream/port.ts';
 
 export interface ClassifierOptions {
@@ -111,8 +111,16 @@ function classifyControl(
   const control = tryDecodeControl(message.content);
   if (!control.ok) return quarantine(record, control.failure.code, document);
   if (control.value.op === 'unknown') return undefined;
-  const { generation, reason } = control.value;
-  return { kind: 'barrier', offset: record.offset, document, generation, reason };
+  const { generation, reason, key, parts } = control.value;
+  const { senderId, userId } = message.metadata;
+  const origin: BarrierOrigin = {
+    senderId,
+    atMs: timeOf(record, message.metadata),
+    ...(key === undefined ? {} : { key }),
+    ...(userId === undefined ? {} : { userId }),
+    ...(parts === undefined ? {} : { parts }),
+  };
+  return { kind: 'barrier', offset: record.offset, document, generation, reason, origin };
 }
 
 function generationOf({ headers }: DeliveredRecord, metadata: Metadata): number {

@@ -2,6 +2,7 @@ import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import { readCount, readLengthPrefixed } from './bytes.ts';
 import { decoded, failed, unwrap, type Decoded } from './failures.ts';
+import { isValidId } from './ids.ts';
 import { parseBoundedJson } from './json.ts';
 import { DEFAULT_LIMITS, type ProtocolLimits } from './limits.ts';
 import { isProtocolMessageType, ProtocolMessageType, SyncMessageType } from './message-types.ts';
@@ -207,9 +208,19 @@ export function encodeAwarenessPayload(update: Uint8Array): Uint8Array {
 
 const BARRIER_REASONS = ['deleted', 'recreated', 'restored'] as const;
 
-/** Commands in the log. A barrier begins `generation`; what was written for an earlier one is stale behind it. */
-export type ControlMessage =
-  { op: 'barrier'; generation: number; reason: (typeof BARRIER_REASONS)[number] } | { op: 'unknown' };
+/** A barrier begins `generation`; what was written for an earlier one is stale behind it. */
+export interface BarrierMessage {
+  op: 'barrier';
+  generation: number;
+  reason: (typeof BARRIER_REASONS)[number];
+  /** Names the operation that wrote it, so that a repetition finds it. */
+  key?: string;
+  /** With `restored`: so many updates of the new generation, by the barrier's sender, make up its first state. */
+  parts?: number;
+}
+
+/** Commands in the log. */
+export type ControlMessage = BarrierMessage | { op: 'unknown' };
 
 export function encodeControlPayload(message: ControlMessage): Uint8Array {
   const payload = encoding.createEncoder();
@@ -225,13 +236,20 @@ export function tryDecodeControl(content: Uint8Array): Decoded<ControlMessage> {
   if (bytes === undefined || decoding.hasContent(decoder)) return badControl('is truncated or has a tail');
   const parsed = parseBoundedJson(bytes);
   if (!parsed.ok) return badControl(parsed.problem);
-  const json = parsed.value as { op?: unknown; generation?: unknown; reason?: unknown } | null;
+  const json = parsed.value as Partial<Record<'op' | keyof BarrierMessage, unknown>> | null;
   if (typeof json?.op !== 'string') return badControl('has no `op`');
   if (json.op !== 'barrier') return decoded({ op: 'unknown' });
   const reason = BARRIER_REASONS.find((known) => known === json.reason);
   if (!Number.isSafeInteger(json.generation) || (json.generation as number) < 1 || reason === undefined)
     return badControl('is not a barrier of a generation');
-  return decoded({ op: 'barrier', generation: json.generation as number, reason });
+  return decoded({
+    op: 'barrier',
+    generation: json.generation as number,
+    reason,
+    // What only an operation reads must not make a barrier unreadable for everybody else.
+    ...(isValidId(json.key) ? { key: json.key } : {}),
+    ...(Number.isSafeInteger(json.parts) ? { parts: json.parts as number } : {}),
+  });
 }
 
 const badControl = (problem: string) => failed('BAD_ENVELOPE', `The control message ${problem}.`);

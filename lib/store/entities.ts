@@ -30,6 +30,8 @@ export const DocumentEntity = defineEntity({
     generationStartOffset: p.bigint('number').default(-1),
     /** Set by a barrier that deletes, taken away by the next one. */
     tombstone: p.boolean().default(false),
+    /** Content of this generation or an earlier one was deleted; 0 = none. */
+    deletedGeneration: p.bigint('number').default(0),
     /** Rows through this offset were moved to a verified archive; -1 = none. */
     trimmedThrough: p.bigint('number').default(-1),
     /** Where its last record was stored. */
@@ -100,10 +102,48 @@ export const UpdateEntity = defineEntity({
   },
 });
 
+/** One row for each barrier that counted; with a deletion the evidence of what it removed. Never content. */
+export const GenerationEntity = defineEntity({
+  name: 'DocumentGeneration',
+  tableName: 'document_generations',
+  indexes: [
+    {
+      name: 'document_generations_removal_index',
+      expression:
+        "create index document_generations_removal_index on document_generations (document_id, generation) where reason = 'deleted' and removed_at is null",
+    },
+  ],
+  properties: {
+    documentId: p.bigint('number').primary(),
+    generation: p.bigint('number').primary(),
+    reason: p.text(),
+    epoch: p.integer(),
+    partition: p.integer(),
+    offset: p.bigint('number'),
+    operationKey: p.text().nullable(),
+    senderId: p.text().nullable(),
+    userId: p.text().nullable(),
+    at: p.datetime(3).columnType('timestamptz(3)').nullable(),
+    parts: p.integer().nullable(),
+    removedRows: p.bigint('number').default(0),
+    removedBytes: p.bigint('number').default(0),
+    removedSnapshots: p.bigint('number').default(0),
+    removedQuarantined: p.bigint('number').default(0),
+    removedAt: p.datetime(3).columnType('timestamptz(3)').nullable(),
+  },
+});
+
 /** Records that nobody can use, with their bytes. */
 export const QuarantineEntity = defineEntity({
   name: 'QuarantinedRecord',
   tableName: 'quarantined_records',
+  indexes: [
+    {
+      name: 'quarantined_records_document_index',
+      expression:
+        'create index quarantined_records_document_index on quarantined_records (document_key) where document_key is not null',
+    },
+  ],
   properties: {
     epoch: p.integer().primary(),
     partition: p.integer().primary(),
@@ -148,6 +188,7 @@ export const STORE_ENTITIES = [
   DocumentEntity,
   SnapshotEntity,
   UpdateEntity,
+  GenerationEntity,
   QuarantineEntity,
   TopicEntity,
   PositionEntity,

@@ -1,6 +1,6 @@
 import type { DocumentId } from '../protocol/ids.ts';
 import type { DocumentState, LogPoint, PlannedRow } from './plan.ts';
-import type { HistoryRow, Snapshot, SnapshotDebt, StoredUpdate } from './port.ts';
+import type { GenerationRow, HistoryRow, Snapshot, SnapshotDebt, StoredUpdate } from './port.ts';
 
 export interface MemoryRow extends LogPoint, PlannedRow {
   partition: number;
@@ -11,6 +11,7 @@ export interface MemoryDocument {
   state: DocumentState;
   rows: MemoryRow[];
   snapshots: Snapshot[];
+  generations: GenerationRow[];
   epoch: number;
   partition: number;
   oldestBehindMs: number;

@@ -4,6 +4,7 @@ import { documentKey, type DocumentId, type DocumentKey } from '../protocol/ids.
 import type { Position } from '../protocol/position.ts';
 import { addVersion, type VersionRanges } from '../protocol/ranges.ts';
 import type { TopicIdentity } from '../stream/port.ts';
+import { addRemoved, copyOf, removeOf, toGenerationRow } from './memory-lifecycle.ts';
 import {
   debtOf,
   insertInOrder,
@@ -26,11 +27,14 @@ import {
 } from './plan.ts';
 import {
   PERSISTER_CONSUMER,
+  type DocumentLifecycle,
+  type GenerationRow,
   type HistoryRow,
   type IncomingBatch,
   type IncomingQuarantine,
   type LoadRequest,
   type PersistenceAdapter,
+  type RemovalStep,
   type Snapshot,
   type SnapshotDebt,
   type StoredState,
@@ -87,7 +91,7 @@ export class MemoryStore implements PersistenceAdapter {
       throw new AppError('STORE_BAD_DATA', { data: { sqlState: '22P05' } });
     const documents = new Map<DocumentKey, DocumentState>();
     for (const record of batch.records) {
-      if (record.kind === 'quarantine') continue;
+      if (!record.document) continue;
       const key = documentKey(record.document);
       const state = this.#documents.get(key)?.state;
       if (state) documents.set(key, state);
@@ -127,7 +131,9 @@ export class MemoryStore implements PersistenceAdapter {
   ): Promise<VersionRanges> {
     const end = { epoch: sender.epoch, offset: sender.throughOffset };
     const ranges: VersionRanges = [];
-    for (const row of this.#documents.get(documentKey(document))?.rows ?? []) {
+    const found = this.#documents.get(documentKey(document));
+    if (!found || generation <= found.state.deletedGeneration) return ranges;
+    for (const row of found.rows) {
       const isTheirs = isPayloadOf(row, generation) && row.update.senderId === sender.senderId;
       if (isTheirs && hasRetryKey(row.update) && !isAfter(row, end))
         addVersion(ranges, row.update.clientVersion);
@@ -138,7 +144,7 @@ export class MemoryStore implements PersistenceAdapter {
   async persistSnapshot(snapshot: Snapshot): Promise<boolean> {
     const found = this.#documents.get(documentKey(snapshot.document));
     const { epoch, partition, throughOffset } = snapshot;
-    if (!found || snapshot.generation !== found.state.generation) return false;
+    if (!found || snapshot.generation !== found.state.generation || found.state.deleted) return false;
     if (isAfter(found.state.generationStart, pointOf(snapshot))) return false;
     if (throughOffset >= (await this.nextOffset(PERSISTER_CONSUMER, epoch, partition))) return false;
     const newest = newestOf(found, () => true);
@@ -164,6 +170,7 @@ export class MemoryStore implements PersistenceAdapter {
   async *exportHistory(document: DocumentId, since?: Position): AsyncIterable<HistoryRow> {
     const found = this.#documents.get(documentKey(document));
     const generation = since?.generation ?? found?.state.generation;
+    if (!found || generation! <= found.state.deletedGeneration) return;
     for (const row of found?.rows ?? [])
       if (row.update.generation === generation && (!since || isAfter(row, since))) yield toHistoryRow(row);
   }
@@ -177,6 +184,34 @@ export class MemoryStore implements PersistenceAdapter {
 
   async countQuarantined(): Promise<number> {
     return this.quarantined.length;
+  }
+
+  async lifecycle({
+    document,
+    epoch,
+    partition,
+  }: Omit<LoadRequest, 'sinceOffset'>): Promise<DocumentLifecycle> {
+    const found = this.#documents.get(documentKey(document));
+    const { generation, deleted, deletedGeneration } = found?.state ?? NEW_DOCUMENT;
+    const generations = (found?.generations ?? []).map(copyOf).reverse();
+    const storedThrough = (await this.nextOffset(PERSISTER_CONSUMER, epoch, partition)) - 1;
+    return { generation, deleted, deletedGeneration, generations, storedThrough };
+  }
+
+  async removeDeleted(maxRows: number): Promise<RemovalStep | undefined> {
+    for (const found of this.#documents.values()) {
+      const deletion = found.generations.find(
+        ({ removed }) => removed && removed.completedAtMs === undefined,
+      );
+      if (!deletion) continue;
+      const removed = removeOf(found, { deletion, maxRows });
+      removed.quarantined = this.#removeQuarantined(found, deletion);
+      const isDone = removed.rows < maxRows;
+      if (isDone) removed.completedAtMs = this.#clock.wallTime();
+      addRemoved(deletion.removed!, removed);
+      return { document: found.document, generation: deletion.generation, removed };
+    }
+    return undefined;
   }
 
   async ping(): Promise<boolean> {
@@ -196,6 +231,8 @@ export class MemoryStore implements PersistenceAdapter {
       if (updates > 0 || restarted) Object.assign(found, { epoch, partition });
       found.state = state;
     }
+    for (const { key, barrier } of plan.generations)
+      this.#documents.get(key)!.generations.push(toGenerationRow(barrier, { epoch, partition }));
     for (const row of plan.rows) {
       const place = `${epoch}/${partition}/${row.update.offset}`;
       if (this.#stored.has(place)) continue;
@@ -209,12 +246,23 @@ export class MemoryStore implements PersistenceAdapter {
     for (const record of plan.quarantined) this.quarantined.push({ ...record, epoch, partition });
   }
 
+  #removeQuarantined({ document }: MemoryDocument, deletion: GenerationRow): number {
+    const key = documentKey(document);
+    const isOfIt = (record: (typeof this.quarantined)[number]) =>
+      record.document !== undefined && documentKey(record.document) === key && isAfter(deletion, record);
+    const before = this.quarantined.length;
+    const kept = this.quarantined.filter((record) => !isOfIt(record));
+    this.quarantined.splice(0, before, ...kept);
+    return before - kept.length;
+  }
+
   #addDocument(key: DocumentKey, document: DocumentId): MemoryDocument {
     const found: MemoryDocument = {
       document,
       state: NEW_DOCUMENT,
       rows: [],
       snapshots: [],
+      generations: [],
       epoch: 0,
       partition: 0,
       oldestBehindMs: 0,

@@ -2,13 +2,21 @@ import { encodeKafkaEnvelope, encodeSyncPayload } from '../protocol/envelope.ts'
 import { documentKey, type DocumentId, type DocumentKey } from '../protocol/ids.ts';
 import { ProtocolMessageType, SyncMessageType } from '../protocol/message-types.ts';
 import type { Metadata } from '../protocol/metadata.ts';
-import type { IncomingBatch, IncomingQuarantine, IncomingUpdate, StoreResult } from './port.ts';
+import type {
+  IncomingBarrier,
+  IncomingBatch,
+  IncomingQuarantine,
+  IncomingUpdate,
+  StoreResult,
+} from './port.ts';
 
 /** What the store knows of a document while a batch is planned. */
 export interface DocumentState {
   generation: number;
   generationStart: LogPoint;
   deleted: boolean;
+  /** Content of this generation or an earlier one is gone for good, wherever it comes from; 0 = never deleted. */
+  deletedGeneration: number;
 }
 
 export interface LogPoint {
@@ -35,8 +43,15 @@ export interface DocumentChange {
   bytes: number;
 }
 
+/** A barrier that counts. */
+export interface PlannedGeneration {
+  key: DocumentKey;
+  barrier: IncomingBarrier;
+}
+
 export interface BatchPlan {
   rows: PlannedRow[];
+  generations: PlannedGeneration[];
   quarantined: IncomingQuarantine[];
   changes: Map<DocumentKey, DocumentChange>;
   touched: StoreResult['touched'];
@@ -52,6 +67,7 @@ export const NEW_DOCUMENT: DocumentState = Object.freeze({
   generation: 1,
   generationStart: Object.freeze({ epoch: 0, offset: -1 }),
   deleted: false,
+  deletedGeneration: 0,
 });
 
 /** Version 0 means that the writer does not count: such updates are never repeats of one another. */
@@ -68,28 +84,37 @@ export function retryKey(update: IncomingUpdate, key: DocumentKey): string {
  * a barrier, or quarantine. The same for every adapter, so that none has its own reading of rules 8 and 14.
  */
 export function planBatch(batch: IncomingBatch, known: KnownState): BatchPlan {
-  const plan: BatchPlan = { rows: [], quarantined: [], changes: new Map(), touched: new Map() };
+  const plan: BatchPlan = {
+    rows: [],
+    generations: [],
+    quarantined: [],
+    changes: new Map(),
+    touched: new Map(),
+  };
   const firsts = new Firsts(known.firsts);
   for (const record of batch.records) {
     if (record.kind === 'quarantine') {
-      plan.quarantined.push(record);
+      plan.quarantined.push(withoutDeletedContent(record, plan, known));
       continue;
     }
     const change = changeOf(plan, known, record.document);
     if (record.kind === 'barrier') {
       // Counts only if it raises the generation: it may come twice, or late.
       if (record.generation <= change.state.generation) continue;
+      const deleted = record.reason === 'deleted';
       change.state = {
         generation: record.generation,
         generationStart: { epoch: batch.epoch, offset: record.offset },
-        deleted: record.reason === 'deleted',
+        deleted,
+        deletedGeneration: deleted ? record.generation : change.state.deletedGeneration,
       };
       Object.assign(change, { restarted: true, updates: 0, bytes: 0 });
+      plan.generations.push({ key: change.key, barrier: record });
       continue;
     }
     const reason = refusal(record, change.state);
     if (reason === undefined) addRow(plan, record, { change, firsts, epoch: batch.epoch });
-    else plan.quarantined.push(quarantineUpdate(record, reason));
+    else plan.quarantined.push(quarantineUpdate(record, { reason, state: change.state }));
   }
   return plan;
 }
@@ -123,8 +148,8 @@ function changeOf(plan: BatchPlan, known: KnownState, document: DocumentId): Doc
   return change;
 }
 
-/** A tombstone alone refuses nothing: who may write is decided at the door, what got in is kept. */
 function refusal(update: IncomingUpdate, state: DocumentState): string | undefined {
+  if (update.generation <= state.deletedGeneration) return 'document-deleted';
   if (update.generation < state.generation) return 'stale-generation';
   if (update.generation > state.generation) return 'unknown-generation';
   return undefined;
@@ -153,7 +178,10 @@ function addRow(
 }
 
 /** An update as a quarantined record: its envelope written again, so that the bytes can be read as from the log. */
-function quarantineUpdate(update: IncomingUpdate, reason: string): IncomingQuarantine {
+function quarantineUpdate(
+  update: IncomingUpdate,
+  { reason, state }: { reason: string; state: DocumentState },
+): IncomingQuarantine {
   const { offset, document, senderId, clientVersion, generation } = update;
   return {
     kind: 'quarantine',
@@ -161,10 +189,14 @@ function quarantineUpdate(update: IncomingUpdate, reason: string): IncomingQuara
     document,
     reason,
     key: documentKey(document),
-    value: encodeKafkaEnvelope(
-      update.metadata as Metadata,
-      encodeSyncPayload(SyncMessageType.Update, update.payload),
-    ),
+    // Of what was deleted nothing is kept but that it came.
+    value:
+      update.generation <= state.deletedGeneration
+        ? new Uint8Array()
+        : encodeKafkaEnvelope(
+            update.metadata as Metadata,
+            encodeSyncPayload(SyncMessageType.Update, update.payload),
+          ),
     headers: {
       s: senderId,
       c: String(clientVersion),
@@ -172,4 +204,19 @@ function quarantineUpdate(update: IncomingUpdate, reason: string): IncomingQuara
       t: String(ProtocolMessageType.Sync),
     },
   };
+}
+
+/** A record that cannot be read may hold content of a document that has been deleted: then it stays without it. */
+function withoutDeletedContent(
+  record: IncomingQuarantine,
+  plan: BatchPlan,
+  known: KnownState,
+): IncomingQuarantine {
+  if (!record.document) return record;
+  const key = documentKey(record.document);
+  const state = plan.changes.get(key)?.state ?? known.documents.get(key);
+  if (!state || state.deletedGeneration === 0) return record;
+  const generation = Number(record.headers.g);
+  const isOfDeleted = state.deleted || (generation > 0 && generation <= state.deletedGeneration);
+  return isOfDeleted ? { ...record, value: new Uint8Array() } : record;
 }

@@ -36,6 +36,19 @@ export interface IncomingBarrier {
   document: DocumentId;
   generation: number;
   reason: 'deleted' | 'recreated' | 'restored';
+  /** What the record says of the operation that wrote it. */
+  origin?: BarrierOrigin;
+}
+
+export interface BarrierOrigin {
+  /** Names the operation: one that is repeated finds its own barrier. */
+  key?: string;
+  senderId: string;
+  userId?: string;
+  /** Milliseconds since 1970, by the clock of the one who wrote it. */
+  atMs: number;
+  /** Updates that make up the first state of the generation, when it is a restored one. */
+  parts?: number;
 }
 
 /** A record that nobody can use: kept with its bytes and the reason, left out of folds. */
@@ -141,6 +154,47 @@ export interface HistoryRow extends StoredUpdate {
   repeatOf?: number;
 }
 
+/** The beginning of a generation as it stays in the store: who, when and where, never what. */
+export interface GenerationRow extends Partial<BarrierOrigin> {
+  generation: number;
+  reason: IncomingBarrier['reason'];
+  epoch: number;
+  partition: number;
+  offset: number;
+  /** With a deletion: what has been removed of the document so far. */
+  removed?: RemovedContent;
+}
+
+export interface RemovedContent {
+  rows: number;
+  bytes: number;
+  snapshots: number;
+  quarantined: number;
+  /** When nothing was left to remove; absent while that goes on. */
+  completedAtMs?: number;
+}
+
+/** What one REPEATABLE READ transaction saw of a document's generations. */
+export interface DocumentLifecycle {
+  /** 1 when no barrier is stored. */
+  generation: number;
+  deleted: boolean;
+  /** Nothing of this generation or an earlier one is ever read or stored again; 0 = never deleted. */
+  deletedGeneration: number;
+  /** The newest first, at most 1,000. */
+  generations: GenerationRow[];
+  storedThrough: number;
+}
+
+/** One step of removing what a deleted document has left behind. */
+export interface RemovalStep {
+  document: DocumentId;
+  /** The generation that the deletion began. */
+  generation: number;
+  /** What this step has removed. */
+  removed: RemovedContent;
+}
+
 export interface PersistenceAdapter {
   /** Makes or migrates the schema; several processes may call it at once. */
   prepare(): Promise<void>;
@@ -170,6 +224,14 @@ export interface PersistenceAdapter {
   /** Deletes snapshots that a newer one of the same document supersedes; returns how many. Never history rows. */
   trimSnapshots(): Promise<number>;
   countQuarantined(): Promise<number>;
+  /** The document's generations, and the operations that began them; of those with one key the first. */
+  lifecycle(request: Omit<LoadRequest, 'sinceOffset'>): Promise<DocumentLifecycle>;
+  /**
+   * Removes at most `maxRows` rows, and as many snapshots and quarantined records, of one deleted document whose
+   * content is not all removed; several processes may do it at once. Undefined when there is none. What it removes
+   * has not been readable since the deletion was stored.
+   */
+  removeDeleted(maxRows: number): Promise<RemovalStep | undefined>;
   ping(timeoutMs: number): Promise<boolean>;
   close(): Promise<void>;
 }

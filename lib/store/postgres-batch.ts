@@ -1,7 +1,9 @@
+import { failpoint } from '../failpoints.ts';
 import { documentKey, type DocumentId, type DocumentKey } from '../protocol/ids.ts';
 import type { IncomingBatch, IncomingUpdate, StoreResult } from './port.ts';
 import { hasRetryKey, planBatch, retryKey, type BatchPlan, type LogPoint } from './plan.ts';
-import { lockDocuments, type DocumentRow } from './postgres-documents.ts';
+import { findDeleted, lockDocuments, type DocumentRow } from './postgres-documents.ts';
+import { insertGenerations } from './postgres-lifecycle.ts';
 import type { Sql } from './sql.ts';
 import { storableText } from './text.ts';
 
@@ -13,17 +15,22 @@ export async function writeBatch(sql: Sql, batch: IncomingBatch, nowMs: number):
   const stored = await lockPosition(sql, batch);
   if (stored !== batch.fetchOffset) return { outcome: 'moved', nextOffset: stored, touched: new Map() };
   const documents = await lockDocuments(sql, documentsOf(batch));
+  const known = [...documents, ...(await findDeleted(sql, quarantinedOnly(batch, documents)))];
   const plan = planBatch(batch, {
-    documents: new Map([...documents].map(([key, row]) => [key, row.state])),
+    documents: new Map(known.map(([key, row]) => [key, row.state])),
     firsts: await findFirsts(sql, batch, documents),
   });
+  failpoint('insert:before');
   await insertRows(sql, batch, { plan, documents });
+  failpoint('insert:after');
+  await insertGenerations(sql, batch, { plan, documents });
   await insertQuarantined(sql, batch, plan);
   await updateDocuments(sql, batch, { plan, documents, nowMs });
   await sql(
     `update stream_positions set next_offset = $4 where consumer = $1 and epoch = $2 and partition = $3`,
     [batch.consumer, batch.epoch, batch.partition, batch.nextOffset],
   );
+  failpoint('commit:before');
   return { outcome: 'stored', nextOffset: batch.nextOffset, touched: plan.touched };
 }
 
@@ -47,6 +54,17 @@ function documentsOf(batch: IncomingBatch): DocumentId[] {
   const documents = new Map<DocumentKey, DocumentId>();
   for (const record of batch.records)
     if (record.kind !== 'quarantine') documents.set(documentKey(record.document), record.document);
+  return [...documents.values()];
+}
+
+/** Documents of records that nobody can use: no row is made for them. */
+function quarantinedOnly(batch: IncomingBatch, locked: ReadonlyMap<DocumentKey, DocumentRow>): DocumentId[] {
+  const documents = new Map<DocumentKey, DocumentId>();
+  for (const record of batch.records) {
+    if (record.kind !== 'quarantine' || !record.document) continue;
+    const key = documentKey(record.document);
+    if (!locked.has(key)) documents.set(key, record.document);
+  }
   return [...documents.values()];
 }
 
@@ -179,6 +197,7 @@ async function updateDocuments(
       ge: state.generationStart.epoch,
       go: state.generationStart.offset,
       x: state.deleted,
+      dg: state.deletedGeneration,
       f: restarted,
       n: updates,
       b: bytes,
@@ -187,6 +206,7 @@ async function updateDocuments(
   await sql(
     `update documents d set
        generation = c.g, generation_start_epoch = c.ge, generation_start_offset = c.go, tombstone = c.x,
+       deleted_generation = c.dg,
        epoch = $2, partition = $3,
        updates_behind = c.n + case when c.f then 0 else d.updates_behind end,
        bytes_behind = c.b + case when c.f then 0 else d.bytes_behind end,
@@ -195,7 +215,7 @@ async function updateDocuments(
          when c.f or d.updates_behind = 0 then case when c.n > 0 then to_timestamp($4::double precision / 1000.0) end
          else d.oldest_behind_at end
      from json_to_recordset($1::json)
-       as c(id bigint, g bigint, ge int, go bigint, x boolean, f boolean, n int, b bigint)
+       as c(id bigint, g bigint, ge int, go bigint, x boolean, dg bigint, f boolean, n int, b bigint)
      where d.id = c.id`,
     [JSON.stringify(changes), batch.epoch, batch.partition, nowMs],
   );

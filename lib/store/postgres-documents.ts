@@ -19,10 +19,12 @@ export interface RawDocument {
   generation_start_epoch: number;
   generation_start_offset: string;
   tombstone: boolean;
+  deleted_generation: string;
 }
 
 const STATE_COLUMNS = `d.id, d.tenant_id, d.room_id, d.doc_id, d.subdoc_id,
-  d.generation, d.generation_start_epoch, d.generation_start_offset, d.tombstone`;
+  d.generation, d.generation_start_epoch, d.generation_start_offset, d.tombstone,
+  d.deleted_generation`;
 const SAME_NAME = `d.tenant_id = n.t and d.room_id = n.r and d.doc_id = n.d and d.subdoc_id = n.s`;
 const NAMES = `json_to_recordset($1::json) as n(t text, r text, d text, s text)`;
 
@@ -50,6 +52,7 @@ function toDocumentRow(row: RawDocument): DocumentRow {
         offset: Number(row.generation_start_offset),
       },
       deleted: row.tombstone,
+      deletedGeneration: Number(row.deleted_generation),
     },
   };
 }
@@ -81,6 +84,19 @@ export async function lockDocuments(
     for (const [key, row] of await selectForUpdate(sql, missing)) found.set(key, row);
   }
   return found;
+}
+
+/** What is known of documents that were deleted at some time, without a lock: barriers come with the batch's partition. */
+export async function findDeleted(
+  sql: Sql,
+  documents: readonly DocumentId[],
+): Promise<Map<DocumentKey, DocumentRow>> {
+  if (documents.length === 0) return new Map();
+  const rows = await sql<RawDocument>(
+    `select ${STATE_COLUMNS} from documents d join ${NAMES} on ${SAME_NAME} where d.deleted_generation > 0`,
+    [nameParameter(documents)],
+  );
+  return new Map(rows.map(toDocumentRow).map((row) => [row.key, row]));
 }
 
 /** In the order of the ids, so that two transactions can never wait for each other. */

@@ -135,7 +135,7 @@ export async function appendedVersions(
   sender: { generation: number; senderId: string; epoch: number; throughOffset: number },
 ): Promise<VersionRanges> {
   const found = await findDocument(sql, document);
-  if (!found) return [];
+  if (!found || sender.generation <= found.state.deletedGeneration) return [];
   const rows = await sql<{ first: string; last: string }>(
     `select min(v) as first, max(v) as last from (
        select v, v - row_number() over (order by v) as island from (
@@ -171,6 +171,7 @@ export async function* exportRows(
   const found = await findDocument(query, document);
   if (!found) return;
   const generation = since?.generation ?? found.state.generation;
+  if (generation <= found.state.deletedGeneration) return;
   let after = { epoch: since?.epoch ?? -1, offset: since?.offset ?? -1 };
   for (;;) {
     const rows = await query<RawHistory>(

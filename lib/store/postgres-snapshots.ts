@@ -10,7 +10,7 @@ export async function writeSnapshot(sql: Sql, snapshot: Snapshot, nowMs: number)
   const [row] = (await lockDocuments(sql, [snapshot.document])).values();
   const { id, state } = row!;
   const { epoch, throughOffset } = snapshot;
-  if (snapshot.generation !== state.generation) return false;
+  if (snapshot.generation !== state.generation || state.deleted) return false;
   if (isBefore({ epoch, offset: throughOffset }, state.generationStart)) return false;
   // Rows before snapshot: nothing may rest on a snapshot alone.
   if (throughOffset >= (await nextOffset(sql, PERSISTER_CONSUMER, snapshot))) return false;

@@ -1,6 +1,7 @@
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
 import type { Clock } from '../clock.ts';
+import { failpoint } from '../failpoints.ts';
 import type { Logger } from '../log.ts';
 import type { DocumentId } from '../protocol/ids.ts';
 import type { Position } from '../protocol/position.ts';
@@ -153,8 +154,10 @@ class PostgresStore implements PersistenceAdapter {
     return nextOffset(this.#client.query.bind(this.#client), consumer, { epoch, partition });
   }
 
-  storeBatch(batch: IncomingBatch): Promise<StoreResult> {
-    return this.#client.transaction((sql) => writeBatch(sql, batch, this.#clock.wallTime()));
+  async storeBatch(batch: IncomingBatch): Promise<StoreResult> {
+    const result = await this.#client.transaction((sql) => writeBatch(sql, batch, this.#clock.wallTime()));
+    failpoint('commit:after');
+    return result;
   }
 
   load(request: LoadRequest): Promise<StoredState> {

@@ -1,4 +1,5 @@
 import { barrierChecks } from './store-checks/barriers.ts';
+import { deletionChecks } from './store-checks/deletion.ts';
 import { epochChecks } from './store-checks/epochs.ts';
 import { historyChecks } from './store-checks/history.ts';
 import { quarantineChecks } from './store-checks/quarantine.ts';
@@ -19,4 +20,5 @@ export const storeChecks: Record<string, StoreCheck> = {
   ...snapshotChecks,
   ...historyChecks,
   ...epochChecks,
+  ...deletionChecks,
 };

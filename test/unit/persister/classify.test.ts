@@ -6,6 +6,7 @@ import { documentKey } from '../../../lib/protocol/ids.ts';
 import { DEFAULT_LIMITS } from '../../../lib/protocol/limits.ts';
 import { SyncMessageType } from '../../../lib/protocol/message-types.ts';
 import { createMetadata } from '../../../lib/protocol/metadata.ts';
+import type { IncomingBarrier } from '../../../lib/store/port.ts';
 import type { StreamRecord } from '../../../lib/stream/port.ts';
 import { barrierRecord, delivered, document, isDecodable, updateRecord, yUpdate } from './records.ts';
 
@@ -66,7 +67,19 @@ describe('classifyRecord', () => {
       document,
       generation: 5,
       reason: 'restored',
+      origin: { senderId: 'server', atMs: expect.any(Number) },
     });
+  });
+
+  it('reads which operation wrote a barrier; what it cannot read of that makes it no less a barrier', () => {
+    const barrier = '"op":"barrier","generation":2,"reason":"deleted"';
+    expect(classify(controlOf(`{${barrier},"key":"k 1","parts":3}`))).toMatchObject({
+      kind: 'barrier',
+      origin: { key: 'k 1', parts: 3 },
+    });
+    const odd = classify(controlOf(`{${barrier},"key":{},"parts":"many"}`));
+    expect(odd).toMatchObject({ kind: 'barrier', generation: 2 });
+    expect(Object.keys((odd as IncomingBarrier).origin!)).toEqual(['senderId', 'atMs']);
   });
 
   it('passes over a command of a newer version', () => {
