@@ -1,5 +1,6 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
 import * as Y from 'yjs';
+import { declareActions } from '../lib/broker/actions.ts';
 import { call } from '../lib/broker/call.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import type { Folder } from '../lib/persister/folder.ts';
@@ -24,6 +25,7 @@ interface PersisterService extends Service {
 /** A fold may take the codec's whole time limit, and the answer its way. */
 const FOLD_MARGIN_MS = 5_000;
 const TRIM_SWEEP_MS = 10_000;
+const PING_LIMIT_MS = 2_000;
 
 function isDecodable(update: Uint8Array): boolean {
   try {
@@ -107,11 +109,16 @@ async function open(service: PersisterService) {
   return { persister, snapshotter, trimmer: openTrimmer(service.runtime, stream, persister) };
 }
 
+async function answersNow({ runtime, persister }: PersisterService): Promise<boolean> {
+  return persister !== undefined && (await runtime.store()).ping(PING_LIMIT_MS);
+}
+
 const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
   name: 'persister',
-  actions: {
+  actions: declareActions<PersisterService>({
     /** Where each partition of this process stands: stored next offset and lag. */
     'positions.list': {
+      repetition: 'idempotent',
       params: { $$strict: true },
       handler(this: PersisterService) {
         return this.persister!.positions();
@@ -119,6 +126,7 @@ const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
     },
     /** Makes a snapshot of a document now; tells whether one was written. */
     'snapshots.make': {
+      repetition: 'idempotent',
       params: { $$strict: true, document: documentParam },
       async handler(this: PersisterService, ctx: Context<{ document: DocumentId }>) {
         return { written: await this.snapshotter!.make(ctx.params.document) };
@@ -126,18 +134,21 @@ const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
     },
     /** Records that nobody could use. */
     'quarantine.count': {
+      repetition: 'idempotent',
       params: { $$strict: true },
       async handler(this: PersisterService) {
         return { count: await (await this.runtime.store()).countQuarantined() };
       },
     },
-  },
+  }),
   created(this: PersisterService) {
     this.runtime = runtimeOf(this.broker);
-    this.runtime.health.register('persister', () => {
+    this.runtime.health.register('persister', async () => {
       const status = this.persister?.status();
-      const ready = status?.consuming === true && !status.storeOut && status.blocked.length === 0;
-      return { ready, ...status, ...this.snapshotter?.usage() };
+      // Also when nothing is to be stored: a store that hangs is an outage.
+      const storeOut = status?.storeOut === true || !(await answersNow(this));
+      const ready = status?.consuming === true && !storeOut && status.blocked.length === 0;
+      return { ready, ...status, storeOut, ...this.snapshotter?.usage() };
     });
   },
   async started(this: PersisterService) {

@@ -1,0 +1,79 @@
+import { describe, expect, it } from '@jest/globals';
+import { AppError } from '../../../lib/errors.ts';
+import { silentLogger } from '../../../lib/log.ts';
+import { RunWriter } from '../../../lib/persister/writer.ts';
+import type { StoreResult } from '../../../lib/store/port.ts';
+import { ManualClock } from '../gateway/manual-clock.ts';
+
+const RUN = { fetchOffset: 0, nextOffset: 5, records: [] };
+
+function setUp() {
+  const clock = new ManualClock();
+  const told: boolean[] = [];
+  const state = { beats: 0, isStopped: false };
+  const answers: { resolve: (result: StoreResult) => void; reject: (error: Error) => void }[] = [];
+  const writer = new RunWriter({
+    store: {
+      storeBatch: () => new Promise((resolve, reject) => void answers.push({ resolve, reject })),
+    },
+    clock,
+    logger: silentLogger,
+    onStored: () => undefined,
+    onOutage: (isOut) => void told.push(isOut),
+  });
+  const place = {
+    epoch: 1,
+    partition: 0,
+    context: {
+      heartbeat: async () => {
+        state.beats++;
+      },
+      isStale: () => false,
+    },
+    isStopped: () => state.isStopped,
+  };
+  const pass = async (ms: number) => {
+    for (let at = 0; at < ms; at += 100) {
+      clock.advance(100);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  return { answers, told, state, pass, write: () => writer.write(RUN, place) };
+}
+
+const STORED: StoreResult = { outcome: 'stored', nextOffset: 5, touched: new Map() };
+
+describe('RunWriter', () => {
+  it('keeps its membership while the store works, and tells of a store that does not answer', async () => {
+    const { answers, told, state, pass, write } = setUp();
+    const writing = write();
+    await pass(2_500);
+    expect(state.beats).toBe(2);
+    expect(told).toEqual([]);
+    await pass(2_000);
+    expect(told).toContain(true);
+    answers[0]!.resolve(STORED);
+    expect(await writing).toMatchObject({ outcome: 'done' });
+    expect(told.at(-1)).toBe(false);
+    const { beats } = state;
+    await pass(5_000);
+    expect(state.beats).toBe(beats);
+  });
+
+  it('repeats through an outage, and says nothing more once it is stopped', async () => {
+    const { answers, told, state, pass, write } = setUp();
+    const writing = write();
+    for (let n = 0; n < 4; n++) {
+      answers[n]!.reject(new AppError('STORE_UNAVAILABLE'));
+      await pass(1_100);
+      expect(answers).toHaveLength(n + 2);
+    }
+    expect(told.every((isOut) => isOut)).toBe(true);
+    state.isStopped = true;
+    answers[4]!.reject(new AppError('STORE_UNAVAILABLE'));
+    await pass(1_100);
+    expect(await writing).toMatchObject({ outcome: 'elsewhere', nextOffset: 0 });
+    expect(told.at(-1)).toBe(false);
+    expect(answers).toHaveLength(5);
+  });
+});
