@@ -31,6 +31,7 @@ export async function answerFrom(
   state: DocumentState,
   request: SyncRequest,
 ): Promise<SyncAnswer> {
+  if (state.deleted) return nothing(state);
   const missing = await updatesAfter(parts, state, request);
   if (missing) {
     const update = await mergedOrUndefined(parts.codec, missing);
@@ -96,6 +97,11 @@ function delta(
   for (const found of missing)
     if (found.senderId === senderId && found.clientVersion > 0) addVersion(appended, found.clientVersion);
   return { position: state.position, kind: 'delta', stateVector: new Uint8Array(), appended, update };
+}
+
+/** Where it is known that the document does not exist; versions of what was deleted are nobody's. */
+function nothing({ position, update, stateVector }: DocumentState): SyncAnswer {
+  return { position, deleted: true, kind: 'full', stateVector, appended: [], update };
 }
 
 async function full(parts: AnswerParts, state: DocumentState, request: SyncRequest): Promise<SyncAnswer> {

@@ -94,6 +94,7 @@ async function loadDraft(
     if (loaded.generation === known.position.generation) {
       const draft: Draft = {
         ...draftOf(known),
+        deleted: loaded.deleted,
         storedThrough,
         tailVersions: new Map(),
         tailOwners: new Map(),
@@ -104,9 +105,10 @@ async function loadDraft(
     }
   }
   const loaded = await store.load({ document, epoch, partition });
-  const { snapshot, storedThrough, generation } = loaded;
+  const { snapshot, storedThrough, generation, deleted } = loaded;
   const draft: Draft = {
     generation,
+    deleted,
     base: snapshot?.data,
     updates: [],
     tailVersions: new Map(),
@@ -124,6 +126,7 @@ async function loadDraft(
 function draftOf(state: DocumentState): Draft {
   return {
     generation: state.position.generation,
+    deleted: state.deleted,
     base: state.update,
     updates: [],
     tailVersions: copyOf(state.tailVersions),
@@ -153,10 +156,10 @@ async function finish(
   { epoch, at: { partition }, known }: Step,
   { draft, offset }: { draft: Draft; offset: number },
 ): Promise<DocumentState> {
-  const { generation, storedThrough, tailVersions, tailOwners, storedVersions } = draft;
+  const { generation, deleted, storedThrough, tailVersions, tailOwners, storedVersions } = draft;
   const position = { generation, epoch, partition, offset };
   if (known && draft.base === known.update && draft.updates.length === 0)
-    return { ...known, position, storedThrough, tailVersions, tailOwners, storedVersions };
+    return { ...known, position, deleted, storedThrough, tailVersions, tailOwners, storedVersions };
   const folded = await codec.fold(
     draft.base,
     draft.updates.map(({ payload }) => payload),
@@ -167,6 +170,7 @@ async function finish(
   );
   return {
     position,
+    deleted,
     update: folded.update,
     stateVector: folded.stateVector,
     storedThrough,

@@ -19,6 +19,8 @@ export interface FoundUpdate {
 /** A document at a position; never changed once made. */
 export interface DocumentState {
   position: Position;
+  /** The document does not exist: there is no state of it. */
+  deleted: boolean;
   /** The full state. */
   update: Uint8Array;
   stateVector: Uint8Array;
@@ -37,6 +39,7 @@ export interface DocumentState {
 /** What a computation starts from and adds records to. */
 export interface Draft {
   generation: number;
+  deleted: boolean;
   /** The state so far, or a snapshot. */
   base: Uint8Array | undefined;
   /** Not yet folded into `base`. */
@@ -59,8 +62,8 @@ export function addRecords(draft: Draft, records: readonly DeliveredRecord[]): v
     const entry = readLogEntry(record);
     if (entry === undefined) continue;
     if (entry.kind === 'barrier') {
-      if (entry.generation > draft.generation) begin(draft, entry.generation, record.offset);
-    } else if (entry.generation === draft.generation) {
+      if (entry.generation > draft.generation) begin(draft, entry, record.offset);
+    } else if (entry.generation === draft.generation && !draft.deleted) {
       const { senderId, clientVersion, owner } = entry;
       // A repeat counts once, as for followers and the store; a writer that says 0 does not count its updates.
       if (clientVersion > 0) {
@@ -86,8 +89,9 @@ function versionsOf(found: Map<string, VersionRanges>, writer: string): VersionR
   return versions;
 }
 
-function begin(draft: Draft, generation: number, barrierOffset: number): void {
-  draft.generation = generation;
+function begin(draft: Draft, barrier: { generation: number; deletes: boolean }, barrierOffset: number): void {
+  draft.generation = barrier.generation;
+  draft.deleted = barrier.deletes;
   draft.base = undefined;
   draft.updates = [];
   draft.tailVersions = new Map();

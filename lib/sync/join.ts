@@ -3,7 +3,8 @@ import { EMPTY_STATE_VECTOR, EMPTY_UPDATE } from '../codec/documents.ts';
 import { Limiter } from '../codec/limiter.ts';
 import type { Codec } from '../codec/port.ts';
 import { AppError, isAppError, type AppErrorType } from '../errors.ts';
-import type { DocumentId } from '../protocol/ids.ts';
+import { failpoint } from '../failpoints.ts';
+import type { DocumentId, DocumentKey } from '../protocol/ids.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
 import type { Stream } from '../stream/port.ts';
 import type { TopicResolver } from '../stream/topics.ts';
@@ -39,6 +40,8 @@ export interface SyncSourceOptions {
 }
 
 export interface JoinSource extends SyncSource {
+  /** A barrier has come: what was computed before it goes from memory. Without a key: one may have come anywhere. */
+  forget(key?: DocumentKey): void;
   /** What is cached and computed now, for health and logs. */
   usage(): { cachedBytes: number; cachedDocuments: number; computing: number; waiting: number };
 }
@@ -79,13 +82,17 @@ export function createSyncSource(options: SyncSourceOptions): JoinSource {
 
   return {
     async join(request: SyncRequest): Promise<SyncAnswer> {
+      failpoint('join:before');
       const state = await states.get(request.document, (candidate) => serves(candidate, request));
       // The gateway has read further than the log said it goes: an answer now would leave a gap.
       if (request.heldAfter > state.position.offset) {
         throw new AppError('STREAM_UNAVAILABLE', { data: { endOffset: state.position.offset + 1 } });
       }
-      return answerFrom({ store, codec }, state, request);
+      const answer = await answerFrom({ store, codec }, state, request);
+      failpoint('join:after');
+      return answer;
     },
+    forget: (key) => states.forget(key),
     usage: () => ({
       cachedBytes: states.cachedBytes,
       cachedDocuments: states.cachedDocuments,
@@ -99,6 +106,7 @@ export function createSyncSource(options: SyncSourceOptions): JoinSource {
 function unwritten(partition: number): DocumentState {
   return {
     position: { generation: 1, epoch: NO_EPOCH, partition, offset: -1 },
+    deleted: false,
     update: EMPTY_UPDATE,
     stateVector: EMPTY_STATE_VECTOR,
     storedThrough: -1,

@@ -19,6 +19,8 @@ export interface SyncRequest {
 export interface SyncAnswer {
   /** Tagged with the higher of E and S. */
   position: Position;
+  /** The document has been deleted and does not exist at `position`: the state is empty, and is to be refused. */
+  deleted?: true;
   /** full: the state at `position`; delta: everything between the request's position and `position`. */
   kind: 'full' | 'delta';
   /** Of the full state at `position`; empty for a delta. */

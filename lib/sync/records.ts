@@ -13,7 +13,7 @@ export type LogEntry =
       clientVersion: number;
       payload: Uint8Array;
     }
-  | { kind: 'barrier'; generation: number };
+  | { kind: 'barrier'; generation: number; deletes: boolean };
 
 /** Undefined for what nobody can use: the persister quarantines it, joins pass over it. Never throws. */
 export function readLogEntry(record: StreamRecord): LogEntry | undefined {
@@ -22,7 +22,8 @@ export function readLogEntry(record: StreamRecord): LogEntry | undefined {
   if (content?.type !== ProtocolMessageType.Control) return undefined;
   const control = tryDecodeControl(content.bytes);
   if (!control.ok || control.value.op !== 'barrier') return undefined;
-  return { kind: 'barrier', generation: control.value.generation };
+  const { generation, reason } = control.value;
+  return { kind: 'barrier', generation, deletes: reason === 'deleted' };
 }
 
 function readUpdate(headers: StreamRecord['headers'], content: Uint8Array): LogEntry | undefined {

@@ -9,6 +9,7 @@ export const JOIN_ACTION = 'fastsync.documents.join';
 /** A join's answer between processes: the update inline, or where to fetch it. */
 export interface RemoteSyncAnswer {
   position: Position;
+  deleted?: true;
   kind: 'full' | 'delta';
   stateVector: Uint8Array;
   appended: VersionRanges;
@@ -28,10 +29,10 @@ export interface RemoteSyncOptions {
 export function createRemoteSyncSource({ call, blobs, timeoutMs }: RemoteSyncOptions): SyncSource {
   const ask = async (request: SyncRequest): Promise<SyncAnswer> => {
     const answer = (await call(JOIN_ACTION, withoutAbsent(request))) as RemoteSyncAnswer;
-    const { position, kind, stateVector, appended } = answer;
+    const { position, deleted, kind, stateVector, appended } = answer;
     const update = answer.blob ? await blobs.fetch(answer.blob, timeoutMs) : answer.update;
     if (!update) throw new AppError('SERVICE_UNAVAILABLE', { message: 'The answer carries no state.' });
-    return { position, kind, stateVector, appended, update };
+    return { position, ...(deleted ? { deleted } : {}), kind, stateVector, appended, update };
   };
   return {
     async join(request) {

@@ -13,6 +13,8 @@ export interface StatesOptions {
 }
 
 interface Flight {
+  /** The document has changed under it: its result answers those who wait and is not kept. */
+  isOutdated: boolean;
   /** Number of the moment at which its log position was about to be taken; Infinity while it waits for its turn. */
   began: number;
   result: Promise<DocumentState>;
@@ -38,6 +40,13 @@ export class DocumentStates {
     return this.#cache?.size ?? 0;
   }
 
+  /** Lets go of what is kept of a document: it was deleted or replaced. Without an argument, of everything. */
+  forget(key?: DocumentKey): void {
+    if (key === undefined) this.#cache?.clear();
+    else this.#cache?.delete(key);
+    for (const [at, flight] of this.#flights) if (key === undefined || at === key) flight.isOutdated = true;
+  }
+
   /** A state that `serves` accepts, or else one whose log position was taken after this call. */
   async get(document: DocumentId, serves: (state: DocumentState) => boolean): Promise<DocumentState> {
     const key = documentKey(document);
@@ -52,12 +61,13 @@ export class DocumentStates {
   }
 
   #start(key: DocumentKey, document: DocumentId): Flight {
-    const flight: Flight = { began: Infinity, result: undefined as never };
+    const flight: Flight = { began: Infinity, isOutdated: false, result: undefined as never };
     flight.result = this.#options.limiter
       .run(async () => {
         flight.began = ++this.#moment;
         const state = await this.#options.compute(document, this.#cache?.get(key));
-        if (this.#options.isKept(state)) this.#cache?.set(key, state, { size: bytesOf(state) });
+        if (!flight.isOutdated && this.#options.isKept(state))
+          this.#cache?.set(key, state, { size: bytesOf(state) });
         return state;
       })
       .finally(() => this.#flights.delete(key));

@@ -1,4 +1,9 @@
-import { encodeControlPayload, encodeKafkaEnvelope, encodeSyncPayload } from '../../lib/protocol/envelope.ts';
+import {
+  encodeControlPayload,
+  encodeKafkaEnvelope,
+  encodeSyncPayload,
+  type BarrierMessage,
+} from '../../lib/protocol/envelope.ts';
 import { documentKey, type DocumentId } from '../../lib/protocol/ids.ts';
 import { SyncMessageType } from '../../lib/protocol/message-types.ts';
 import { createMetadata } from '../../lib/protocol/metadata.ts';
@@ -20,10 +25,14 @@ export function updateRecord(
 }
 
 /** The beginning of a generation. */
-export function barrierRecord(document: DocumentId, generation: number): StreamRecord {
+export function barrierRecord(
+  document: DocumentId,
+  generation: number,
+  reason: BarrierMessage['reason'] = 'restored',
+): StreamRecord {
   const { tenantId: _, ...address } = document;
   const metadata = createMetadata({ ...address, senderId: 'server', version: 0, generation, timestamp: 0 });
-  const payload = encodeControlPayload({ op: 'barrier', generation, reason: 'restored' });
+  const payload = encodeControlPayload({ op: 'barrier', generation, reason });
   return {
     key: documentKey(document),
     value: encodeKafkaEnvelope(metadata, payload),

@@ -144,8 +144,10 @@ export class SyncWorld {
     return this.stream.append(this.at(document), records);
   }
 
-  async barrier(document: DocumentId, generation: number): Promise<number> {
-    const [offset] = await this.stream.append(this.at(document), [barrierRecord(document, generation)]);
+  async barrier(document: DocumentId, generation: number, reason?: 'deleted' | 'recreated'): Promise<number> {
+    const [offset] = await this.stream.append(this.at(document), [
+      barrierRecord(document, generation, reason),
+    ]);
     return offset!;
   }
 
@@ -221,7 +223,13 @@ function toIncoming(record: DeliveredRecord): IncomingRecord | undefined {
   const document = { tenantId, roomId, docId };
   if (!entry) return undefined;
   if (entry.kind === 'barrier')
-    return { kind: 'barrier', offset, document, generation: entry.generation, reason: 'restored' };
+    return {
+      kind: 'barrier',
+      offset,
+      document,
+      generation: entry.generation,
+      reason: entry.deletes ? 'deleted' : 'restored',
+    };
   return { ...entry, offset, document, atMs: 0, metadata: {} };
 }
 
