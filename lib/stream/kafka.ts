@@ -61,7 +61,7 @@ class KafkaStream implements Stream {
     this.#reader = new PartitionReader(settings, this.#cluster);
     this.#follows = new FollowManager(settings, this.#cluster, this.#reader);
     this.#watch = new TopicWatch(settings, this.#cluster);
-    this.#admin = new TopicAdmin(settings);
+    this.#admin = new TopicAdmin(settings, this.#cluster);
     this.#log = new Appender(settings, this.#cluster, 'log');
     this.#droppable = new Appender(settings, this.#cluster, 'droppable');
   }

@@ -1,88 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startKafka, type RunningKafka } from '../../scripts/dev/kafka.ts';
 import { isAppError } from '../../lib/errors.ts';
-import type { Stream, StreamRecord } from '../../lib/stream/port.ts';
 import { waitFor } from '../support/wait.ts';
 import { openStream } from './support/kafka-harness.ts';
+import { consumeAll, followAll, record, Seen, textOf, Writer } from './support/log-load.ts';
 
 const PARTITIONS = 3;
 const TOPIC = 'outage';
-
-const record = (text: string): StreamRecord => ({ key: 'k', value: Buffer.from(text), headers: {} });
-const textOf = ({ value }: { value: Uint8Array }) => Buffer.from(value).toString();
-
-/** Appends one numbered record after the other to a partition; notes which were acknowledged. */
-class Writer {
-  readonly acked = new Map<string, number>();
-  readonly failed: unknown[] = [];
-  readonly #stream: Stream;
-  readonly #partition: number;
-  #stopped = false;
-  readonly #running: Promise<void>;
-
-  constructor(stream: Stream, partition: number) {
-    this.#stream = stream;
-    this.#partition = partition;
-    this.#running = this.#run();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    const pending = new Set<Promise<void>>();
-    for (let count = 0; !this.#stopped; count++) {
-      const text = `${this.#partition}-${count}`;
-      const one = this.#append(text).finally(() => pending.delete(one));
-      pending.add(one);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    await Promise.all(pending);
-  }
-
-  async #append(text: string): Promise<void> {
-    try {
-      const target = { topic: TOPIC, partition: this.#partition };
-      const [offset] = await this.#stream.append(target, [record(text)]);
-      this.acked.set(text, offset!);
-    } catch (error) {
-      this.failed.push(error);
-    }
-  }
-}
-
-/** What a reader has seen of each partition, in its order. */
-class Seen {
-  readonly texts: string[][] = Array.from({ length: PARTITIONS }, () => []);
-  readonly errors: { type: string; retrying: boolean }[] = [];
-
-  count(text: string): number {
-    return this.texts[Number(text.split('-')[0])]!.filter((seen) => seen === text).length;
-  }
-
-  /** The records of a partition come in the order in which they were appended: nothing lost below, nothing twice. */
-  expectOrdered(): void {
-    for (const texts of this.texts) {
-      const numbers = texts.map((text) => Number(text.split('-')[1]));
-      expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
-    }
-  }
-}
-
-async function followAll(stream: Stream, seen: Seen): Promise<void> {
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    await stream.follow({
-      topic: TOPIC,
-      partition,
-      fromOffset: 0,
-      onBatch: (batch) => void seen.texts[partition]!.push(...batch.records.map(textOf)),
-      onError: (error, { retrying }) =>
-        void seen.errors.push({ type: isAppError(error) ? error.type : String(error), retrying }),
-    });
-  }
-}
 
 describe('a broker that dies', () => {
   let kafka: RunningKafka;
@@ -99,22 +23,14 @@ describe('a broker that dies', () => {
     const stream = await openStream(kafka.brokers, { appendTimeoutMs: 60_000 });
     try {
       await stream.ensureTopics([{ topic: TOPIC, kind: 'doc', partitions: PARTITIONS }]);
-      const followed = new Seen();
-      await followAll(stream, followed);
-      const consumed = new Seen();
-      const positions = new Map<number, number>();
-      await stream.consume({
-        group: 'outage',
-        topics: [TOPIC],
-        startOffset: async ({ partition }) => positions.get(partition) ?? 0,
-        onBatch: async (batch) => {
-          expect(batch.fetchOffset).toBe(positions.get(batch.partition) ?? 0);
-          consumed.texts[batch.partition]!.push(...batch.records.map(textOf));
-          positions.set(batch.partition, batch.nextOffset);
-          return batch.nextOffset;
-        },
-      });
-      const writers = Array.from({ length: PARTITIONS }, (_, partition) => new Writer(stream, partition));
+      const followed = new Seen(PARTITIONS);
+      await followAll(stream, TOPIC, followed);
+      const consumed = new Seen(PARTITIONS);
+      await consumeAll(stream, { topic: TOPIC, group: 'outage', seen: consumed, positions: new Map() });
+      const writers = Array.from(
+        { length: PARTITIONS },
+        (_, partition) => new Writer(stream, { topic: TOPIC, partition }),
+      );
       const allAcked = (count: number) => writers.every(({ acked }) => acked.size >= count);
       await waitFor(() => allAcked(100) && consumed.texts.every((texts) => texts.length > 0), {
         what: 'everything runs',
@@ -136,7 +52,7 @@ describe('a broker that dies', () => {
           timeoutMs: 20_000,
           what: 'the readers come to the end',
         });
-        for (const { acked } of writers) for (const text of acked.keys()) expect(seen.count(text)).toBe(1);
+        seen.expectAllOf(writers);
         seen.expectOrdered();
       }
       expect(writers.flatMap(({ failed }) => failed)).toEqual([]);

@@ -31,7 +31,10 @@ export class Appender {
     this.#durability = durability;
     this.#maxBytes = durability === 'log' ? settings.producerBufferBytes : settings.droppableBufferBytes;
     const count = durability === 'log' ? settings.producers : 1;
-    this.#slots = Array.from({ length: count }, () => new ProducerSlot(settings, durability));
+    this.#slots = Array.from(
+      { length: count },
+      () => new ProducerSlot(settings, durability, () => cluster.addresses),
+    );
   }
 
   async append(target: TopicPartition, records: readonly StreamRecord[]): Promise<number[]> {
@@ -116,13 +119,17 @@ export class Appender {
     }
   }
 
-  /** A deleted topic blocks the metadata of the whole producer until it is made again without that topic. */
+  /**
+   * The cluster answers, the producer does not come through: kafkajs goes on asking a leader that hangs although there
+   * is another one, and a deleted topic blocks the metadata of all. A new producer does neither. While the cluster is
+   * away as a whole a new one would be no better.
+   */
   async #afterTimeout(slot: ProducerSlot, target: TopicPartition): Promise<void> {
-    const topics = [...slot.topics];
+    const stuck = slot.current;
     this.#settings.logger.warn({ ...target }, 'append took too long; it may still arrive');
     try {
-      const view = await this.#cluster.metadata(topics);
-      if (topics.some((topic) => !view.topics.has(topic))) slot.renew();
+      await this.#cluster.metadata([target.topic]);
+      slot.renew(stuck);
     } catch (error) {
       this.#settings.logger.debug({ reason: reasonOf(error) }, 'kafka does not answer');
     }

@@ -1,15 +1,9 @@
-import {
-  ConnectionPool,
-  FetchIsolationLevels,
-  listOffsetsV9,
-  metadataV12,
-  parseBroker,
-  type Broker,
-} from '@platformatic/kafka';
+import { FetchIsolationLevels, listOffsetsV9, metadataV12, type Broker } from '@platformatic/kafka';
 import { pause } from '../../clock.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import type { TopicPartition } from '../port.ts';
-import { hasKafkaName, reasonOf, toStreamError } from './errors.ts';
+import { addressOf, BrokerConnections } from './broker-connections.ts';
+import { toStreamError } from './errors.ts';
 import type { KafkaSettings } from './settings.ts';
 import { settlesWithin } from './timing.ts';
 
@@ -39,19 +33,7 @@ export interface ClusterView {
 
 const EARLIEST = -2n;
 const LATEST = -1n;
-const REQUEST_TIMEOUT_MS = 5000;
-const CONNECT_TIMEOUT_MS = 2000;
 const RETRY_PAUSE_MS = 100;
-/** The cached leader is wrong, or the leader is not ready: ask for the metadata again. */
-const STALE = [
-  'NOT_LEADER_OR_FOLLOWER',
-  'LEADER_NOT_AVAILABLE',
-  'FENCED_LEADER_EPOCH',
-  'UNKNOWN_LEADER_EPOCH',
-  'UNKNOWN_TOPIC_OR_PARTITION',
-  'OFFSET_NOT_AVAILABLE',
-  'KAFKA_STORAGE_ERROR',
-];
 
 /**
  * Questions about topics, leaders and offsets, on connections of its own, since Kafka answers the requests of one
@@ -60,23 +42,31 @@ const STALE = [
  */
 export class ClusterClient {
   readonly #settings: KafkaSettings;
-  readonly #bootstrap: Broker[];
+  readonly #connections: BrokerConnections;
   readonly #leaders = new Map<string, TopicView>();
   #brokers: ReadonlyMap<number, Broker> = new Map();
-  #pool: ConnectionPool;
   #closed = false;
 
   constructor(settings: KafkaSettings) {
     this.#settings = settings;
-    this.#bootstrap = settings.brokers.map((broker) => parseBroker(broker));
-    this.#pool = this.#createPool();
+    this.#connections = new BrokerConnections(settings);
+  }
+
+  /** host:port of all brokers known, those that did not answer last: where other clients begin. */
+  get addresses(): readonly string[] {
+    return this.#connections.addresses;
+  }
+
+  /** Where a client of one node begins: at that node, so that no other one can hold it up. */
+  addressesOf(node: number): readonly string[] {
+    const broker = this.#brokers.get(node);
+    return broker ? [addressOf(broker)] : this.addresses;
   }
 
   /** One request; 'all' for every topic. Rejects when no broker answers. */
   async metadata(topics: readonly string[] | 'all'): Promise<ClusterView> {
     if (this.#closed) throw new AppError('STREAM_CLOSED');
-    const response = await this.#onConnection(async (pool) => {
-      const connection = await pool.getFirstAvailable([...this.#bootstrap, ...this.#brokers.values()]);
+    const response = await this.#connections.askAny(async (connection) => {
       try {
         return await metadataV12.api.async(connection, topics === 'all' ? null : [...topics], false, false);
       } catch (error) {
@@ -88,6 +78,7 @@ export class ClusterClient {
     });
     const view = viewOf(response);
     this.#brokers = view.brokers;
+    this.#connections.know(view.brokers.values());
     if (topics !== 'all') for (const topic of topics) this.#leaders.delete(topic);
     for (const [topic, found] of view.topics) this.#leaders.set(topic, found);
     return view;
@@ -157,14 +148,13 @@ export class ClusterClient {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#release(this.#pool);
+    await this.#connections.close();
   }
 
   async #listOffset({ topic, partition }: TopicPartition, leader: number, timestamp: bigint) {
     const broker = this.#brokers.get(leader);
     if (!broker) throw new AppError('STREAM_UNAVAILABLE', { message: 'The partition has no leader now.' });
-    return this.#onConnection(async (pool) => {
-      const connection = await pool.get(broker);
+    return this.#connections.ask(broker, async (connection) => {
       const partitions = [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp }];
       const answer = await listOffsetsV9.api.async(connection, -1, FetchIsolationLevels.READ_COMMITTED, [
         { name: topic, partitions },
@@ -172,42 +162,6 @@ export class ClusterClient {
       return Number(answer.topics[0]!.partitions[0]!.offset);
     });
   }
-
-  /** After a failure of the network all connections are made again: none may hang on a broker that is gone. */
-  async #onConnection<T>(work: (pool: ConnectionPool) => Promise<T>): Promise<T> {
-    const pool = this.#pool;
-    try {
-      return await work(pool);
-    } catch (error) {
-      if (!hasKafkaName(error, ...STALE) && pool === this.#pool && !this.#closed) {
-        this.#pool = this.#createPool();
-        void this.#release(pool);
-      }
-      throw error;
-    }
-  }
-
-  #createPool(): ConnectionPool {
-    const pool = new ConnectionPool(`${this.#settings.clientId}-meta`, {
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-    });
-    surviveSocketErrors(pool);
-    return pool;
-  }
-
-  async #release(pool: ConnectionPool): Promise<void> {
-    try {
-      await pool.close();
-    } catch (error) {
-      this.#settings.logger.debug({ reason: reasonOf(error) }, 'kafka connections not closed in order');
-    }
-  }
-}
-
-/** A second error on a connection would be an unheard 'error' event, which ends the process. */
-export function surviveSocketErrors(pool: ConnectionPool): void {
-  pool.on('connecting', ({ connection }) => void connection.on('error', () => undefined));
 }
 
 function viewOf(response: MetadataResponse): ClusterView {

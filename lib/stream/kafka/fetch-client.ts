@@ -1,5 +1,5 @@
 import { Consumer, FetchIsolationLevels, type fetchV17 } from '@platformatic/kafka';
-import { surviveSocketErrors } from './cluster-client.ts';
+import { surviveSocketErrors } from './broker-connections.ts';
 import { hasKafkaName, reasonOf } from './errors.ts';
 import { maxBatchBytes, type KafkaSettings } from './settings.ts';
 
@@ -7,6 +7,12 @@ export interface FetchPosition {
   topicId: string;
   partition: number;
   offset: number;
+}
+
+export interface FetchNode {
+  node: number;
+  /** Of those who are asked about the cluster before the first fetch. */
+  addresses: readonly string[];
 }
 
 export type FetchedPartition = fetchV17.FetchResponsePartition;
@@ -32,14 +38,14 @@ export class FetchClient {
   /** The library allows one outstanding fetch for each consumer and node. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(settings: KafkaSettings, node: number, role: string) {
+  constructor(settings: KafkaSettings, { node, addresses }: FetchNode, role: string) {
     this.node = node;
     this.#settings = settings;
     this.#consumer = new Consumer({
       clientId: `${settings.clientId}-${role}`,
       // Never joined: the library asks for a name, and `fetch` works without.
       groupId: `${settings.clientId}-${role}-without-group`,
-      bootstrapBrokers: [...settings.brokers],
+      bootstrapBrokers: [...addresses],
       autocommit: false,
       retries: 0,
       connectTimeout: CONNECT_TIMEOUT_MS,

@@ -2,6 +2,7 @@ import { AppError } from '../../errors.ts';
 import type { FollowRequest, StartedFollow } from '../port.ts';
 import type { ClusterClient, ClusterView } from './cluster-client.ts';
 import { reasonOf, toStreamError } from './errors.ts';
+import { FetchClient } from './fetch-client.ts';
 import { Follower } from './follower.ts';
 import { LeaderLoop } from './leader-loop.ts';
 import type { PartitionReader } from './partition-reader.ts';
@@ -165,12 +166,18 @@ export class FollowManager {
     let loop = this.#loops.get(leader);
     if (!loop) {
       loop = new LeaderLoop(this.#settings, leader, {
+        createClient: () => this.#createClient(leader),
         onPartitionError: (failed, errorCode) => this.#partitionError(failed, errorCode),
         onNodeError: (followers, error) => this.#nodeError(followers, error),
       });
       this.#loops.set(leader, loop);
     }
     loop.add(follower);
+  }
+
+  #createClient(node: number): FetchClient {
+    const addresses = this.#cluster.addressesOf(node);
+    return new FetchClient(this.#settings, { node, addresses }, `follow-${node}`);
   }
 
   #partitionError(follower: Follower, errorCode: number): void {

@@ -1,5 +1,6 @@
 import type { Consumer } from 'kafkajs';
 import type { ConsumeRequest } from '../port.ts';
+import type { ClusterClient } from './cluster-client.ts';
 import { createKafkaJsClient, retryOptions, type KafkaJsClient } from './kafkajs-client.ts';
 import { maxBatchBytes, type KafkaSettings } from './settings.ts';
 
@@ -13,12 +14,12 @@ const HEARTBEAT_MS = 1000;
 
 /** A kafkajs client shares the offsets of a group among its consumers: so each consumer has a client of its own. */
 export function createGroupClient(
-  settings: KafkaSettings,
+  { settings, cluster }: { settings: KafkaSettings; cluster: ClusterClient },
   { group, collectMs = 0 }: Pick<ConsumeRequest, 'group' | 'collectMs'>,
 ): { client: KafkaJsClient; consumer: Consumer } {
-  const { brokers, clientId, logger, sessionTimeoutMs } = settings;
+  const { clientId, logger, sessionTimeoutMs } = settings;
   const client = createKafkaJsClient({
-    brokers,
+    brokers: () => cluster.addresses,
     clientId: `${clientId}-${group}`,
     logger,
     retries: RETRIES,

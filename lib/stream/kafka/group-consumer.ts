@@ -81,7 +81,7 @@ export class GroupConsumer implements Follow {
   /** Returns when there are new topics or the consumer is stopped; rejects when the session has broken down. */
   async #runSession(topics: readonly string[]): Promise<void> {
     const { settings } = this.#parts;
-    if (this.#orphan !== undefined) await removeMember(settings, this.#request.group, this.#orphan);
+    if (this.#orphan !== undefined) await removeMember(this.#parts, this.#request.group, this.#orphan);
     this.#orphan = undefined;
     const session = new GroupSession(topics, {
       ...this.#parts,

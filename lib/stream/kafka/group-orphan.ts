@@ -1,5 +1,6 @@
 import { Admin } from '@platformatic/kafka';
-import { surviveSocketErrors } from './cluster-client.ts';
+import { surviveSocketErrors } from './broker-connections.ts';
+import type { ClusterClient } from './cluster-client.ts';
 import { reasonOf } from './errors.ts';
 import type { KafkaSettings } from './settings.ts';
 
@@ -12,14 +13,14 @@ const TIMEOUT_MS = 2000;
  * joins would wait for it until its session ends. Best effort.
  */
 export async function removeMember(
-  settings: KafkaSettings,
+  { settings, cluster }: { settings: KafkaSettings; cluster: ClusterClient },
   groupId: string,
   memberId: string,
 ): Promise<void> {
-  const { brokers, clientId, logger } = settings;
+  const { clientId, logger } = settings;
   const admin = new Admin({
     clientId: `${clientId}-leave`,
-    bootstrapBrokers: [...brokers],
+    bootstrapBrokers: [...cluster.addresses],
     retries: RETRIES,
     retryDelay: RETRY_PAUSE_MS,
     connectTimeout: TIMEOUT_MS,

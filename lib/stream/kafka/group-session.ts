@@ -49,7 +49,7 @@ export class GroupSession {
     this.#topics = topics;
     this.#parts = parts;
     this.#heartbeatAt = settings.clock.now();
-    const { client, consumer } = createGroupClient(settings, request);
+    const { client, consumer } = createGroupClient(parts, request);
     this.#client = client;
     this.#consumer = consumer;
     this.#assignment = new GroupAssignment({ ...parts, consumer });

@@ -15,7 +15,8 @@ const KEEP_ALIVE_MS = 60_000;
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1000, factor: 0.2, multiplier: 2 };
 
 export interface KafkaJsOptions {
-  brokers: readonly string[];
+  /** Asked at each connect; the first is tried first, and a client stays with one that hangs. */
+  brokers: () => readonly string[];
   clientId: string;
   logger: Logger;
   /** How often a failed request is repeated, after 100 ms at first, 1 s at most. */
@@ -48,7 +49,7 @@ export function createKafkaJsClient(options: KafkaJsOptions): KafkaJsClient {
   };
   const kafka = new kafkajs.Kafka({
     // An empty list is an error that kafkajs does not retry: it ends what an abandoned client still tries.
-    brokers: () => (abandoned ? [] : [...options.brokers]),
+    brokers: () => (abandoned ? [] : [...options.brokers()]),
     clientId: options.clientId,
     connectionTimeout: 3000,
     requestTimeout: options.requestTimeoutMs,

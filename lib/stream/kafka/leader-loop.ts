@@ -1,10 +1,12 @@
 import { reasonOf } from './errors.ts';
-import { FetchClient, fetchKey, type FetchedPartition, type FetchPosition } from './fetch-client.ts';
+import { fetchKey, type FetchClient, type FetchedPartition, type FetchPosition } from './fetch-client.ts';
 import type { Follower } from './follower.ts';
 import type { KafkaSettings } from './settings.ts';
 import { Bell, settlesWithin } from './timing.ts';
 
 export interface LeaderLoopEvents {
+  /** A new client of the node, after each failure of the one before. */
+  createClient: () => FetchClient;
   /** The partition answered with an error: the follower has left the loop. */
   onPartitionError: (follower: Follower, errorCode: number) => void;
   /** The node does not answer: its followers have left the loop. */
@@ -32,7 +34,7 @@ export class LeaderLoop {
     this.#settings = settings;
     this.#events = events;
     this.#bell = new Bell(settings.clock);
-    this.#client = this.#createClient();
+    this.#client = this.#events.createClient();
     this.#running = this.#run();
   }
 
@@ -100,15 +102,11 @@ export class LeaderLoop {
     if (this.#closed) return;
     this.#settings.logger.debug({ node: this.node, reason: reasonOf(error) }, 'kafka node does not answer');
     const failed = this.#client;
-    this.#client = this.#createClient();
+    this.#client = this.#events.createClient();
     const followers = [...this.#followers];
     this.#followers.clear();
     this.#events.onNodeError(followers, error);
     await failed.close();
-  }
-
-  #createClient(): FetchClient {
-    return new FetchClient(this.#settings, this.node, `follow-${this.node}`);
   }
 }
 

@@ -24,7 +24,8 @@ export class PartitionReader {
     if (this.#closed) throw new AppError('STREAM_CLOSED');
     let client = this.#clients.get(node);
     if (!client) {
-      client = new FetchClient(this.#settings, node, `read-${node}`);
+      const addresses = this.#cluster.addressesOf(node);
+      client = new FetchClient(this.#settings, { node, addresses }, `read-${node}`);
       this.#clients.set(node, client);
     }
     try {

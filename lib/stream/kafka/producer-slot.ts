@@ -29,19 +29,20 @@ interface Live {
 export class ProducerSlot {
   readonly #settings: KafkaSettings;
   readonly #durability: Durability;
-  /** kafkajs asks for the metadata of all of them at once, and fails as a whole when one has been deleted. */
-  readonly #topics = new Set<string>();
+  readonly #brokers: () => readonly string[];
   #live: Live | undefined;
   readonly #retiring = new Set<Live>();
   #closed = false;
 
-  constructor(settings: KafkaSettings, durability: Durability) {
+  constructor(settings: KafkaSettings, durability: Durability, brokers: () => readonly string[]) {
     this.#settings = settings;
     this.#durability = durability;
+    this.#brokers = brokers;
   }
 
-  get topics(): ReadonlySet<string> {
-    return this.#topics;
+  /** The producer that is used now, for `renew`. */
+  get current(): object | undefined {
+    return this.#live;
   }
 
   /** Resolves when a producer is connected; rejects after the client's own retries. */
@@ -65,7 +66,6 @@ export class ProducerSlot {
     await this.connect();
     const live = this.#live;
     if (!live) throw new AppError('STREAM_CLOSED');
-    this.#topics.add(target.topic);
     const sending = live.producer.send({
       topic: target.topic,
       acks: this.#durability === 'log' ? ACKS_ALL : ACKS_LEADER,
@@ -88,9 +88,9 @@ export class ProducerSlot {
     }
   }
 
-  /** The next send makes a new producer; what the old one cannot finish soon fails. */
-  renew(): void {
-    if (this.#live) this.#drop(this.#live);
+  /** The next send makes a new producer, if this one is still used; what it cannot finish soon fails. */
+  renew(producer: object | undefined): void {
+    if (this.#live && this.#live === producer) this.#drop(this.#live);
   }
 
   async close(): Promise<void> {
@@ -118,10 +118,10 @@ export class ProducerSlot {
   }
 
   #create(): Live {
-    const { brokers, clientId, logger } = this.#settings;
+    const { clientId, logger } = this.#settings;
     const retries = this.#durability === 'log' ? LOG_RETRIES : DROPPABLE_RETRIES;
     const client = createKafkaJsClient({
-      brokers,
+      brokers: this.#brokers,
       clientId: `${clientId}-${this.#durability}`,
       logger,
       retries,
@@ -143,7 +143,6 @@ export class ProducerSlot {
   #drop(live: Live): void {
     if (this.#live !== live) return;
     this.#live = undefined;
-    this.#topics.clear();
     void this.#retire(live);
   }
 

@@ -8,7 +8,7 @@ import { createKafkaJsClient, retryOptions } from './kafkajs-client.ts';
 import type { KafkaSettings } from './settings.ts';
 import { topicConfig, warnOfDifferences, type NewTopic } from './topic-settings.ts';
 
-type AdminSettings = Pick<KafkaSettings, 'brokers' | 'clientId' | 'logger' | 'clock' | 'replicationFactor'>;
+type AdminSettings = Pick<KafkaSettings, 'clientId' | 'logger' | 'clock' | 'replicationFactor'>;
 
 const CREATE_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -21,11 +21,11 @@ export class TopicAdmin {
   readonly #admin;
   #connected: Promise<void> | undefined;
 
-  constructor(settings: AdminSettings) {
+  constructor(settings: AdminSettings, cluster: ClusterClient) {
     this.#settings = settings;
-    const { brokers, clientId, logger } = settings;
+    const { clientId, logger } = settings;
     this.#client = createKafkaJsClient({
-      brokers,
+      brokers: () => cluster.addresses,
       clientId: `${clientId}-admin`,
       logger,
       retries: 3,

@@ -38,7 +38,7 @@ export function transporterTopics(namespace: string, nodeId: string): string[] {
 export async function prepareTransporterTopics(options: TransporterTopicsOptions): Promise<void> {
   const settings = settingsOf(options);
   const cluster = new ClusterClient(settings);
-  const admin = new TopicAdmin(settings);
+  const admin = new TopicAdmin(settings, cluster);
   try {
     const names = transporterTopics(options.config.namespace, options.nodeId);
     const view = await cluster.retrying(() => cluster.metadata(names));

@@ -40,7 +40,13 @@ export function openStream(
 
 /** kafkajs itself, for what the port does not have. */
 export function openKafkaJs(brokers: readonly string[], clientId: string): Kafka {
-  const options = { brokers, clientId, logger: silentLogger, retries: 5, requestTimeoutMs: 15_000 };
+  const options = {
+    brokers: () => brokers,
+    clientId,
+    logger: silentLogger,
+    retries: 5,
+    requestTimeoutMs: 15_000,
+  };
   return createKafkaJsClient(options).kafka;
 }
 
