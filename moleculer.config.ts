@@ -4,8 +4,9 @@ import { createRuntime } from './lib/broker/open-runtime.ts';
 import { ownProcessLifecycle } from './lib/broker/lifecycle.ts';
 import { createBrokerOptions } from './lib/broker/options.ts';
 import { attachRuntime } from './lib/broker/runtime.ts';
-import { loadConfig, type Config } from './lib/config.ts';
+import { isStartedByFaultSuite, loadConfig, type Config } from './lib/config.ts';
 import { isAppError } from './lib/errors.ts';
+import { openFailpoints } from './lib/failpoints.ts';
 import { createLogger } from './lib/log.ts';
 
 /**
@@ -26,6 +27,7 @@ function readConfig(): Config {
 const config = readConfig();
 const nodeID = config.nodeId || hostname().replaceAll('.', '-');
 const logger = createLogger(config.logLevel, { node: nodeID });
+openFailpoints(isStartedByFaultSuite());
 const runtime = createRuntime({ config, logger, nodeId: nodeID });
 
 if (config.kafkaBrokers.length > 0) {

@@ -340,6 +340,11 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, overrides: Part
   return Object.freeze(config) as Config;
 }
 
+/** Whether the fault suite has started this process (lib/failpoints.ts); no setting of an operator's. */
+export function isStartedByFaultSuite(env: NodeJS.ProcessEnv = process.env): boolean {
+  return env.YKAFKA_TEST_FAILPOINTS === '1';
+}
+
 const LOOPBACK_HOSTS: readonly string[] = ['127.0.0.1', 'localhost', '::1'];
 
 function checkTogether(config: Config): string[] {

@@ -1,3 +1,4 @@
+import { failpoint } from '../failpoints.ts';
 import type { DocumentId } from '../protocol/ids.ts';
 import type { Position } from '../protocol/position.ts';
 import type { PersistenceAdapter, StoredState } from '../store/port.ts';
@@ -59,7 +60,10 @@ export function createStoredDocuments(
     );
   const fold = async (reference: StoredReference): Promise<FoldedDocument | undefined> => {
     const loaded = await load(reference);
-    return loaded && { position: loaded.position, folded: await foldState(loaded.state) };
+    failpoint('fold:before');
+    const folded = loaded && { position: loaded.position, folded: await foldState(loaded.state) };
+    failpoint('fold:after');
+    return folded;
   };
 
   return {

@@ -1,5 +1,6 @@
 import { pause, type Clock } from '../clock.ts';
 import { AppError, isAppError } from '../errors.ts';
+import { failpoint } from '../failpoints.ts';
 import type { Logger } from '../log.ts';
 import type { AppendOptions, Stream, StreamRecord, TopicPartition, TopicSpec } from '../stream/port.ts';
 
@@ -41,7 +42,9 @@ export class Appender {
     try {
       const gate = this.#gateOf(target.topic, spec);
       if (gate) await gate;
+      if (options?.durability !== 'droppable') failpoint('append:before');
       await this.#parts.stream.append(target, [record], options);
+      if (options?.durability !== 'droppable') failpoint('append:after');
     } catch (error) {
       // The topic was taken away: the next append makes it again.
       if (isAppError(error, 'STREAM_TOPIC_MISSING')) this.#known.delete(target.topic);

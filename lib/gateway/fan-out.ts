@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { failpoint } from '../failpoints.ts';
 import { encodeAcks, encodeEntries, MAX_ACKS_PER_FRAME } from '../protocol/frames.ts';
 import type { DocumentAddress } from '../protocol/ids.ts';
 import type { HostedDocument, Subscription } from './hosted-document.ts';
@@ -59,11 +60,15 @@ function deliverTick(document: HostedDocument): void {
     else byOwner.set(owner, [event]);
   }
   const whole = new WholeFrame(entries);
+  failpoint('fan-out:before');
   for (const subscription of document.subscriptions) {
     const own = byOwner.get(subscription.owner);
+    if (own) failpoint('ack:before');
     if (subscription.isLive && entries.length > 0) sendTick(subscription, whole, own);
     if (own) settleOwn(subscription, own);
+    if (own) failpoint('ack:after');
   }
+  failpoint('fan-out:after');
 }
 
 /** The frame that most subscriptions get, encoded when the first one needs it. */

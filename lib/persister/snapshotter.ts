@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { failpoint } from '../failpoints.ts';
 import type { Logger } from '../log.ts';
 import { documentKey, type DocumentId, type DocumentKey } from '../protocol/ids.ts';
 import type { PersistenceAdapter, SnapshotDebt, StoreResult } from '../store/port.ts';
@@ -79,7 +80,11 @@ export class Snapshotter {
     const { store, logger } = this.#parts;
     try {
       for (const debt of await store.snapshotDebts(SWEEP_DOCUMENTS)) this.#enqueueIfDue(debt);
-      if (++this.#sweeps % SWEEPS_PER_TRIM === 0) await store.trimSnapshots();
+      if (++this.#sweeps % SWEEPS_PER_TRIM === 0) {
+        failpoint('trim:before');
+        await store.trimSnapshots();
+        failpoint('trim:after');
+      }
     } catch (error) {
       logger.warn({ err: error }, 'looking for due snapshots failed: later again');
     }
@@ -154,6 +159,7 @@ export class Snapshotter {
     const folded = await folder.fold({ document, epoch, partition });
     if (!folded) return false;
     const { generation, offset } = folded.position;
+    failpoint('snapshot:before');
     const written = await store.persistSnapshot({
       document,
       generation,
@@ -163,6 +169,7 @@ export class Snapshotter {
       data: folded.update,
       stateVector: folded.stateVector,
     });
+    failpoint('snapshot:after');
     logger.debug({ document: documentKey(document), offset, written }, 'snapshot made');
     return written;
   }
