@@ -32,13 +32,14 @@ interface GatewayService extends Service {
 }
 
 async function openGateway(service: GatewayService): Promise<Gateway> {
-  const { config, clock, logger, topics, blobs, randomId, stream } = service.runtime;
+  const { config, clock, logger, topics, blobs, metrics, randomId, stream } = service.runtime;
   const gateway = new Gateway({
     config,
     clock,
     logger: logger.child({ part: 'gateway' }),
     topics,
     randomId,
+    metrics,
     stream: await stream(),
     access: createAccessControl(config),
     checker: createUpdateChecker({ logger, inlineBytes: config.inlineCheckBytes }),
@@ -145,7 +146,8 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
     this.runtime = runtime;
     this.isStopping = false;
     runtime.health.register('gateway', () => ({
-      ready: this.gateway !== undefined && canJoin(this),
+      ready: !this.isStopping && this.gateway?.hasLog === true && canJoin(this),
+      log: this.gateway?.hasLog === false ? 'away' : 'ok',
       connections: this.gateway?.connections ?? 0,
       rooms: this.gateway?.registry.rooms ?? 0,
       url: this.url,
@@ -153,6 +155,7 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
     this.httpServer = createServer((request, response) => void this.httpHandler(request, response));
     this.socketServer = openSocketServer({
       config: runtime.config,
+      clock: runtime.clock,
       logger: runtime.logger,
       httpServer: this.httpServer,
       gateway: () => this.gateway,
@@ -170,8 +173,11 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
     else this.gateway = gateway;
   },
   async stopped(this: GatewayService) {
+    // Not ready from here on, and no new connections; those that are open go on until it is their turn.
     this.isStopping = true;
     const gateway = this.gateway;
+    // An embedded server has no other one to move to.
+    if (this.runtime.config.mode === 'cluster') await gateway?.drain();
     this.gateway = undefined;
     await gateway?.stop();
     const forced = this.runtime.clock.setTimeout(() => this.httpServer.closeAllConnections(), CLOSE_LIMIT_MS);

@@ -23,6 +23,7 @@ import type { TopicResolver } from '../stream/topics.ts';
 import type { Appender } from './appender.ts';
 import { FollowerPool } from './follower-pool.ts';
 import { GatewayBeats } from './gateway-beats.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
 import { Subscription, type HostedDocument } from './hosted-document.ts';
 import type { RoomRegistry } from './port.ts';
 import { RecordHeader } from './record-headers.ts';
@@ -34,6 +35,7 @@ export interface AwarenessChannelParts {
   topics: TopicResolver;
   clock: Clock;
   logger: Logger;
+  metrics: GatewayMetrics;
   registry: RoomRegistry<HostedDocument>;
   /** Of this process start: a gateway that comes back is another one. */
   gatewayId: string;

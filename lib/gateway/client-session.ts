@@ -4,22 +4,32 @@ import { ChunkAssembler } from '../protocol/chunks.ts';
 import type { CloseCode } from '../protocol/close-codes.ts';
 import type { DocumentKey } from '../protocol/ids.ts';
 import type { NackCode } from '../protocol/nack-codes.ts';
+import type { UnackedBudget } from './client-versions.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { Subscription } from './hosted-document.ts';
 import { createNack, isOffence, type NackDetails } from './nacks.ts';
 import { Outbox } from './outbox.ts';
-import type { ClientTransport, Identity } from './port.ts';
+import type { ClientTransport, CloseDetails, Identity } from './port.ts';
+import type { RateLimit, RateLimits } from './rate-limits.ts';
 
 export interface ClientSessionParts {
   id: string;
   identity: Identity;
   transport: ClientTransport;
-  config: Pick<Config, 'maxQueueBytes' | 'maxFrameBytes' | 'maxUpdateBytes' | 'maxBadMessages'>;
+  config: Pick<
+    Config,
+    'maxQueueBytes' | 'maxFrameBytes' | 'maxUpdateBytes' | 'maxBadMessages' | 'maxUnackedBytes'
+  >;
   clock: Clock;
+  rates: RateLimits;
+  metrics: GatewayMetrics;
   /** The queue has drained after frames of these subscriptions were dropped. */
   onDrained: (subscriptions: Subscription[]) => void;
   onClosed: (session: ClientSession) => void;
 }
 
+/** Far below the time-out of a ping, whose answer waits as well. */
+const MAX_PAUSE_MS = 1_000;
 /** Room for the envelopes around the updates of one message. */
 const ASSEMBLY_ROOM_BYTES = 64 * 1024;
 
@@ -32,6 +42,10 @@ export class ClientSession {
   readonly subscriptions = new Map<DocumentKey, Subscription>();
   /** Joins that have no subscription yet count against the limit of documents too. */
   readonly joining = new Set<DocumentKey>();
+  readonly rate: RateLimit;
+  readonly joinRate: RateLimit;
+  /** What all its documents together have on the way into the log. */
+  readonly budget: UnackedBudget;
   readonly #parts: ClientSessionParts;
   #badMessages = 0;
   #joins = 0;
@@ -41,6 +55,9 @@ export class ClientSession {
     this.#parts = parts;
     this.id = parts.id;
     this.identity = parts.identity;
+    this.rate = parts.rates.connection();
+    this.joinRate = parts.rates.joins();
+    this.budget = { bytes: 0, maxBytes: parts.config.maxUnackedBytes };
     this.chunks = new ChunkAssembler(2 * parts.config.maxUpdateBytes + ASSEMBLY_ROOM_BYTES);
     this.outbox = new Outbox<Subscription>({
       transport: parts.transport,
@@ -49,9 +66,13 @@ export class ClientSession {
       maxFrameBytes: parts.config.maxFrameBytes,
       onDropped: (subscription) => {
         subscription.isLive = false;
+        parts.metrics.queuesDropped.inc();
       },
       onDrained: parts.onDrained,
-      onOverflow: () => this.close('SLOW_CONSUMER'),
+      onOverflow: () => {
+        if (!this.#isClosed) parts.metrics.slowClientsClosed.inc();
+        this.close('SLOW_CONSUMER');
+      },
     });
   }
 
@@ -66,18 +87,30 @@ export class ClientSession {
   /** Sends a nack; counts what could not be read and closes a repeated offender. */
   nack(code: NackCode, details: NackDetails = {}): void {
     if (this.#isClosed) return;
+    this.#parts.metrics.nacks.inc({ code });
     this.outbox.nack(createNack(code, details));
     if (isOffence(code)) this.offend(code);
   }
 
+  /** A transient nack for too much; the connection is not read for a while, so that it cannot go on all the same. */
+  slowDown(code: NackCode, details: NackDetails & { retryAfterMs: number }): void {
+    this.nack(code, details);
+    this.pauseReading(details.retryAfterMs);
+  }
+
+  pauseReading(forMs: number): void {
+    if (!this.#isClosed) this.#parts.transport.pauseReading?.(Math.min(forMs, MAX_PAUSE_MS));
+  }
+
   offend(code: NackCode): void {
-    if (++this.#badMessages >= this.#parts.config.maxBadMessages) this.close('REPEATED_OFFENDER', code);
+    if (++this.#badMessages >= this.#parts.config.maxBadMessages)
+      this.close('REPEATED_OFFENDER', { cause: code });
   }
 
   /** Tells the client why, disconnects and gives everything up. Idempotent. */
-  close(code: CloseCode, cause?: NackCode): void {
+  close(code: CloseCode, details: CloseDetails = {}): void {
     if (this.#isClosed) return;
-    this.#parts.transport.close(code, cause);
+    this.#parts.transport.close(code, details);
     this.closed();
   }
 

@@ -5,6 +5,13 @@ import { addVersion, hasVersion, type VersionRanges } from '../protocol/ranges.t
 export interface Attempt {
   readonly version: number;
   readonly startedAtMs: number;
+  readonly bytes: number;
+}
+
+/** What one connection has on the way into the log, all its documents together. */
+export interface UnackedBudget {
+  bytes: number;
+  readonly maxBytes: number;
 }
 
 export type Admission = { kind: 'admitted' } | { kind: 'in-flight' } | { kind: 'refused'; code: NackCode };
@@ -21,13 +28,15 @@ const MAX_OWED_RANGES = 1024;
  */
 export class ClientVersions {
   readonly #maxUnacked: number;
+  readonly #budget: UnackedBudget;
   /** In the order of arrival. */
   readonly #unacked = new Map<number, Attempt>();
   readonly #refused = new Map<number, NackCode>();
   #owed: VersionRanges = [];
 
-  constructor(maxUnacked: number) {
+  constructor(maxUnacked: number, budget: UnackedBudget = { bytes: 0, maxBytes: Infinity }) {
     this.#maxUnacked = maxUnacked;
+    this.#budget = budget;
   }
 
   get unacked(): number {
@@ -42,14 +51,15 @@ export class ClientVersions {
     return hasVersion(this.#owed, version);
   }
 
-  /** Decides whether a version may be appended now; a transient refusal makes it owed. */
-  admit(version: number): Admission {
+  /** Decides whether a version of so many bytes may be appended now; a transient refusal makes it owed. */
+  admit(version: number, bytes = 0): Admission {
     const refused = this.#refused.get(version);
     if (refused) return { kind: 'refused', code: refused };
     if (this.#unacked.has(version)) return { kind: 'in-flight' };
     const lowest = this.lowestOwed;
     if (lowest !== undefined && lowest < version) return this.#postpone(version, 'OWED');
-    if (this.#unacked.size >= this.#maxUnacked) return this.#postpone(version, 'TOO_MANY_UNACKED');
+    if (this.#unacked.size >= this.#maxUnacked || this.#exceedsBudget(bytes))
+      return this.#postpone(version, 'TOO_MANY_UNACKED');
     this.#disown(version);
     return { kind: 'admitted' };
   }
@@ -60,10 +70,16 @@ export class ClientVersions {
     if (this.#owed.length > MAX_OWED_RANGES) this.#owed.pop();
   }
 
-  begin(version: number, nowMs: number): Attempt {
-    const attempt = { version, startedAtMs: nowMs };
+  begin(version: number, nowMs: number, bytes = 0): Attempt {
+    const attempt = { version, startedAtMs: nowMs, bytes };
     this.#unacked.set(version, attempt);
+    this.#budget.bytes += bytes;
     return attempt;
+  }
+
+  /** The connection has left the document: what is on the way counts no longer. */
+  release(): void {
+    for (const version of [...this.#unacked.keys()]) this.#end(version);
   }
 
   /**
@@ -75,7 +91,7 @@ export class ClientVersions {
     const versions = [...this.#unacked.keys()];
     const failed = versions.slice(versions.indexOf(attempt.version));
     for (const version of failed) {
-      this.#unacked.delete(version);
+      this.#end(version);
       this.owe(version);
     }
     return failed;
@@ -97,18 +113,31 @@ export class ClientVersions {
     }
   }
 
-  /** Found in the log, or answered for good. */
-  settle(version: number): void {
-    this.#unacked.delete(version);
+  /** Found in the log, or answered for good. Returns the attempt that was under way. */
+  settle(version: number): Attempt | undefined {
     this.#disown(version);
+    return this.#end(version);
   }
 
   settleAll(appended: VersionRanges): void {
     if (appended.length === 0) return;
     for (const version of [...this.#unacked.keys()]) {
-      if (hasVersion(appended, version)) this.#unacked.delete(version);
+      if (hasVersion(appended, version)) this.#end(version);
     }
     this.#owed = subtract(this.#owed, appended);
+  }
+
+  #end(version: number): Attempt | undefined {
+    const attempt = this.#unacked.get(version);
+    if (!attempt) return undefined;
+    this.#unacked.delete(version);
+    this.#budget.bytes -= attempt.bytes;
+    return attempt;
+  }
+
+  /** One alone always fits. */
+  #exceedsBudget(bytes: number): boolean {
+    return this.#budget.bytes > 0 && this.#budget.bytes + bytes > this.#budget.maxBytes;
   }
 
   #postpone(version: number, code: NackCode): Admission {

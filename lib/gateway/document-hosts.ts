@@ -5,15 +5,19 @@ import type { DeliveredRecord, Stream, TopicPartition } from '../stream/port.ts'
 import type { TopicResolver } from '../stream/topics.ts';
 import { DocumentLog } from './document-log.ts';
 import { FollowerPool, keyOf } from './follower-pool.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
 import { HostedDocument } from './hosted-document.ts';
 import type { RoomRegistry } from './port.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 export interface DocumentHostsParts {
   stream: Stream;
   topics: TopicResolver;
   clock: Clock;
   logger: Logger;
+  metrics: GatewayMetrics;
   registry: RoomRegistry<HostedDocument>;
+  rates: RateLimits;
   ringBytes: number;
   /** How long a document without subscriptions keeps its ring, and a partition its follow. */
   lingerMs: number;
@@ -43,7 +47,7 @@ export class DocumentHosts {
    */
   async host(id: DocumentId): Promise<HostedDocument> {
     const key = documentKey(id);
-    const { registry, topics, ringBytes } = this.#parts;
+    const { registry, topics, rates, ringBytes } = this.#parts;
     const hosted = registry.get(key);
     if (hosted) return this.#keep(hosted);
     const target = topics.target('doc', id);
@@ -65,9 +69,15 @@ export class DocumentHosts {
       log,
       followedThrough: () => follower.heldAfter,
       catchUp: () => follower.catchUp(CATCH_UP_LIMIT_MS),
+      roomRate: rates.room(id),
     });
     registry.add(document);
     return document;
+  }
+
+  /** False while the follow of a hosted partition is being made again. */
+  get isFollowing(): boolean {
+    return this.#pool.isFollowing;
   }
 
   /** Ends the hosting some time after the last subscription. Call it whenever one has gone. */

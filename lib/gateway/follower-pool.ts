@@ -2,11 +2,13 @@ import type { Clock, TimerHandle } from '../clock.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Stream, TopicPartition } from '../stream/port.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
 import { PartitionFollower, type FollowListener } from './partition-follower.ts';
 
 interface PooledFollower {
   follower: PartitionFollower;
   started: Promise<void>;
+  isStarted: boolean;
   users: number;
   linger: TimerHandle | undefined;
 }
@@ -15,6 +17,7 @@ export interface FollowerPoolParts {
   stream: Stream;
   clock: Clock;
   logger: Logger;
+  metrics: GatewayMetrics;
   /** How long a follow goes on without users. */
   lingerMs: number;
   listenerOf: (target: TopicPartition) => FollowListener;
@@ -39,6 +42,7 @@ export class FollowerPool {
     pooled.linger?.cancel();
     try {
       await pooled.started;
+      pooled.isStarted = true;
     } catch (error) {
       if (this.#pool.get(key) === pooled) this.#pool.delete(key);
       throw error;
@@ -60,6 +64,13 @@ export class FollowerPool {
     }, this.#parts.lingerMs);
   }
 
+  /** False while a follow in use is being made again. */
+  get isFollowing(): boolean {
+    for (const { follower, isStarted } of this.#pool.values())
+      if (isStarted && !follower.isFollowing) return false;
+    return true;
+  }
+
   targets(): TopicPartition[] {
     return [...this.#pool.values()].map(({ follower }) => follower.target);
   }
@@ -75,7 +86,13 @@ export class FollowerPool {
 
   #open(target: TopicPartition): PooledFollower {
     const follower = new PartitionFollower(target, this.#parts, this.#parts.listenerOf(target));
-    const pooled: PooledFollower = { follower, started: follower.start(), users: 0, linger: undefined };
+    const pooled: PooledFollower = {
+      follower,
+      started: follower.start(),
+      isStarted: false,
+      users: 0,
+      linger: undefined,
+    };
     this.#pool.set(keyOf(target), pooled);
     return pooled;
   }

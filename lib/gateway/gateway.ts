@@ -1,6 +1,7 @@
 import type { Clock, TimerHandle } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import type { DocumentAddress } from '../protocol/ids.ts';
 import type { JoinAnswer, LeaveAnswer } from '../protocol/events.ts';
 import { DEFAULT_LIMITS, type ProtocolLimits } from '../protocol/limits.ts';
@@ -12,11 +13,15 @@ import { AwarenessChannel } from './awareness-channel.ts';
 import { ClientSession } from './client-session.ts';
 import { withDeadline } from './deadline.ts';
 import { DocumentHosts } from './document-hosts.ts';
+import { drain } from './drain.ts';
 import { FanOut } from './fan-out.ts';
+import { gatewayMetrics, type GatewayMetrics } from './gateway-metrics.ts';
 import type { HostedDocument, Subscription } from './hosted-document.ts';
 import { Inbound } from './inbound.ts';
 import { Joins } from './joins.ts';
+import { LogWatch } from './log-watch.ts';
 import type { AccessControl, ClientTransport, Identity, RoomRegistry } from './port.ts';
+import { RateLimits } from './rate-limits.ts';
 import { DefaultRoomRegistry } from './room-registry.ts';
 import { StateDelivery } from './state-delivery.ts';
 import type { UpdateChecker } from './update-check.ts';
@@ -32,6 +37,7 @@ export interface GatewayParts {
   access: AccessControl;
   checker: UpdateChecker;
   randomId: () => string;
+  metrics?: Metrics;
   registry?: RoomRegistry<HostedDocument>;
 }
 
@@ -54,15 +60,24 @@ export class Gateway {
   readonly #states: StateDelivery;
   readonly #inbound: Inbound;
   readonly #updates: UpdateDoor;
+  readonly #watch: LogWatch;
+  readonly #rates: RateLimits;
+  readonly #metrics: GatewayMetrics;
   readonly #timers = new Map<string, TimerHandle>();
   #isStopped = false;
+  #isDraining = false;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.access = parts.access;
     this.registry = parts.registry ?? new DefaultRoomRegistry<HostedDocument>();
     const { config, clock } = parts;
-    const shared = { ...parts, registry: this.registry, lingerMs: LINGER_MS, limits: limitsOf(config) };
+    const metrics = (this.#metrics = gatewayMetrics(parts.metrics));
+    const rates = (this.#rates = new RateLimits(config));
+    const watch = new LogWatch({ ...parts, probe: (target) => parts.stream.endOffset(target) });
+    this.#watch = watch;
+    const own = { registry: this.registry, lingerMs: LINGER_MS, limits: limitsOf(config), metrics, rates };
+    const shared = { ...parts, ...own };
     const appender = new Appender({
       ...shared,
       controlTopic: parts.topics.controlTopic,
@@ -72,6 +87,7 @@ export class Gateway {
     });
     const fanOut = new FanOut({
       clock,
+      metrics,
       flushAwareness: (document) => this.#awareness.flush(document),
       onUnbased: (document) => this.#resumeAll(document, 'live'),
     });
@@ -106,6 +122,7 @@ export class Gateway {
     this.#updates = new UpdateDoor({
       ...shared,
       appender,
+      watch,
       maxWaitingBytes: Math.max(config.maxQueueBytes, 2 * config.maxUpdateBytes),
       appendTimeoutMs: config.appendTimeoutMs,
     });
@@ -116,17 +133,34 @@ export class Gateway {
       updates: this.#updates,
     });
     this.registry.onRemove((document) => this.#awareness.close(document));
+    parts.metrics?.watch('connections', () => this.connections);
+    parts.metrics?.watch('rooms', () => this.registry.rooms);
+    parts.metrics?.watch('documents', () => [...this.registry.members()].length);
+    parts.metrics?.watch('append_bytes_pending', () => this.#updates.pendingBytes);
   }
 
   get connections(): number {
     return this.#sessions.size;
   }
 
+  /** True from the beginning of a drain: new connections are to be refused. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** False while the log does not take updates, or does not deliver them. */
+  get hasLog(): boolean {
+    return !this.#watch.isAway && this.#hosts.isFollowing;
+  }
+
   /** Makes or checks the topics of the start; fails with STREAM_PARTITIONS_CHANGED and the like. */
   async start(): Promise<void> {
     const { stream, topics, config } = this.#parts;
     await stream.ensureTopics(topics.staticTopics);
-    this.#every('expire', Math.max(50, config.appendTimeoutMs / 10), () => this.#updates.expire());
+    this.#every('expire', Math.max(50, config.appendTimeoutMs / 10), () => {
+      this.#updates.expire();
+      this.#watch.check();
+    });
     this.#every('beat', config.beatIntervalMs, () => this.#awareness.beat());
   }
 
@@ -139,6 +173,8 @@ export class Gateway {
       transport,
       config,
       clock,
+      rates: this.#rates,
+      metrics: this.#metrics,
       onDrained: (subscriptions) => {
         for (const subscription of subscriptions) this.#states.resume(subscription);
       },
@@ -161,6 +197,25 @@ export class Gateway {
 
   receive(session: ClientSession, frame: unknown): void {
     this.#inbound.frame(session, frame);
+  }
+
+  /**
+   * Moves the connections to other gateways, at the configured rate and within the configured time. Those that are
+   * open go on meanwhile; new ones are to be refused.
+   */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    const { clock, config, logger } = this.#parts;
+    if (this.#sessions.size === 0) return;
+    const moved = await drain({
+      clock,
+      sessions: this.#sessions,
+      clientsPerSecond: config.drainClientsPerSecond,
+      limitMs: config.drainLimitMs,
+      retryAfterMs: config.drainRetryMs,
+    });
+    this.#metrics.drainedConnections.add(moved);
+    logger.info({ moved }, 'connections moved');
   }
 
   /** Tells every connection, then ends follows and timers, within a time limit. What was received is still appended. */

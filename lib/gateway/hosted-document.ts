@@ -2,10 +2,11 @@ import type { DocumentAddress, DocumentId, DocumentKey } from '../protocol/ids.t
 import type { Position } from '../protocol/position.ts';
 import type { TopicPartition } from '../stream/port.ts';
 import { AwarenessStates } from './awareness-states.ts';
-import { ClientVersions } from './client-versions.ts';
+import { ClientVersions, type UnackedBudget } from './client-versions.ts';
 import type { DocumentLog, LogEvent } from './document-log.ts';
 import type { Outbox } from './outbox.ts';
 import type { DocumentAccess, Identity, RoomMember } from './port.ts';
+import type { RateLimit } from './rate-limits.ts';
 import { ownerOf } from './record-headers.ts';
 
 export interface HostedDocumentParts {
@@ -15,6 +16,7 @@ export interface HostedDocumentParts {
   log: DocumentLog;
   followedThrough: () => number;
   catchUp: () => Promise<void>;
+  roomRate: RateLimit;
 }
 
 /** A document with at least one subscription at this gateway (or one that lingers after the last). */
@@ -27,6 +29,8 @@ export class HostedDocument implements RoomMember {
   readonly followedThrough: () => number;
   /** Resolves when the follow has delivered what is in the log now, or cannot in reasonable time. */
   readonly catchUp: () => Promise<void>;
+  /** Shared by all documents of the room. */
+  readonly roomRate: RateLimit;
   readonly awareness = new AwarenessStates();
   readonly subscriptions = new Set<Subscription>();
   /** What the follow brought since the last flush. */
@@ -39,6 +43,7 @@ export class HostedDocument implements RoomMember {
     this.log = parts.log;
     this.followedThrough = parts.followedThrough;
     this.catchUp = parts.catchUp;
+    this.roomRate = parts.roomRate;
   }
 
   get size(): number {
@@ -59,6 +64,7 @@ export interface SubscriptionParts {
   senderId: string;
   access: DocumentAccess;
   maxUnacked: number;
+  budget: UnackedBudget;
 }
 
 /** One connection's view of one document. */
@@ -92,6 +98,6 @@ export class Subscription {
     this.senderId = parts.senderId;
     this.owner = ownerOf(parts.senderId, parts.identity.userId);
     this.access = parts.access;
-    this.versions = new ClientVersions(parts.maxUnacked);
+    this.versions = new ClientVersions(parts.maxUnacked, parts.budget);
   }
 }

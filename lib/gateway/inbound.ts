@@ -14,6 +14,7 @@ import { ProtocolMessageType, SyncMessageType } from '../protocol/message-types.
 import type { Metadata } from '../protocol/metadata.ts';
 import type { AwarenessChannel } from './awareness-channel.ts';
 import type { ClientSession } from './client-session.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { Subscription } from './hosted-document.ts';
 import type { StateDelivery } from './state-delivery.ts';
 import { bytesOf } from './join-request.ts';
@@ -25,6 +26,7 @@ export interface InboundParts {
   states: StateDelivery;
   awareness: AwarenessChannel;
   updates: UpdateDoor;
+  metrics: GatewayMetrics;
 }
 
 /** What comes in by `protocol-message`: frame → envelopes → the joined document → by message type. */
@@ -93,13 +95,17 @@ export class Inbound {
     const about = aboutOf(metadata);
     const id = { ...about.address, tenantId: session.identity.tenantId };
     const subscription = session.subscriptions.get(documentKey(id));
-    if (!subscription) return session.nack('NOT_JOINED', about);
+    if (!subscription) {
+      this.#isTooMuch(session, message);
+      return session.nack('NOT_JOINED', about);
+    }
     if (metadata.senderId !== subscription.senderId)
       return session.nack('BAD_METADATA', { ...about, message: '`senderId` is not that of the join.' });
     switch (message.type) {
       case ProtocolMessageType.Sync:
         return this.#sync(session, subscription, message);
       case ProtocolMessageType.Awareness: {
+        if (this.#isTooMuch(session, message)) return this.#parts.metrics.awarenessDropped.inc();
         const update = tryDecodeAwareness(message.content);
         const code = update.ok
           ? this.#parts.awareness.fromClient(subscription, update.value)
@@ -107,10 +113,18 @@ export class Inbound {
         return code ? session.nack(code, { address: about.address }) : undefined;
       }
       case ProtocolMessageType.QueryAwareness:
+        if (session.joinRate.take(0) > 0) return this.#parts.metrics.awarenessDropped.inc();
         return this.#parts.awareness.sendAll(subscription);
       default:
         return session.nack('BAD_MESSAGE_TYPE', about);
     }
+  }
+
+  /** What is no update counts too; a connection that sends too much of it is not read for a while. */
+  #isTooMuch(session: ClientSession, { payload }: Message): boolean {
+    const waitMs = session.rate.take(payload.byteLength);
+    if (waitMs > 0) session.pauseReading(waitMs);
+    return waitMs > 0;
   }
 
   #sync(session: ClientSession, subscription: Subscription, message: Message): void {
@@ -119,6 +133,8 @@ export class Inbound {
     if (!sync.ok) return session.nack(sync.failure.code, { ...about, message: sync.failure.message });
     if (sync.value.type !== SyncMessageType.Step1)
       return this.#parts.updates.receive(session, subscription, { ...message, body: sync.value.body });
+    const waitMs = session.joinRate.take(0);
+    if (waitMs > 0) return session.slowDown('RATE_LIMITED', { address: about.address, retryAfterMs: waitMs });
     // A question: answered from log and store, never appended.
     const heard = subscription.sent;
     const wanted = { stateVector: exactBytes(sync.value.body), ...(heard ? { heard } : {}) };

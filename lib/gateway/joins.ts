@@ -11,6 +11,7 @@ import type { NackCode } from '../protocol/nack-codes.ts';
 import type { SyncAnswer } from '../sync/port.ts';
 import type { ClientSession } from './client-session.ts';
 import { withDeadline } from './deadline.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { DocumentHosts } from './document-hosts.ts';
 import { Subscription } from './hosted-document.ts';
 import { readJoinRequest } from './join-request.ts';
@@ -25,6 +26,7 @@ export interface JoinsParts {
   states: StateDelivery;
   access: AccessControl;
   limits: ProtocolLimits;
+  metrics: GatewayMetrics;
   joinTimeoutMs: number;
   maxUnacked: number;
   onSubscribed: (subscription: Subscription) => void;
@@ -46,13 +48,25 @@ export class Joins {
   }
 
   /** Answers exactly once; the state follows as frames. Never throws. */
-  async join(session: ClientSession, value: unknown, answer: Answer): Promise<void> {
+  async join(session: ClientSession, value: unknown, tell: Answer): Promise<void> {
+    const { clock, metrics } = this.#parts;
+    const askedAt = clock.now();
+    const answer: Answer = (given) => {
+      metrics.joinSeconds.observe((clock.now() - askedAt) / 1000);
+      if (!given.ok) {
+        metrics.joins.inc({ source: 'refused' });
+        metrics.nacks.inc({ code: given.code });
+      }
+      tell(given);
+    };
     const request = readJoinRequest(value, this.#parts.limits);
     if (!request.ok) {
       answer(refusal(request.failure.code, request.failure.message));
       session.offend(request.failure.code);
       return;
     }
+    const waitMs = session.joinRate.take(0);
+    if (waitMs > 0) return answer(refusal('RATE_LIMITED', undefined, waitMs));
     const id = documentOf(session, request.value);
     const key = documentKey(id);
     if (session.joining.has(key) || session.subscriptions.get(key)?.isJoining)
@@ -87,6 +101,7 @@ export class Joins {
   end(session: ClientSession, subscription: Subscription): void {
     const { document } = subscription;
     subscription.isClosed = true;
+    subscription.versions.release();
     subscription.isLive = false;
     if (session.subscriptions.get(document.key) === subscription) session.subscriptions.delete(document.key);
     document.subscriptions.delete(subscription);
@@ -134,6 +149,7 @@ export class Joins {
       identity: session.identity,
       senderId: request.senderId,
       maxUnacked: this.#parts.maxUnacked,
+      budget: session.budget,
     });
     document.subscriptions.add(subscription);
     if (known) this.end(session, known);
@@ -187,11 +203,12 @@ function documentOf(session: ClientSession, address: Omit<DocumentId, 'tenantId'
   return subdocId === undefined ? id : { ...id, subdocId };
 }
 
-function refusal(code: NackCode, message?: string): JoinAnswer & { ok: false } {
-  const nack = createNack(code, {
-    ...(message === undefined ? {} : { message }),
-    retryAfterMs: REFUSED_RETRY_MS,
-  });
+function refusal(
+  code: NackCode,
+  message?: string,
+  retryAfterMs = REFUSED_RETRY_MS,
+): JoinAnswer & { ok: false } {
+  const nack = createNack(code, { ...(message === undefined ? {} : { message }), retryAfterMs });
   return {
     ok: false,
     code,

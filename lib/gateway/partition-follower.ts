@@ -3,6 +3,7 @@ import type { Logger } from '../log.ts';
 import type { DeliveredRecord, Stream, StartedFollow, TopicPartition } from '../stream/port.ts';
 import { withDeadline } from './deadline.ts';
 import { EndQuery } from './end-query.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
 
 export interface FollowListener {
   onRecord(record: DeliveredRecord): void;
@@ -14,6 +15,7 @@ interface FollowerParts {
   stream: Stream;
   clock: Clock;
   logger: Logger;
+  metrics: GatewayMetrics;
 }
 
 const RESTART_DELAY_MS = 500;
@@ -112,6 +114,7 @@ export class PartitionFollower {
   #failed(error: Error, retrying: boolean): void {
     if (this.#isStopped) return;
     const { topic, partition } = this.target;
+    this.#parts.metrics.followsDisturbed.inc();
     this.#parts.logger.warn({ err: error, topic, partition, retrying }, 'follow disturbed');
     if (retrying) return;
     this.#follow = undefined;

@@ -1,4 +1,4 @@
-import type { CloseCode } from '../protocol/close-codes.ts';
+import type { CloseCode, CloseNotice } from '../protocol/close-codes.ts';
 import type { Nack } from '../protocol/events.ts';
 import type { DocumentId, DocumentKey } from '../protocol/ids.ts';
 import type { NackCode } from '../protocol/nack-codes.ts';
@@ -30,12 +30,16 @@ export interface SharedFrame {
   readonly wireForms: Map<string, unknown>;
 }
 
+export type CloseDetails = Pick<CloseNotice, 'cause' | 'retryAfterMs'>;
+
 /** One connection as the gateway sees it. Only the transport knows Socket.IO. Sends keep their order. */
 export interface ClientTransport {
   send(frame: SharedFrame): void;
   nack(nack: Nack): void;
   /** Says why (`protocol-close`), then disconnects. Idempotent. */
-  close(code: CloseCode, cause?: NackCode): void;
+  close(code: CloseCode, details?: CloseDetails): void;
+  /** Takes nothing from the network for so long, so that the sender has to wait; what has come already is handed over. */
+  pauseReading?(forMs: number): void;
   /** Bytes handed over that the network has not taken yet. */
   queuedBytes(): number;
   /** Called whenever some of them have left; may be called without need. */

@@ -1,16 +1,19 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import { Server, type Socket } from 'socket.io';
+import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
 import { CLOSE_CODES, type CloseCode, type CloseNotice } from '../protocol/close-codes.ts';
 import { SocketEvent, type Nack } from '../protocol/events.ts';
 import { NACK_CODES, type NackCode } from '../protocol/nack-codes.ts';
 import type { Gateway } from './gateway.ts';
-import type { ClientTransport, Identity, SharedFrame } from './port.ts';
+import type { ClientTransport, CloseDetails, Identity, SharedFrame } from './port.ts';
 import { queuedBytesOf, writePrebuilt } from './prebuilt-frame.ts';
+import { ReadingPause } from './reading-pause.ts';
 
 export interface SocketServerParts {
   config: Config;
+  clock: Clock;
   logger: Logger;
   httpServer: HttpServer;
   /** Undefined until the gateway can serve: connections are refused, transiently. */
@@ -27,7 +30,13 @@ const BASE64_FACTOR = 1.4;
 const PACKET_ROOM_BYTES = 16 * 1024;
 
 /** Socket.IO on the namespace `/` with the default parser, so that any client of any language can connect. */
-export function openSocketServer({ config, logger, httpServer, gateway }: SocketServerParts): SocketServer {
+export function openSocketServer({
+  config,
+  clock,
+  logger,
+  httpServer,
+  gateway,
+}: SocketServerParts): SocketServer {
   const origins = config.corsOrigins.includes('*') ? '*' : [...config.corsOrigins];
   const io = new Server(httpServer, {
     serveClient: false,
@@ -46,6 +55,7 @@ export function openSocketServer({ config, logger, httpServer, gateway }: Socket
   io.use((socket, next) => {
     const running = gateway();
     if (!running) return next(connectError('UNAVAILABLE'));
+    if (running.isDraining) return next(connectError('SERVER_STOPPING', config.drainRetryMs));
     running.access.identify(socket.handshake.auth).then(
       (result) => {
         if (!result.ok) return next(connectError(result.code));
@@ -61,7 +71,7 @@ export function openSocketServer({ config, logger, httpServer, gateway }: Socket
   io.on('connection', (socket) => {
     const running = gateway();
     const { identity } = socket.data as { identity?: Identity };
-    if (running && identity) serve(socket, { running, identity, logger });
+    if (running && identity) serve(socket, { running, identity, clock, logger });
     else socket.disconnect(true);
   });
   return {
@@ -88,11 +98,12 @@ function endClosingPolls(io: Server): void {
 interface Served {
   running: Gateway;
   identity: Identity;
+  clock: Clock;
   logger: Logger;
 }
 
-function serve(socket: Socket, { running, identity, logger }: Served): void {
-  const session = running.open(new SocketTransport(socket), identity);
+function serve(socket: Socket, { running, identity, clock, logger }: Served): void {
+  const session = running.open(new SocketTransport(socket, clock), identity);
   // Whatever a client sends must not throw into the event loop.
   const guarded = (work: () => void) => {
     try {
@@ -121,10 +132,12 @@ function serve(socket: Socket, { running, identity, logger }: Served): void {
 /** One Socket.IO connection. Frames take the prebuilt path where that keeps the order. */
 class SocketTransport implements ClientTransport {
   readonly #socket: Socket;
+  readonly #reading: ReadingPause;
   #isClosed = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, clock: Clock) {
     this.#socket = socket;
+    this.#reading = new ReadingPause(socket, clock);
   }
 
   send(frame: SharedFrame): void {
@@ -135,12 +148,16 @@ class SocketTransport implements ClientTransport {
     this.#socket.emit(SocketEvent.Nack, nack);
   }
 
-  close(code: CloseCode, cause?: NackCode): void {
+  close(code: CloseCode, details: CloseDetails = {}): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const notice: CloseNotice = { code, ...CLOSE_CODES[code], ...(cause ? { cause } : {}) };
+    const notice: CloseNotice = { code, ...CLOSE_CODES[code], ...details };
     this.#socket.emit(SocketEvent.Close, notice);
     this.#socket.disconnect(true);
+  }
+
+  pauseReading(forMs: number): void {
+    this.#reading.pause(forMs);
   }
 
   queuedBytes(): number {
@@ -157,9 +174,10 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function connectError(code: NackCode): Error {
+function connectError(code: NackCode, retryAfterMs?: number): Error {
   const { message, permanent } = NACK_CODES[code];
-  return Object.assign(new Error(message), { data: { code, message, permanent } });
+  const data = { code, message, permanent, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  return Object.assign(new Error(message), { data });
 }
 
 /** A browser names the page's origin; other clients name none. WebSockets know no CORS, so it is checked here. */

@@ -8,6 +8,7 @@ import type { Position } from '../protocol/position.ts';
 import type { SyncAnswer, SyncRequest, SyncSource } from '../sync/port.ts';
 import { withDeadline } from './deadline.ts';
 import { sendWhole } from './fan-out.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { Subscription } from './hosted-document.ts';
 import { answerFromRing } from './ring-answer.ts';
 import { Slots } from './slots.ts';
@@ -18,6 +19,7 @@ export interface StateDeliveryParts {
   sync: SyncSource;
   joinTimeoutMs: number;
   joinConcurrency: number;
+  metrics: GatewayMetrics;
   /** A subscription has got its state: the known awareness states follow. */
   onState: (subscription: Subscription) => void;
   /** What the waiting records turned out to be has been added to the document's tick. */
@@ -53,12 +55,14 @@ export class StateDelivery {
     if (wanted.position) await caughtUp;
     const fromRing = answerFromRing(subscription, wanted);
     if (fromRing) {
+      this.#parts.metrics.joins.inc({ source: 'ring' });
       subscription.versions.settleAll(fromRing.appended);
       return fromRing;
     }
     const deadlineMs = clock.now() + joinTimeoutMs;
     const asked = withDeadline(clock, joinTimeoutMs, this.#askUntilItFits(subscription, wanted, deadlineMs));
     const [answer] = await Promise.all([asked, caughtUp]);
+    this.#parts.metrics.joins.inc({ source: 'fastsync' });
     return answer;
   }
 

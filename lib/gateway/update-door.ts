@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { isAppError } from '../errors.ts';
+import { AppError, isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Message } from '../protocol/envelope.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
@@ -10,7 +10,9 @@ import type { TopicResolver } from '../stream/topics.ts';
 import type { Appender } from './appender.ts';
 import type { ClientSession } from './client-session.ts';
 import type { Attempt } from './client-versions.ts';
-import type { Subscription } from './hosted-document.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { HostedDocument, Subscription } from './hosted-document.ts';
+import type { LogWatch } from './log-watch.ts';
 import type { NackDetails } from './nacks.ts';
 import { RecordHeader } from './record-headers.ts';
 import { stampEnvelope } from './stamp.ts';
@@ -32,6 +34,8 @@ export interface UpdateDoorParts {
   /** Bytes that may wait behind a check of one (connection, document). */
   maxWaitingBytes: number;
   appendTimeoutMs: number;
+  watch: LogWatch;
+  metrics: GatewayMetrics;
 }
 
 /** What waits behind an update in the worker thread: the order of arrival is kept. */
@@ -49,6 +53,7 @@ interface Unacked {
 
 /** So many time limits an update may wait in a log that moves. */
 const MAX_TIME_LIMITS = 6;
+const FULL_PAUSE_MS = 200;
 
 interface Arrival {
   session: ClientSession;
@@ -63,12 +68,21 @@ export class UpdateDoor {
   readonly #lanes = new Map<Subscription, Lane>();
   /** Subscriptions that may have something unacked, for the time limit. */
   readonly #unacked = new Map<Subscription, Unacked>();
+  #pendingBytes = 0;
 
   constructor(parts: UpdateDoorParts) {
     this.#parts = parts;
   }
 
+  /** Bytes handed to the log that it has not answered for yet. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
   receive(session: ClientSession, subscription: Subscription, message: UpdateMessage): void {
+    const { metrics } = this.#parts;
+    metrics.updatesReceived.inc();
+    metrics.updateBytesReceived.add(message.payload.byteLength);
     const lane = this.#lanes.get(subscription);
     if (!lane) return this.#process({ session, subscription, message });
     const bytes = message.payload.byteLength;
@@ -94,21 +108,51 @@ export class UpdateDoor {
       if (through > unacked.through) Object.assign(unacked, { through, movedAtMs: now });
       const limit = unacked.movedAtMs < before ? before : now - MAX_TIME_LIMITS * appendTimeoutMs;
       const expired = subscription.versions.expired(limit);
-      if (expired) this.#fail(unacked.session, subscription, { attempt: expired, code: 'APPEND_TIMEOUT' });
+      if (expired) this.#timedOut(unacked.session, subscription, expired);
       if (subscription.versions.unacked === 0 || subscription.isClosed) this.#unacked.delete(subscription);
     }
+  }
+
+  #timedOut(session: ClientSession, subscription: Subscription, attempt: Attempt): void {
+    const error = new AppError('STREAM_APPEND_FAILED', { message: 'The append took too long.' });
+    if (!subscription.isClosed) this.#parts.watch.failed(subscription.document.target, error);
+    this.#fail(session, subscription, { attempt, code: 'APPEND_TIMEOUT' });
   }
 
   #process(arrival: Arrival): void {
     const { subscription, message } = arrival;
     const refusal = this.#refusalOf(arrival);
     if (refusal) return this.#refuse(arrival, refusal.code, refusal.details);
-    const admission = subscription.versions.admit(message.metadata.version);
+    const bytes = message.payload.byteLength;
+    const admission = subscription.versions.admit(message.metadata.version, bytes);
     if (admission.kind === 'in-flight') return;
     if (admission.kind === 'refused') return this.#nack(arrival, admission.code);
+    const waitMs = this.#overRate(arrival, bytes);
+    if (waitMs > 0) return this.#slowDown(arrival, waitMs);
     const result = this.#parts.checker.check(message.body);
     if (typeof result === 'string') this.#append(arrival, result);
     else void this.#appendAfterCheck(arrival, result);
+  }
+
+  /** Milliseconds until the connection and the room may bring in so much; 0 when they may now. */
+  #overRate({ session, subscription }: Arrival, bytes: number): number {
+    const { rateLimited } = this.#parts.metrics;
+    const own = session.rate.take(bytes);
+    if (own > 0) {
+      rateLimited.inc({ scope: 'connection' });
+      return own;
+    }
+    const room = subscription.document.roomRate.take(bytes);
+    if (room === 0) return 0;
+    session.rate.restore(bytes);
+    rateLimited.inc({ scope: 'room' });
+    return room;
+  }
+
+  #slowDown({ session, subscription, message }: Arrival, retryAfterMs: number): void {
+    const { version } = message.metadata;
+    subscription.versions.owe(version);
+    session.slowDown('RATE_LIMITED', { address: subscription.document.address, version, retryAfterMs });
   }
 
   /** Reasons against an update that need no look into its bytes. */
@@ -158,19 +202,37 @@ export class UpdateDoor {
     if (!envelope.ok) return this.#refuse(arrival, envelope.failure.code);
     const { document } = subscription;
     const record = recordOf(subscription, { version, generation, envelope: envelope.value });
-    const attempt = subscription.versions.begin(version, clock.now());
+    const bytes = envelope.value.byteLength;
+    const attempt = subscription.versions.begin(version, clock.now(), bytes);
+    this.#pendingBytes += bytes;
     if (!this.#unacked.has(subscription))
       this.#unacked.set(subscription, { session, through: document.followedThrough(), movedAtMs: -Infinity });
     appender
       .append(document.target, () => topics.spec('doc', document.id), record)
-      .catch((error: unknown) => this.#appendFailed(arrival, attempt, error));
+      .then(
+        () => this.#appended(document),
+        (error: unknown) => this.#appendFailed(arrival, attempt, error),
+      )
+      .finally(() => {
+        this.#pendingBytes -= bytes;
+      });
+  }
+
+  #appended({ target }: HostedDocument): void {
+    this.#parts.metrics.appends.inc({ outcome: 'ok' });
+    this.#parts.watch.appended(target);
   }
 
   #appendFailed(arrival: Arrival, attempt: Attempt, error: unknown): void {
     const { session, subscription } = arrival;
-    this.#parts.logger.warn({ err: error }, 'append failed');
+    const { metrics, watch } = this.#parts;
+    metrics.appends.inc({ outcome: 'failed' });
     if (isAppError(error, 'STREAM_RECORD_TOO_LARGE')) return this.#refuse(arrival, 'UPDATE_TOO_LARGE');
-    const code = isAppError(error, 'STREAM_BUFFER_FULL') ? 'OVERLOADED' : 'APPEND_FAILED';
+    const isFull = isAppError(error, 'STREAM_BUFFER_FULL');
+    const code = isFull ? 'OVERLOADED' : 'APPEND_FAILED';
+    // A full buffer says nothing about the log; whoever goes on filling it is not read for a while.
+    if (isFull) session.pauseReading(FULL_PAUSE_MS);
+    else watch.failed(subscription.document.target, error);
     this.#fail(session, subscription, { attempt, code });
   }
 

@@ -35,6 +35,7 @@ export const NACK_CODES = {
   },
   APPEND_TIMEOUT: { permanent: false, message: 'The append took too long; the update is not known durable.' },
   OWED: { permanent: false, message: 'An earlier update of this document has to come first.' },
+  RATE_LIMITED: { permanent: false, message: 'Too much at once; send it again after a while.' },
   OVERLOADED: { permanent: false, message: 'The server is at a limit; try again later.' },
   STORE_BEHIND: {
     permanent: false,

@@ -96,7 +96,13 @@ export async function startGateway(log: TestLog, options: GatewayOptions = {}): 
   });
   await gateway.start();
   const httpServer = createServer();
-  const sockets = openSocketServer({ config, logger: silentLogger, httpServer, gateway: () => gateway });
+  const sockets = openSocketServer({
+    config,
+    clock: systemClock,
+    logger: silentLogger,
+    httpServer,
+    gateway: () => gateway,
+  });
   const port = await listen(httpServer, '127.0.0.1', 0);
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= gateway.stop().then(() => sockets.close()));
