@@ -140,6 +140,42 @@ export const CONFIG_SCHEMA = {
     { min: 1, max: 100_000 },
     'Updates of one document and client that may wait for their ack.',
   ),
+  maxUnackedBytes: int(
+    'YKAFKA_MAX_UNACKED_BYTES',
+    32 * MB,
+    { min: MB, max: 1024 * MB },
+    'Bytes of updates of one connection that may wait for their acks.',
+  ),
+  connectionUpdatesPerSecond: int(
+    'YKAFKA_CONNECTION_UPDATES_PER_SECOND',
+    10_000,
+    { min: 0, max: 10_000_000 },
+    'Updates that one connection may send in a second, after a burst of five seconds’ worth; 0 for any number.',
+  ),
+  connectionBytesPerSecond: int(
+    'YKAFKA_CONNECTION_BYTES_PER_SECOND',
+    16 * MB,
+    { min: 0, max: 1024 * MB },
+    'Bytes of updates that one connection may send in a second; burst and 0 as above.',
+  ),
+  roomUpdatesPerSecond: int(
+    'YKAFKA_ROOM_UPDATES_PER_SECOND',
+    20_000,
+    { min: 0, max: 10_000_000 },
+    'Updates that one gateway takes for one room in a second; burst and 0 as above.',
+  ),
+  roomBytesPerSecond: int(
+    'YKAFKA_ROOM_BYTES_PER_SECOND',
+    32 * MB,
+    { min: 0, max: 1024 * MB },
+    'Bytes of updates that one gateway takes for one room in a second; burst and 0 as above.',
+  ),
+  connectionJoinsPerSecond: int(
+    'YKAFKA_CONNECTION_JOINS_PER_SECOND',
+    200,
+    { min: 0, max: 1_000_000 },
+    'Joins that one connection may ask for in a second; burst and 0 as above.',
+  ),
   ringBytes: int(
     'YKAFKA_RING_BYTES',
     256 * KB,
@@ -290,6 +326,24 @@ export const CONFIG_SCHEMA = {
     5 * SECOND,
     { min: 500, max: 120 * SECOND },
     'Time without a pong after which a connection is dead.',
+  ),
+  drainClientsPerSecond: int(
+    'YKAFKA_DRAIN_CLIENTS_PER_SECOND',
+    200,
+    { min: 1, max: 100_000 },
+    'Connections that a gateway asks to move in a second when it is stopped.',
+  ),
+  drainLimitMs: int(
+    'YKAFKA_DRAIN_LIMIT_MS',
+    10 * SECOND,
+    { min: 0, max: 300 * SECOND },
+    'Time in which a gateway that is stopped has moved all its connections, at a higher rate if need be.',
+  ),
+  drainRetryMs: int(
+    'YKAFKA_DRAIN_RETRY_MS',
+    100,
+    { min: 0, max: 60 * SECOND },
+    'How long a moved client is asked to wait before it connects elsewhere.',
   ),
   beatIntervalMs: int(
     'YKAFKA_BEAT_INTERVAL_MS',

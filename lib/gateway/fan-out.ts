@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { failpoint } from '../failpoints.ts';
 import { encodeAcks, encodeEntries, MAX_ACKS_PER_FRAME } from '../protocol/frames.ts';
 import type { DocumentAddress } from '../protocol/ids.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { HostedDocument, Subscription } from './hosted-document.ts';
 import type { LogEvent } from './document-log.ts';
 import { createNack } from './nacks.ts';
@@ -11,6 +12,7 @@ import { shareFrame } from './shared-frame.ts';
 
 export interface FanOutParts {
   clock: Clock;
+  metrics: GatewayMetrics;
   /** The document's awareness is sent after its entries. */
   flushAwareness: (document: HostedDocument) => void;
   /** Records wait, but nobody has said yet in which generation and epoch: somebody has to ask. */
@@ -40,13 +42,13 @@ export class FanOut {
     this.#dirty = new Set();
     for (const document of dirty) {
       if (document.log.hasWaiting) this.#parts.onUnbased(document);
-      if (document.tick.length > 0) deliverTick(document);
+      if (document.tick.length > 0) deliverTick(document, this.#parts);
       this.#parts.flushAwareness(document);
     }
   }
 }
 
-function deliverTick(document: HostedDocument): void {
+function deliverTick(document: HostedDocument, parts: FanOutParts): void {
   const events = document.tick;
   document.tick = [];
   const entries: LogEntry[] = [];
@@ -60,15 +62,21 @@ function deliverTick(document: HostedDocument): void {
     else byOwner.set(owner, [event]);
   }
   const whole = new WholeFrame(entries);
+  let frames = 0;
   failpoint('fan-out:before');
   for (const subscription of document.subscriptions) {
     const own = byOwner.get(subscription.owner);
     if (own) failpoint('ack:before');
-    if (subscription.isLive && entries.length > 0) sendTick(subscription, whole, own);
-    if (own) settleOwn(subscription, own);
+    if (subscription.isLive && entries.length > 0) {
+      sendTick(subscription, whole, own);
+      frames++;
+    }
+    if (own) settleOwn(subscription, own, parts);
     if (own) failpoint('ack:after');
   }
   failpoint('fan-out:after');
+  parts.metrics.framesSent.add(frames);
+  parts.metrics.entriesSent.add(frames * entries.length);
 }
 
 /** The frame that most subscriptions get, encoded when the first one needs it. */
@@ -129,17 +137,26 @@ function send(subscription: Subscription, frame: SharedFrame, last: LogEntry): v
 }
 
 /** What the log says about the subscription's own updates, beside the entries. */
-function settleOwn(subscription: Subscription, own: readonly LogEvent[]): void {
+function settleOwn(
+  subscription: Subscription,
+  own: readonly LogEvent[],
+  { clock, metrics }: FanOutParts,
+): void {
   const { document, outbox, versions } = subscription;
   const address: DocumentAddress = document.address;
   const repeats: LogEntry[] = [];
   for (const event of own) {
     const version = event.kind === 'stale' ? event.version : event.entry.version;
-    versions.settle(version);
+    const attempt = versions.settle(version);
+    if (attempt && event.kind !== 'stale') {
+      metrics.acks.inc();
+      metrics.ackSeconds.observe((clock.now() - attempt.startedAtMs) / 1000);
+    }
     if (event.kind === 'repeat' && event.entry.position.offset > subscription.deliverAfter)
       repeats.push(event.entry);
-    if (event.kind === 'stale')
-      outbox.nack(createNack('GENERATION_CHANGED', { address, version, position: event.barrier }));
+    if (event.kind !== 'stale') continue;
+    metrics.nacks.inc({ code: 'GENERATION_CHANGED' });
+    outbox.nack(createNack('GENERATION_CHANGED', { address, version, position: event.barrier }));
   }
   // A repeat is not fanned out again, but its sender waits for the ack.
   if (!subscription.isLive) return;
