@@ -6,6 +6,7 @@ export interface Attempt {
   readonly version: number;
   readonly startedAtMs: number;
   readonly bytes: number;
+  readonly generation: number;
 }
 
 /** What one connection has on the way into the log, all its documents together. */
@@ -33,6 +34,7 @@ export class ClientVersions {
   readonly #unacked = new Map<number, Attempt>();
   readonly #refused = new Map<number, NackCode>();
   #owed: VersionRanges = [];
+  #generation = 0;
 
   constructor(maxUnacked: number, budget: UnackedBudget = { bytes: 0, maxBytes: Infinity }) {
     this.#maxUnacked = maxUnacked;
@@ -49,6 +51,16 @@ export class ClientVersions {
 
   isOwed(version: number): boolean {
     return hasVersion(this.#owed, version);
+  }
+
+  /**
+   * Updates of this generation come now. What an earlier one owes the client has taken out of its queue: it never
+   * comes again, so it holds back nothing, and neither does what is still on its way and fails later.
+   */
+  reach(generation: number): void {
+    if (generation <= this.#generation) return;
+    this.#generation = generation;
+    this.#owed = [];
   }
 
   /** Decides whether a version of so many bytes may be appended now; a transient refusal makes it owed. */
@@ -71,7 +83,7 @@ export class ClientVersions {
   }
 
   begin(version: number, nowMs: number, bytes = 0): Attempt {
-    const attempt = { version, startedAtMs: nowMs, bytes };
+    const attempt = { version, startedAtMs: nowMs, bytes, generation: this.#generation };
     this.#unacked.set(version, attempt);
     this.#budget.bytes += bytes;
     return attempt;
@@ -83,16 +95,16 @@ export class ClientVersions {
   }
 
   /**
-   * An attempt is not known to be in the log: it and what arrived behind it become owed. Returns the
-   * versions to nack, in order; none when the log has delivered it meanwhile.
+   * An attempt is not known to be in the log: it and what arrived behind it become owed, as far as they are of the
+   * present generation. Returns the versions to nack, in order; none when the log has delivered it meanwhile.
    */
   fail(attempt: Attempt): number[] {
     if (this.#unacked.get(attempt.version) !== attempt) return [];
     const versions = [...this.#unacked.keys()];
     const failed = versions.slice(versions.indexOf(attempt.version));
     for (const version of failed) {
-      this.#end(version);
-      this.owe(version);
+      const ended = this.#end(version);
+      if (ended?.generation === this.#generation) this.owe(version);
     }
     return failed;
   }

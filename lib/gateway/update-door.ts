@@ -123,6 +123,7 @@ export class UpdateDoor {
     const { subscription, message } = arrival;
     const refusal = this.#refusalOf(arrival);
     if (refusal) return this.#refuse(arrival, refusal.code, refusal.details);
+    subscription.versions.reach(message.metadata.generation ?? subscription.generation);
     const bytes = message.payload.byteLength;
     const admission = subscription.versions.admit(message.metadata.version, bytes);
     if (admission.kind === 'in-flight') return;

@@ -33,8 +33,9 @@ export class StateIntake {
     else this.#onResumed(state);
   }
 
-  /** Exactly the versions that are named, and no others. */
-  #settle({ appended, position }: StateHead): void {
+  /** Exactly the versions that are named, and no others. Some may be among the entries that follow right behind. */
+  #settle({ appended, position: { offset, ...line }, through = offset }: StateHead): void {
+    const position = { ...line, offset: Math.max(offset, through) };
     for (const version of this.#session.outgoing.settleAll(appended)) {
       this.#session.settled(version, position);
     }

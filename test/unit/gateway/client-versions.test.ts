@@ -45,6 +45,20 @@ describe('versions of a client', () => {
     expect(versions.isOwed(3)).toBe(false);
   });
 
+  it('what an earlier generation owes holds back nothing, also when it fails later', () => {
+    const versions = new ClientVersions(10);
+    versions.reach(1);
+    versions.owe(1);
+    const hanging = versions.begin(2, 0);
+    versions.reach(2);
+    expect(versions.admit(3)).toEqual({ kind: 'admitted' });
+    versions.begin(3, 0);
+    // The client dropped 1 and 2 at the barrier: only 3 comes again.
+    expect(versions.fail(hanging)).toEqual([2, 3]);
+    expect(versions.lowestOwed).toBe(3);
+    expect(versions.admit(3)).toEqual({ kind: 'admitted' });
+  });
+
   it('a refused version stays refused, and does not hold back the next ones', () => {
     const versions = new ClientVersions(10);
     versions.owe(1);
