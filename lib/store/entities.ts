@@ -154,6 +154,21 @@ export const QuarantineEntity = defineEntity({
     headers: p.json<Record<string, string>>(),
     value: p.uint8array(),
     at: p.datetime(3).columnType('timestamptz(3)').defaultRaw('now()'),
+    /** When it was stored as an update after all. */
+    replayedAt: p.datetime(3).columnType('timestamptz(3)').nullable(),
+  },
+});
+
+/** Records that were never stored and that an operator has given up. */
+export const LossEntity = defineEntity({
+  name: 'AcceptedLoss',
+  tableName: 'accepted_losses',
+  properties: {
+    epoch: p.integer().primary(),
+    partition: p.integer().primary(),
+    fromOffset: p.bigint('number').primary(),
+    toOffset: p.bigint('number'),
+    at: p.datetime(3).columnType('timestamptz(3)').defaultRaw('now()'),
   },
 });
 
@@ -190,6 +205,7 @@ export const STORE_ENTITIES = [
   UpdateEntity,
   GenerationEntity,
   QuarantineEntity,
+  LossEntity,
   TopicEntity,
   PositionEntity,
 ];

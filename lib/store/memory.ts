@@ -6,6 +6,14 @@ import { addVersion, type VersionRanges } from '../protocol/ranges.ts';
 import type { TopicIdentity } from '../stream/port.ts';
 import { addRemoved, copyOf, removeOf, toGenerationRow } from './memory-lifecycle.ts';
 import {
+  compare,
+  documentsOf,
+  listOf,
+  newestLosses,
+  toRecord,
+  type MemoryQuarantined,
+} from './memory-operations.ts';
+import {
   debtOf,
   insertInOrder,
   isAfter,
@@ -31,15 +39,26 @@ import {
   type GenerationRow,
   type HistoryRow,
   type IncomingBatch,
-  type IncomingQuarantine,
+  type IncomingUpdate,
   type LoadRequest,
   type PersistenceAdapter,
   type RemovalStep,
+  type SenderQuery,
   type Snapshot,
   type SnapshotDebt,
   type StoredState,
   type StoreResult,
 } from './port.ts';
+import type {
+  AcceptedLoss,
+  DocumentQuery,
+  QuarantinedRecord,
+  QuarantinedSummary,
+  QuarantineQuery,
+  RecordPlace,
+  ReplayResult,
+  StoredDocument,
+} from './operations.ts';
 import { isStorableJson } from './text.ts';
 
 /** Keeps everything in this process and nothing after it: for unit tests and simulations. */
@@ -50,7 +69,8 @@ export class MemoryStore implements PersistenceAdapter {
   readonly #positions = new Map<string, number>();
   readonly #topics: (TopicIdentity & { epoch: number })[] = [];
   readonly #stored = new Set<string>();
-  readonly quarantined: (IncomingQuarantine & { epoch: number; partition: number })[] = [];
+  readonly #losses: AcceptedLoss[] = [];
+  readonly quarantined: MemoryQuarantined[] = [];
 
   constructor({ clock }: { clock: Pick<Clock, 'wallTime'> }) {
     this.#clock = clock;
@@ -89,26 +109,20 @@ export class MemoryStore implements PersistenceAdapter {
     if (stored !== batch.fetchOffset) return { outcome: 'moved', nextOffset: stored, touched: new Map() };
     if (batch.records.some((record) => record.kind === 'update' && !isStorableJson(record.metadata)))
       throw new AppError('STORE_BAD_DATA', { data: { sqlState: '22P05' } });
-    const documents = new Map<DocumentKey, DocumentState>();
-    for (const record of batch.records) {
-      if (!record.document) continue;
-      const key = documentKey(record.document);
-      const state = this.#documents.get(key)?.state;
-      if (state) documents.set(key, state);
-    }
-    const plan = planBatch(batch, { documents, firsts: this.#firsts });
-    this.#apply(batch, plan);
+    const plan = this.#applied(batch);
     this.#positions.set(position, batch.nextOffset);
     return { outcome: 'stored', nextOffset: batch.nextOffset, touched: plan.touched };
   }
 
-  async load({ document, epoch, partition, sinceOffset }: LoadRequest): Promise<StoredState> {
+  async load({ document, epoch, partition, sinceOffset, fromRows }: LoadRequest): Promise<StoredState> {
     const found = this.#documents.get(documentKey(document));
     const state = found?.state ?? NEW_DOCUMENT;
     const isBefore = (at: { epoch: number; partition: number }) =>
       at.epoch < epoch || (at.epoch === epoch && at.partition === partition);
     const snapshot =
-      sinceOffset === undefined ? newestOf(found, (candidate) => isBefore(candidate)) : undefined;
+      sinceOffset === undefined && !fromRows
+        ? newestOf(found, (candidate) => isBefore(candidate))
+        : undefined;
     const start = snapshot ? pointOf(snapshot) : { epoch: -1, offset: -1 };
     const since = sinceOffset === undefined ? start : { epoch, offset: sinceOffset };
     const rows = (found?.rows ?? []).filter(
@@ -127,14 +141,17 @@ export class MemoryStore implements PersistenceAdapter {
   async appendedVersions(
     document: DocumentId,
     generation: number,
-    sender: { senderId: string; epoch: number; throughOffset: number },
+    sender: SenderQuery,
   ): Promise<VersionRanges> {
     const end = { epoch: sender.epoch, offset: sender.throughOffset };
     const ranges: VersionRanges = [];
     const found = this.#documents.get(documentKey(document));
     if (!found || generation <= found.state.deletedGeneration) return ranges;
     for (const row of found.rows) {
-      const isTheirs = isPayloadOf(row, generation) && row.update.senderId === sender.senderId;
+      const isTheirs =
+        isPayloadOf(row, generation) &&
+        row.update.senderId === sender.senderId &&
+        (row.update.userId ?? '') === (sender.userId ?? '');
       if (isTheirs && hasRetryKey(row.update) && !isAfter(row, end))
         addVersion(ranges, row.update.clientVersion);
     }
@@ -142,16 +159,30 @@ export class MemoryStore implements PersistenceAdapter {
   }
 
   async persistSnapshot(snapshot: Snapshot): Promise<boolean> {
-    const found = this.#documents.get(documentKey(snapshot.document));
-    const { epoch, partition, throughOffset } = snapshot;
-    if (!found || snapshot.generation !== found.state.generation || found.state.deleted) return false;
-    if (isAfter(found.state.generationStart, pointOf(snapshot))) return false;
-    if (throughOffset >= (await this.nextOffset(PERSISTER_CONSUMER, epoch, partition))) return false;
+    const found = await this.#findFor(snapshot);
+    if (!found) return false;
     const newest = newestOf(found, () => true);
     if (newest && !isAfter(pointOf(snapshot), pointOf(newest))) return false;
     found.snapshots.push({ ...snapshot, data: snapshot.data.slice() });
     found.oldestBehindMs = this.#clock.wallTime();
     return true;
+  }
+
+  async replaceSnapshots(snapshot: Snapshot): Promise<boolean> {
+    const found = await this.#findFor(snapshot);
+    if (!found) return false;
+    found.snapshots.splice(0, Infinity, { ...snapshot, data: snapshot.data.slice() });
+    found.oldestBehindMs = this.#clock.wallTime();
+    return true;
+  }
+
+  async #findFor(snapshot: Snapshot): Promise<MemoryDocument | undefined> {
+    const found = this.#documents.get(documentKey(snapshot.document));
+    const { epoch, partition, throughOffset } = snapshot;
+    if (!found || snapshot.generation !== found.state.generation || found.state.deleted) return undefined;
+    if (isAfter(found.state.generationStart, pointOf(snapshot))) return undefined;
+    const stored = await this.nextOffset(PERSISTER_CONSUMER, epoch, partition);
+    return throughOffset >= stored ? undefined : found;
   }
 
   async snapshotDebts(limit: number): Promise<SnapshotDebt[]> {
@@ -183,7 +214,59 @@ export class MemoryStore implements PersistenceAdapter {
   }
 
   async countQuarantined(): Promise<number> {
-    return this.quarantined.length;
+    return this.quarantined.filter(({ replayedAtMs }) => replayedAtMs === undefined).length;
+  }
+
+  async listQuarantined(query: QuarantineQuery): Promise<QuarantinedSummary[]> {
+    return listOf(this.quarantined, query);
+  }
+
+  async readQuarantined(place: RecordPlace): Promise<QuarantinedRecord | undefined> {
+    const found = this.#quarantinedAt(place);
+    return found && toRecord(found);
+  }
+
+  async replayQuarantined(place: RecordPlace, update: IncomingUpdate): Promise<ReplayResult> {
+    const { epoch, partition, offset } = place;
+    if (!this.#quarantinedAt(place)) return { outcome: 'refused', reason: 'not-quarantined' };
+    const found = this.#documents.get(documentKey(update.document));
+    if (this.#stored.has(`${epoch}/${partition}/${offset}`)) {
+      const row = found?.rows.find((at) => compare({ ...at, offset: at.update.offset }, place) === 0);
+      return { outcome: 'known', isRepeat: row?.repeatOf !== undefined };
+    }
+    if (!isStorableJson(update.metadata))
+      throw new AppError('STORE_BAD_DATA', { data: { sqlState: '22P05' } });
+    if (found && isAfter(found.state.generationStart, place))
+      return { outcome: 'refused', reason: 'stale-generation' };
+    const range = { fetchOffset: offset, nextOffset: offset + 1 };
+    const records = [{ ...update, offset }];
+    const batch = { consumer: PERSISTER_CONSUMER, epoch, partition, ...range, records };
+    const plan = this.#planned(batch);
+    const [row] = plan.rows;
+    if (!row) return { outcome: 'refused', reason: plan.quarantined[0]?.reason ?? 'unknown' };
+    this.#apply(batch, plan);
+    return { outcome: 'stored', isRepeat: row.repeatOf !== undefined };
+  }
+
+  async markReplayed(place: RecordPlace): Promise<void> {
+    const found = this.#quarantinedAt(place);
+    if (found) found.replayedAtMs ??= this.#clock.wallTime();
+  }
+
+  async acceptLoss(loss: Omit<AcceptedLoss, 'atMs'>): Promise<boolean> {
+    const position = `${PERSISTER_CONSUMER}/${loss.epoch}/${loss.partition}`;
+    if ((this.#positions.get(position) ?? 0) !== loss.fromOffset) return false;
+    this.#positions.set(position, loss.toOffset);
+    this.#losses.push({ ...loss, atMs: this.#clock.wallTime() });
+    return true;
+  }
+
+  async acceptedLosses(limit: number): Promise<AcceptedLoss[]> {
+    return newestLosses(this.#losses, limit);
+  }
+
+  async documents(query: DocumentQuery): Promise<StoredDocument[]> {
+    return documentsOf(this.#documents.values(), query);
   }
 
   async lifecycle({
@@ -222,6 +305,27 @@ export class MemoryStore implements PersistenceAdapter {
     // nothing is held
   }
 
+  #quarantinedAt(place: RecordPlace): MemoryQuarantined | undefined {
+    return this.quarantined.find((record) => compare(record, place) === 0);
+  }
+
+  #applied(batch: IncomingBatch): BatchPlan {
+    const plan = this.#planned(batch);
+    this.#apply(batch, plan);
+    return plan;
+  }
+
+  #planned(batch: IncomingBatch): BatchPlan {
+    const documents = new Map<DocumentKey, DocumentState>();
+    for (const record of batch.records) {
+      if (!record.document) continue;
+      const key = documentKey(record.document);
+      const state = this.#documents.get(key)?.state;
+      if (state) documents.set(key, state);
+    }
+    return planBatch(batch, { documents, firsts: this.#firsts });
+  }
+
   #apply(batch: IncomingBatch, plan: BatchPlan): void {
     const { epoch, partition } = batch;
     for (const { key, document, state, restarted, updates } of plan.changes.values()) {
@@ -243,7 +347,8 @@ export class MemoryStore implements PersistenceAdapter {
       const update = { ...row.update, payload: row.update.payload.slice() };
       insertInOrder(this.#documents.get(row.key)!.rows, { ...row, ...point, partition, update });
     }
-    for (const record of plan.quarantined) this.quarantined.push({ ...record, epoch, partition });
+    const atMs = this.#clock.wallTime();
+    for (const record of plan.quarantined) this.quarantined.push({ ...record, epoch, partition, atMs });
   }
 
   #removeQuarantined({ document }: MemoryDocument, deletion: GenerationRow): number {

@@ -2,6 +2,7 @@ import type { DocumentId } from '../protocol/ids.ts';
 import type { Position } from '../protocol/position.ts';
 import type { VersionRanges } from '../protocol/ranges.ts';
 import type { TopicIdentity } from '../stream/port.ts';
+import type { StoreOperations } from './operations.ts';
 
 /**
  * The store keeps what the log said. Everything in it can be repeated without harm.
@@ -124,12 +125,21 @@ export interface StoredState {
   storedThrough: number;
 }
 
+export interface SenderQuery {
+  senderId: string;
+  userId?: string;
+  epoch: number;
+  throughOffset: number;
+}
+
 export interface LoadRequest {
   document: DocumentId;
   epoch: number;
   partition: number;
   /** Leave the snapshot out and return only rows after this offset (resume). */
   sinceOffset?: number;
+  /** Leave the snapshot out and return all rows: to make it anew. */
+  fromRows?: boolean;
 }
 
 /** How much lies behind the newest snapshot; the snapshot policy decides on it. */
@@ -195,7 +205,7 @@ export interface RemovalStep {
   removed: RemovedContent;
 }
 
-export interface PersistenceAdapter {
+export interface PersistenceAdapter extends StoreOperations {
   /** Makes or migrates the schema; several processes may call it at once. */
   prepare(): Promise<void>;
   /** The epoch of a topic's identity, recorded at first sight. STREAM_IDENTITY_CHANGED, STREAM_PARTITIONS_CHANGED. */
@@ -208,12 +218,8 @@ export interface PersistenceAdapter {
   storeBatch(batch: IncomingBatch): Promise<StoreResult>;
   /** Snapshot, rows and S from one REPEATABLE READ transaction. */
   load(request: LoadRequest): Promise<StoredState>;
-  /** The sender's versions in rows up to `throughOffset`, repeats included. */
-  appendedVersions(
-    document: DocumentId,
-    generation: number,
-    sender: { senderId: string; epoch: number; throughOffset: number },
-  ): Promise<VersionRanges>;
+  /** The versions that a sender, as this user (none when left out), has in rows up to `throughOffset`, repeats included. */
+  appendedVersions(document: DocumentId, generation: number, sender: SenderQuery): Promise<VersionRanges>;
   /** False when a snapshot that covers as much is there, it covers more than is stored, or the generation has moved on. */
   persistSnapshot(snapshot: Snapshot): Promise<boolean>;
   /** Documents with something behind their snapshot, the longest waiting first; deleted ones owe nothing. */
@@ -223,6 +229,7 @@ export interface PersistenceAdapter {
   exportHistory(document: DocumentId, since?: Position): AsyncIterable<HistoryRow>;
   /** Deletes snapshots that a newer one of the same document supersedes; returns how many. Never history rows. */
   trimSnapshots(): Promise<number>;
+  /** Those that were replayed aside. */
   countQuarantined(): Promise<number>;
   /** The document's generations, and the operations that began them; of those with one key the first. */
   lifecycle(request: Omit<LoadRequest, 'sinceOffset'>): Promise<DocumentLifecycle>;

@@ -14,6 +14,17 @@ import { storableText } from './text.ts';
 export async function writeBatch(sql: Sql, batch: IncomingBatch, nowMs: number): Promise<StoreResult> {
   const stored = await lockPosition(sql, batch);
   if (stored !== batch.fetchOffset) return { outcome: 'moved', nextOffset: stored, touched: new Map() };
+  const plan = await applyRecords(sql, batch, nowMs);
+  await sql(
+    `update stream_positions set next_offset = $4 where consumer = $1 and epoch = $2 and partition = $3`,
+    [batch.consumer, batch.epoch, batch.partition, batch.nextOffset],
+  );
+  failpoint('commit:before');
+  return { outcome: 'stored', nextOffset: batch.nextOffset, touched: plan.touched };
+}
+
+/** Everything of a batch but its position. */
+export async function applyRecords(sql: Sql, batch: IncomingBatch, nowMs: number): Promise<BatchPlan> {
   const documents = await lockDocuments(sql, documentsOf(batch));
   const known = [...documents, ...(await findDeleted(sql, quarantinedOnly(batch, documents)))];
   const plan = planBatch(batch, {
@@ -26,12 +37,7 @@ export async function writeBatch(sql: Sql, batch: IncomingBatch, nowMs: number):
   await insertGenerations(sql, batch, { plan, documents });
   await insertQuarantined(sql, batch, plan);
   await updateDocuments(sql, batch, { plan, documents, nowMs });
-  await sql(
-    `update stream_positions set next_offset = $4 where consumer = $1 and epoch = $2 and partition = $3`,
-    [batch.consumer, batch.epoch, batch.partition, batch.nextOffset],
-  );
-  failpoint('commit:before');
-  return { outcome: 'stored', nextOffset: batch.nextOffset, touched: plan.touched };
+  return plan;
 }
 
 async function lockPosition(sql: Sql, batch: IncomingBatch): Promise<number> {

@@ -6,6 +6,7 @@ import {
   PERSISTER_CONSUMER,
   type HistoryRow,
   type LoadRequest,
+  type SenderQuery,
   type Snapshot,
   type StoredState,
   type StoredUpdate,
@@ -51,7 +52,7 @@ export async function loadState(sql: Sql, request: LoadRequest): Promise<StoredS
     result.updates = await updatesAfter(sql, found, { request, since });
     return result;
   }
-  const snapshot = await newestSnapshot(sql, found, request);
+  const snapshot = request.fromRows ? undefined : await newestSnapshot(sql, found, request);
   if (snapshot) result.snapshot = snapshot;
   const since = snapshot ?? { epoch: -1, throughOffset: -1 };
   result.updates = await updatesAfter(sql, found, { request, since });
@@ -132,7 +133,7 @@ async function updatesAfter(
 export async function appendedVersions(
   sql: Sql,
   document: DocumentId,
-  sender: { generation: number; senderId: string; epoch: number; throughOffset: number },
+  sender: SenderQuery & { generation: number },
 ): Promise<VersionRanges> {
   const found = await findDocument(sql, document);
   if (!found || sender.generation <= found.state.deletedGeneration) return [];
@@ -140,12 +141,12 @@ export async function appendedVersions(
     `select min(v) as first, max(v) as last from (
        select v, v - row_number() over (order by v) as island from (
          select distinct h.client_version as v from update_history h
-         where h.document_id = $1 and h.generation = $2 and h.sender_id = $3
+         where h.document_id = $1 and h.generation = $2 and h.sender_id = $3 and coalesce(h.user_id, '') = $6
            and h.repeat_of is null and h.client_version > 0
            and (h.epoch < $4 or (h.epoch = $4 and h."offset" <= $5))
        ) versions
      ) islands group by island order by 1`,
-    [found.id, sender.generation, sender.senderId, sender.epoch, sender.throughOffset],
+    [found.id, sender.generation, sender.senderId, sender.epoch, sender.throughOffset, sender.userId ?? ''],
   );
   return rows.map((row) => [Number(row.first), Number(row.last)]);
 }

@@ -6,20 +6,49 @@ import type { Sql } from './sql.ts';
 
 /** Writes a snapshot if it covers more than what is there, no more than what is stored, and the generation still holds. */
 export async function writeSnapshot(sql: Sql, snapshot: Snapshot, nowMs: number): Promise<boolean> {
-  if (!(await findDocument(sql, snapshot.document))) return false;
-  const [row] = (await lockDocuments(sql, [snapshot.document])).values();
-  const { id, state } = row!;
+  const id = await lockFor(sql, snapshot);
+  if (id === undefined) return false;
   const { epoch, throughOffset } = snapshot;
-  if (snapshot.generation !== state.generation || state.deleted) return false;
-  if (isBefore({ epoch, offset: throughOffset }, state.generationStart)) return false;
-  // Rows before snapshot: nothing may rest on a snapshot alone.
-  if (throughOffset >= (await nextOffset(sql, PERSISTER_CONSUMER, snapshot))) return false;
   const better = await sql(
     `select 1 from document_snapshots
      where document_id = $1 and generation = $2 and (epoch, through_offset) >= ($3::int, $4::bigint) limit 1`,
     [id, snapshot.generation, epoch, throughOffset],
   );
   if (better.length > 0) return false;
+  await insertSnapshot(sql, { snapshot, id, nowMs });
+  return true;
+}
+
+/** Puts a snapshot in the place of all others, also of newer ones: those may rest on what it replaces. */
+export async function replaceSnapshots(sql: Sql, snapshot: Snapshot, nowMs: number): Promise<boolean> {
+  const id = await lockFor(sql, snapshot);
+  if (id === undefined) return false;
+  // Archived rows are in the snapshots, but not in what was made from the rows.
+  const archived = await sql(`select 1 from documents where id = $1 and trimmed_through >= 0`, [id]);
+  if (archived.length > 0) return false;
+  await sql(`delete from document_snapshots where document_id = $1`, [id]);
+  await insertSnapshot(sql, { snapshot, id, nowMs });
+  return true;
+}
+
+/** Locks the document of a snapshot that may be written; undefined for one that may not. */
+async function lockFor(sql: Sql, snapshot: Snapshot): Promise<number | undefined> {
+  if (!(await findDocument(sql, snapshot.document))) return undefined;
+  const [row] = (await lockDocuments(sql, [snapshot.document])).values();
+  const { id, state } = row!;
+  const { epoch, throughOffset } = snapshot;
+  if (snapshot.generation !== state.generation || state.deleted) return undefined;
+  if (isBefore({ epoch, offset: throughOffset }, state.generationStart)) return undefined;
+  // Rows before snapshot: nothing may rest on a snapshot alone.
+  if (throughOffset >= (await nextOffset(sql, PERSISTER_CONSUMER, snapshot))) return undefined;
+  return id;
+}
+
+async function insertSnapshot(
+  sql: Sql,
+  { snapshot, id, nowMs }: { snapshot: Snapshot; id: number; nowMs: number },
+): Promise<void> {
+  const { epoch, throughOffset } = snapshot;
   await sql(
     `insert into document_snapshots
        (document_id, generation, epoch, partition, through_offset, data, state_vector, size_bytes)
@@ -46,7 +75,6 @@ export async function writeSnapshot(sql: Sql, snapshot: Snapshot, nowMs: number)
      ) b where d.id = $1`,
     [id, snapshot.generation, epoch, snapshot.data.byteLength, throughOffset, nowMs],
   );
-  return true;
 }
 
 function isBefore(a: { epoch: number; offset: number }, b: { epoch: number; offset: number }): boolean {

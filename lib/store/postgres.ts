@@ -11,15 +11,27 @@ import { STORE_ENTITIES } from './entities.ts';
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from './limits.ts';
 import { migrate } from './migrate.ts';
 import { STORE_MIGRATIONS } from './migrations/index.ts';
+import type {
+  AcceptedLoss,
+  DocumentQuery,
+  QuarantinedRecord,
+  QuarantinedSummary,
+  QuarantineQuery,
+  RecordPlace,
+  ReplayResult,
+  StoredDocument,
+} from './operations.ts';
 import { openSocket } from './patient-socket.ts';
 import { startPglite, type PgliteHost } from './pglite.ts';
 import type {
   DocumentLifecycle,
   HistoryRow,
   IncomingBatch,
+  IncomingUpdate,
   LoadRequest,
   PersistenceAdapter,
   RemovalStep,
+  SenderQuery,
   Snapshot,
   SnapshotDebt,
   StoredState,
@@ -28,8 +40,16 @@ import type {
 import { writeBatch } from './postgres-batch.ts';
 import { readLifecycle, removeStep } from './postgres-lifecycle.ts';
 import { readEpoch, writeEpoch } from './postgres-epochs.ts';
+import { listQuarantined, markReplayed, readQuarantined, replay } from './postgres-quarantine.ts';
+import { acceptLoss, listDocuments, listLosses } from './postgres-recovery.ts';
 import { appendedVersions, exportRows, loadState, nextOffset } from './postgres-reads.ts';
-import { debtOf, deleteSuperseded, oldestDebts, writeSnapshot } from './postgres-snapshots.ts';
+import {
+  debtOf,
+  deleteSuperseded,
+  oldestDebts,
+  replaceSnapshots,
+  writeSnapshot,
+} from './postgres-snapshots.ts';
 import { SqlClient, wrapErrors } from './sql.ts';
 
 export interface PostgresStoreOptions {
@@ -164,11 +184,7 @@ class PostgresStore implements PersistenceAdapter {
     return this.#client.transaction((sql) => loadState(sql, request), { snapshot: true });
   }
 
-  appendedVersions(
-    document: DocumentId,
-    generation: number,
-    sender: { senderId: string; epoch: number; throughOffset: number },
-  ): Promise<VersionRanges> {
+  appendedVersions(document: DocumentId, generation: number, sender: SenderQuery): Promise<VersionRanges> {
     return appendedVersions(this.#client.query.bind(this.#client), document, { ...sender, generation });
   }
 
@@ -193,8 +209,45 @@ class PostgresStore implements PersistenceAdapter {
   }
 
   async countQuarantined(): Promise<number> {
-    const [row] = await this.#client.query<{ n: string }>('select count(*) as n from quarantined_records');
+    const [row] = await this.#client.query<{ n: string }>(
+      'select count(*) as n from quarantined_records where replayed_at is null',
+    );
     return Number(row!.n);
+  }
+
+  listQuarantined(query: QuarantineQuery): Promise<QuarantinedSummary[]> {
+    return listQuarantined(this.#client.query.bind(this.#client), query);
+  }
+
+  readQuarantined(place: RecordPlace): Promise<QuarantinedRecord | undefined> {
+    return readQuarantined(this.#client.query.bind(this.#client), place);
+  }
+
+  replayQuarantined(place: RecordPlace, update: IncomingUpdate): Promise<ReplayResult> {
+    const nowMs = this.#clock.wallTime();
+    return this.#client.transaction((sql) => replay(sql, { place, update, nowMs }));
+  }
+
+  markReplayed(place: RecordPlace): Promise<void> {
+    const nowMs = this.#clock.wallTime();
+    return markReplayed(this.#client.query.bind(this.#client), { place, nowMs });
+  }
+
+  acceptLoss(loss: Omit<AcceptedLoss, 'atMs'>): Promise<boolean> {
+    const nowMs = this.#clock.wallTime();
+    return this.#client.transaction((sql) => acceptLoss(sql, { loss, nowMs }));
+  }
+
+  acceptedLosses(limit: number): Promise<AcceptedLoss[]> {
+    return listLosses(this.#client.query.bind(this.#client), limit);
+  }
+
+  documents(query: DocumentQuery): Promise<StoredDocument[]> {
+    return listDocuments(this.#client.query.bind(this.#client), query);
+  }
+
+  replaceSnapshots(snapshot: Snapshot): Promise<boolean> {
+    return this.#client.transaction((sql) => replaceSnapshots(sql, snapshot, this.#clock.wallTime()));
   }
 
   lifecycle(request: Omit<LoadRequest, 'sinceOffset'>): Promise<DocumentLifecycle> {

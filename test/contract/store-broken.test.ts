@@ -303,6 +303,52 @@ const broken: Record<string, { make: Make; fails: string }> = {
       },
     }),
   },
+  'names versions of the sender as any user': {
+    fails: 'versions are those of the sender as this user',
+    make: (store) => ({
+      storeBatch: (batch) =>
+        store.storeBatch({
+          ...batch,
+          records: batch.records.map((record) => {
+            if (record.kind !== 'update') return record;
+            const { userId: _, ...rest } = record;
+            return rest;
+          }),
+        }),
+    }),
+  },
+  'puts a replayed record at the end': {
+    fails: 'a replayed record stands at its own place, once, and is no longer counted',
+    make: (store) => ({
+      replayQuarantined: async (place, update) => {
+        const offset = await store.nextOffset(PERSISTER_CONSUMER, place.epoch, place.partition);
+        return store.replayQuarantined(place, { ...update, offset: offset + 1 });
+      },
+      listQuarantined: async (query) => store.listQuarantined({ ...query, replayed: true }),
+    }),
+  },
+  'replays a record of before a barrier': {
+    fails: 'a replay is a repeat where the update came again, and no row of another generation',
+    make: (store) => ({
+      replayQuarantined: async (place, update) =>
+        update.generation > 1
+          ? { outcome: 'stored', isRepeat: false }
+          : store.replayQuarantined(place, update),
+    }),
+  },
+  'accepts a loss wherever the position is': {
+    fails: 'a loss is accepted only from exactly the stored position, and recorded',
+    make: (store) => ({
+      acceptLoss: async (loss) => {
+        const fromOffset = await store.nextOffset(PERSISTER_CONSUMER, loss.epoch, loss.partition);
+        return store.acceptLoss({ ...loss, fromOffset });
+      },
+    }),
+  },
+  'leaves newer snapshots beside one that was made from the rows': {
+    fails: 'a snapshot made from the rows takes the place of all others, also of newer ones',
+    make: (store) => ({ replaceSnapshots: (snapshot) => store.persistSnapshot(snapshot) }),
+  },
   'counts the debt from the beginning': {
     fails: 'the debt of a document counts what lies behind its snapshot',
     make: (store) => ({

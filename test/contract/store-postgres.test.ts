@@ -3,6 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { STORE_ENTITIES } from '../../lib/store/entities.ts';
+import { STORE_MIGRATIONS } from '../../lib/store/migrations/index.ts';
 import { createPostgresStore, openOrm } from '../../lib/store/postgres.ts';
 import type { PersistenceAdapter } from '../../lib/store/port.ts';
 import { makeDatabase, type TestDatabase } from './store-database.ts';
@@ -44,7 +45,9 @@ describe('store on PostgreSQL', () => {
     );
     await Promise.all(stores.map((each) => each.prepare()));
     await Promise.all(stores.map((each) => each.close()));
-    expect(await fresh.run('select name from mikro_orm_migrations')).toEqual([{ name: '0001-initial' }]);
+    expect(await fresh.run('select name from mikro_orm_migrations order by id')).toEqual(
+      STORE_MIGRATIONS.map(({ name }) => ({ name })),
+    );
     await fresh.drop();
   });
 

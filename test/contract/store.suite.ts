@@ -2,6 +2,7 @@ import { barrierChecks } from './store-checks/barriers.ts';
 import { deletionChecks } from './store-checks/deletion.ts';
 import { epochChecks } from './store-checks/epochs.ts';
 import { historyChecks } from './store-checks/history.ts';
+import { operationChecks } from './store-checks/operations.ts';
 import { quarantineChecks } from './store-checks/quarantine.ts';
 import { rowChecks } from './store-checks/rows.ts';
 import { snapshotChecks } from './store-checks/snapshots.ts';
@@ -21,4 +22,5 @@ export const storeChecks: Record<string, StoreCheck> = {
   ...historyChecks,
   ...epochChecks,
   ...deletionChecks,
+  ...operationChecks,
 };
