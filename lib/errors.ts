@@ -8,6 +8,11 @@ export const APP_ERRORS = {
   BAD_INPUT: { status: 422, retryable: false, message: 'The input does not have the expected shape.' },
   NOT_FOUND: { status: 404, retryable: false, message: 'There is no such thing.' },
   INTERNAL: { status: 500, retryable: false, message: 'An internal error happened.' },
+  GENERATION_CONFLICT: {
+    status: 409,
+    retryable: false,
+    message: 'The document has another generation than the one that was expected.',
+  },
   STREAM_UNAVAILABLE: { status: 503, retryable: true, message: 'The log is not reachable.' },
   STREAM_APPEND_FAILED: {
     status: 503,
@@ -41,6 +46,7 @@ export const APP_ERRORS = {
   CODEC_TIMEOUT: { status: 503, retryable: false, message: 'The codec work took too long.' },
   CODEC_FAILED: { status: 500, retryable: false, message: 'The document cannot be processed.' },
   SYNC_TICKET_UNKNOWN: { status: 404, retryable: true, message: 'This ticket is unknown or has expired.' },
+  NODE_ID_TAKEN: { status: 409, retryable: false, message: 'Another process runs under this node id.' },
   SERVICE_UNAVAILABLE: { status: 503, retryable: true, message: 'A service is not available.' },
 } as const satisfies Record<string, { status: number; retryable: boolean; message: string }>;
 
