@@ -67,6 +67,10 @@ export class DocumentSession {
       takeEphemeral: () => this.#replica?.awareness?.takePayload(),
       onTooLarge: (version) => this.refuse({ ...UPDATE_TOO_LARGE, version }),
       onStalled: () => this.joins.want('resume'),
+      onBacklog: (isFull) => {
+        const { count, bytes } = this.outgoing.queue;
+        context.emit('backlog', { ...this.ref, isFull, updates: count, bytes });
+      },
     });
     this.upload = new UploadCheck({
       environment,

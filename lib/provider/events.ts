@@ -50,6 +50,12 @@ export interface DocumentEvents {
   'join-refused': DocumentRef & { code: NackCode; message: string };
   /** `hasUnackedChanges` of the document has changed. */
   'unacked-changes': DocumentRef & { hasUnackedChanges: boolean };
+  /**
+   * isFull: as much waits for the server as may be on its way (`maxUnacked`, `maxUnackedBytes`), because it is away
+   * or slower than the application writes. What comes on top is merged, never dropped; who can, writes less until
+   * isFull is false again.
+   */
+  backlog: DocumentRef & { isFull: boolean; updates: number; bytes: number };
   /** A part of a large state has come; `totalBytes` is 0 while it is not known. */
   progress: DocumentRef & { receivedBytes: number; totalBytes: number };
 }

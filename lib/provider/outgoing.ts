@@ -11,7 +11,7 @@ import {
 import { Backoff } from './backoff.ts';
 import { Alarm } from './environment.ts';
 import type { ProcessingContext } from './processing-context.ts';
-import { UpdateQueue } from './update-queue.ts';
+import { UpdateQueue, type UnackedBound } from './update-queue.ts';
 
 /** Bytes that an envelope may need in a frame beside itself. */
 const ENVELOPE_HEAD_BYTES = 8;
@@ -33,6 +33,8 @@ export interface OutgoingOptions {
   onTooLarge: (version: number) => void;
   /** Nothing was acked for too long: the document should join again. */
   onStalled: () => void;
+  /** The bound has been reached, or half of it has gone. */
+  onBacklog: (isFull: boolean) => void;
 }
 
 /** What one document sends: its queue of updates in order, once for each tick, again after a transient nack. */
@@ -43,6 +45,7 @@ export class Outgoing {
   readonly #stalled: Alarm;
   readonly #backoff: Backoff;
   #isFlushing = false;
+  #isFull = false;
 
   constructor(options: OutgoingOptions) {
     this.#options = options;
@@ -74,12 +77,29 @@ export class Outgoing {
 
   flush(): void {
     const { isLive, maySendUpdates, generation } = this.#options.state();
-    if (!isLive) return this.queue.compact();
+    if (!isLive) return this.#noteBacklog();
     const envelopes: Uint8Array[] = [];
     if (maySendUpdates && !this.#again.isSet) envelopes.push(...this.#takeUpdates(generation));
     const ephemeral = this.#options.takeEphemeral();
     if (ephemeral) envelopes.push(this.#ephemeralEnvelope(ephemeral));
     this.#send(envelopes);
+    this.#noteBacklog();
+  }
+
+  /** What could not be sent is kept small; the application hears of the bound once, and once when there is room. */
+  #noteBacklog(): void {
+    this.queue.compact();
+    const { maxUpdates, maxBytes } = this.#bound;
+    const half = { maxUpdates: maxUpdates / 2, maxBytes: maxBytes / 2 };
+    const isFull = this.#isFull ? this.queue.isFull(half) : this.queue.isFull(this.#bound);
+    if (isFull === this.#isFull) return;
+    this.#isFull = isFull;
+    this.#options.onBacklog(isFull);
+  }
+
+  get #bound(): UnackedBound {
+    const { maxUnacked, maxUnackedBytes } = this.#options.context.tuning;
+    return { maxUpdates: maxUnacked, maxBytes: maxUnackedBytes };
   }
 
   /** Sends a payload that is never stored, at once. */
@@ -123,7 +143,7 @@ export class Outgoing {
     this.#backoff.reset();
     this.#stalled.clear();
     this.#armStalled();
-    if (this.queue.hasWaiting) this.scheduleFlush();
+    if (this.queue.hasWaiting || this.#isFull) this.scheduleFlush();
   }
 
   #armStalled(): void {
@@ -136,7 +156,7 @@ export class Outgoing {
 
   #takeUpdates(generation: number): Uint8Array[] {
     const { tuning } = this.#options.context;
-    this.queue.assign(tuning.maxUnacked, (version, update) =>
+    this.queue.assign(this.#bound, (version, update) =>
       encodeKafkaEnvelope(
         this.#metadata({ version, generation }),
         encodeSyncPayload(SyncMessageType.Update, update),

@@ -6,6 +6,12 @@ import type { DocumentEvents } from './events.ts';
 export interface ProcessingTuning {
   /** Updates of one document that may be on their way at a time; further ones wait and are merged. Default 256. */
   maxUnacked: number;
+  /**
+   * Bytes of updates of one document that may be on their way at a time; further ones wait and are merged, and the
+   * application is told (`backlog`). Nothing is dropped: the document itself holds all of it anyway. Must not
+   * exceed the server's limit for a connection. Default 16,777,216.
+   */
+  maxUnackedBytes: number;
   /** Largest update that is sent, in bytes; must not exceed the server's limit. Default 8,388,608. */
   maxUpdateBytes: number;
   /** Milliseconds without any ack while updates are on their way, after which the document joins again. Default 20,000. */
@@ -22,6 +28,7 @@ export interface ProcessingTuning {
 
 export const DEFAULT_TUNING: ProcessingTuning = Object.freeze({
   maxUnacked: 256,
+  maxUnackedBytes: 16 * 1024 * 1024,
   maxUpdateBytes: DEFAULT_LIMITS.maxUpdateBytes,
   ackTimeoutMs: 20_000,
   joinTimeoutMs: 30_000,

@@ -17,13 +17,23 @@ const MAX_MERGED_BYTES = 1024 * 1024;
 /** So many updates without a version are merged into one: a long time offline stays bounded in number. */
 const MERGE_THRESHOLD = 256;
 
+/** How much may be on its way at a time. */
+export interface UnackedBound {
+  maxUpdates: number;
+  maxBytes: number;
+}
+
 /**
  * What the server does not have for sure: updates with a version, in order, and behind them those that wait
  * for one. Versions grow for ever; they never start again, whatever happens to the document.
  */
 export class UpdateQueue {
   readonly #unacked = new Map<number, VersionedUpdate>();
+  #unackedBytes = 0;
   #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  /** How many of the waiting ones are merged as far as they will be. */
+  #mergedCount = 0;
   #lastVersion: number;
 
   constructor(lastVersion = 0) {
@@ -41,6 +51,22 @@ export class UpdateQueue {
 
   get unackedCount(): number {
     return this.#unacked.size;
+  }
+
+  /** Updates that the server does not have for sure, with and without a version. */
+  get count(): number {
+    return this.#unacked.size + this.#waiting.length;
+  }
+
+  /** Bytes of those. */
+  get bytes(): number {
+    return this.#unackedBytes + this.#waitingBytes;
+  }
+
+  /** Nothing more gets a version, or too much waits for one. */
+  isFull({ maxUpdates, maxBytes }: UnackedBound): boolean {
+    if (this.bytes >= maxBytes) return true;
+    return this.#waiting.length > 0 && this.#unacked.size >= maxUpdates;
   }
 
   get hasWaiting(): boolean {
@@ -62,37 +88,53 @@ export class UpdateQueue {
 
   add(update: Uint8Array): void {
     this.#waiting.push(update);
+    this.#waitingBytes += update.byteLength;
   }
 
   /** Ahead of everything that waits: content that the others may build on. */
   addFirst(update: Uint8Array): void {
-    this.#waiting.unshift(update);
+    this.#wait([update, ...this.#waiting]);
   }
 
-  /** Merges what has piled up while nothing could be sent. */
+  /** Merges what has piled up while nothing could be sent; what had a version stays as it is. */
   compact(): void {
-    if (this.#waiting.length >= MERGE_THRESHOLD) this.#waiting = mergeInGroups(this.#waiting);
+    if (this.#waiting.length - this.#mergedCount < MERGE_THRESHOLD) return;
+    // The last group may still grow; those before it are as large as they get.
+    const done = Math.max(0, this.#mergedCount - 1);
+    this.#wait([...this.#waiting.slice(0, done), ...mergeInGroups(this.#waiting.slice(done))]);
+    this.#mergedCount = this.#waiting.length;
   }
 
   /**
-   * Gives versions to waiting updates while there is room for `maxUnacked` of them; the last place is for as many
-   * as can be merged into one.
+   * Gives versions to waiting updates while there is room; the last place is for as many as can be merged into one.
+   * An update of any size goes alone.
    */
-  assign(maxUnacked: number, envelopeOf: (version: number, update: Uint8Array) => Uint8Array): void {
-    const room = maxUnacked - this.#unacked.size;
+  assign(bound: UnackedBound, envelopeOf: (version: number, update: Uint8Array) => Uint8Array): void {
+    const room = bound.maxUpdates - this.#unacked.size;
     if (room <= 0 || this.#waiting.length === 0) return;
     const each = this.#waiting.length <= room ? this.#waiting : this.#waiting.slice(0, room - 1);
-    const [merged, ...rest] = mergeInGroups(this.#waiting.slice(each.length));
-    this.#waiting = rest;
-    for (const update of merged ? [...each, merged] : each) {
-      const version = ++this.#lastVersion;
-      this.#unacked.set(version, {
-        version,
-        update,
-        envelope: envelopeOf(version, update),
-        isSent: false,
-      });
+    const rest = mergeInGroups(this.#waiting.slice(each.length));
+    const next = [...each, ...rest.splice(0, 1)];
+    let taken = 0;
+    for (const update of next) {
+      if (this.#unackedBytes > 0 && this.#unackedBytes + update.byteLength > bound.maxBytes) break;
+      this.#assignNext(update, envelopeOf);
+      taken++;
     }
+    this.#wait([...next.slice(taken), ...rest]);
+  }
+
+  #assignNext(update: Uint8Array, envelopeOf: (version: number, update: Uint8Array) => Uint8Array): void {
+    const version = ++this.#lastVersion;
+    const envelope = envelopeOf(version, update);
+    this.#unacked.set(version, { version, update, envelope, isSent: false });
+    this.#unackedBytes += update.byteLength;
+  }
+
+  #wait(updates: Uint8Array[]): void {
+    this.#waiting = updates;
+    this.#waitingBytes = updates.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#mergedCount = 0;
   }
 
   /** What has a version and is not on its way, in order. */
@@ -107,13 +149,17 @@ export class UpdateQueue {
 
   /** True when the version was held. */
   settle(version: number): boolean {
-    return this.#unacked.delete(version);
+    const held = this.#unacked.get(version);
+    if (!held) return false;
+    this.#unacked.delete(version);
+    this.#unackedBytes -= held.update.byteLength;
+    return true;
   }
 
   /** Settles exactly the versions that are named; returns those that were held. */
   settleAll(appended: VersionRanges): number[] {
     const settled = [...this.#unacked.keys()].filter((version) => hasVersion(appended, version));
-    for (const version of settled) this.#unacked.delete(version);
+    for (const version of settled) this.settle(version);
     return settled;
   }
 
@@ -121,7 +167,8 @@ export class UpdateQueue {
   drop(): Uint8Array[] {
     const dropped = this.updates();
     this.#unacked.clear();
-    this.#waiting = [];
+    this.#unackedBytes = 0;
+    this.#wait([]);
     return dropped;
   }
 }

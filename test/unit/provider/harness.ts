@@ -23,6 +23,7 @@ const NAMES: readonly (keyof ManagerEvents)[] = [
   'join-refused',
   'unacked-changes',
   'progress',
+  'backlog',
   'connection-error',
 ];
 

@@ -1,0 +1,125 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { waitFor } from '../../support/wait.ts';
+import { RateLimit, RateLimits } from '../../../lib/gateway/rate-limits.ts';
+import { cleanUp, openLog, startGateway } from './harness.ts';
+import { RawClient } from './raw-client.ts';
+
+afterEach(cleanUp);
+
+const A = { roomId: 'room', docId: 'a' };
+const B = { roomId: 'room', docId: 'b' };
+
+async function setUp(config = {}) {
+  const log = await openLog();
+  const { url } = await startGateway(log, { config });
+  return { url, ann: await RawClient.connect(url), bob: await RawClient.connect(url) };
+}
+
+/** As a client does after a transient nack: the rest again, in order. True when there is no rest. */
+function sendUnacked(client: RawClient, updates: readonly Uint8Array[]): boolean {
+  const acked = new Set(client.acks(A).map(({ version }) => version));
+  const rest = updates
+    .map((update, at) => ({ update, version: at + 1 }))
+    .filter(({ version }) => !acked.has(version));
+  for (const { update, version } of rest) client.send(A, update, { version });
+  return rest.length === 0;
+}
+
+describe('a rate limit', () => {
+  it('takes a burst, then refuses with the time to wait, and counts nothing that it refused', () => {
+    const limit = new RateLimit(10, 1_000_000, 1000);
+    for (let i = 0; i < 50; i++) expect(limit.take(1)).toBe(0);
+    const waits = [limit.take(1), limit.take(1)];
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(100);
+    limit.restore(1);
+    expect(limit.take(1)).toBe(0);
+  });
+
+  it('is none with a rate of 0, and always has room for the largest update', () => {
+    const none = new RateLimit(0, 0, 0);
+    for (let i = 0; i < 1000; i++) expect(none.take(10_000_000)).toBe(0);
+    const small = new RateLimit(0, 1000, 100_000);
+    expect(small.take(100_000)).toBe(0);
+    expect(small.take(100_000)).toBeGreaterThan(10_000);
+  });
+
+  it('is one for all documents of a room', () => {
+    const rates = { connectionUpdatesPerSecond: 0, connectionBytesPerSecond: 0, connectionJoinsPerSecond: 0 };
+    const limits = new RateLimits({
+      ...rates,
+      roomUpdatesPerSecond: 1,
+      roomBytesPerSecond: 0,
+      maxUpdateBytes: 1,
+    });
+    const id = { tenantId: 't', roomId: 'r' };
+    expect(limits.room({ ...id, docId: 'x' })).toBe(limits.room({ ...id, docId: 'y' }));
+    expect(limits.room({ ...id, docId: 'x' })).not.toBe(limits.room({ ...id, roomId: 's', docId: 'x' }));
+  });
+});
+
+describe('a client that sends too much', () => {
+  it('gets a transient nack with the time to wait; later versions are owed; in the end all is there, in order', async () => {
+    const { ann, bob } = await setUp({ connectionUpdatesPerSecond: 20 });
+    await ann.join(A);
+    await bob.join(A);
+    const updates = Array.from({ length: 130 }, (_, i) => ann.edit(A, String(i % 10)));
+    for (const update of updates) ann.send(A, update);
+    await waitFor(() => ann.nacks().length >= 2);
+    const [first, second] = ann.nacks();
+    expect(first).toMatchObject({ ...A, code: 'RATE_LIMITED', permanent: false });
+    expect(first!.retryAfterMs).toBeGreaterThanOrEqual(100);
+    expect(first!.version).toBeGreaterThan(100);
+    expect(second).toMatchObject({ version: first!.version! + 1, code: 'OWED' });
+    await waitFor(() => sendUnacked(ann, updates), {
+      intervalMs: 300,
+      what: 'the rest is taken at the rate',
+    });
+    expect(bob.text(A)).toBe(ann.text(A));
+  });
+
+  it('holds up only itself; another room, and another connection of the room, go on', async () => {
+    const { url, ann, bob } = await setUp({ connectionUpdatesPerSecond: 2, roomUpdatesPerSecond: 0 });
+    await ann.join(A);
+    await bob.join(A);
+    for (let i = 0; i < 300; i++) ann.send(A, ann.edit(A, 'x'));
+    await waitFor(() => ann.nacks().some(({ code }) => code === 'RATE_LIMITED'));
+    bob.type(A, 'hello');
+    await waitFor(() => bob.isAcked(A, 1));
+    const cleo = await RawClient.connect(url);
+    await cleo.join(B);
+    cleo.type(B, 'hello');
+    await waitFor(() => cleo.isAcked(B, 1));
+  });
+
+  it('a room has a limit of its own, whoever writes', async () => {
+    const { ann, bob } = await setUp({ roomUpdatesPerSecond: 2 });
+    await ann.join(A);
+    await bob.join(B);
+    for (let i = 0; i < 6; i++) ann.type(A, 'x');
+    await waitFor(() => ann.isAcked(A, 6));
+    for (let i = 0; i < 6; i++) bob.type(B, 'x');
+    await waitFor(() => bob.nacks().some(({ code }) => code === 'RATE_LIMITED'));
+    expect(ann.nacks()).toEqual([]);
+  });
+
+  it('joins have a limit; the refusal says when to come again', async () => {
+    const { ann } = await setUp({ connectionJoinsPerSecond: 1 });
+    const answers = [];
+    for (let i = 0; i < 7; i++) answers.push(await ann.tryJoin({ roomId: 'room', docId: `d${i}` }));
+    const refused = answers.find(({ ok }) => !ok);
+    expect(answers.slice(0, 5).every(({ ok }) => ok)).toBe(true);
+    expect(refused).toMatchObject({ code: 'RATE_LIMITED', permanent: false });
+  });
+
+  it('one connection cannot fill the buffer of the producer: its bytes on the way are bounded', async () => {
+    const { ann, bob } = await setUp({ maxUnackedBytes: 1_000_000, maxFrameBytes: 900_000 });
+    await ann.join(A);
+    await bob.join(A);
+    const updates = Array.from({ length: 4 }, () => ann.edit(A, 'x'.repeat(400_000)));
+    for (const update of updates) ann.send(A, update);
+    await waitFor(() => ann.nacks().length > 0);
+    expect(ann.nacks()[0]).toMatchObject({ code: 'TOO_MANY_UNACKED', permanent: false });
+    await waitFor(() => sendUnacked(ann, updates), { intervalMs: 200 });
+    expect(bob.text(A)).toHaveLength(1_600_000);
+  });
+});
