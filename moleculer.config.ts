@@ -1,9 +1,12 @@
 import { hostname } from 'node:os';
 import type { BrokerOptions, ServiceBroker } from 'moleculer';
 import { createRuntime } from './lib/broker/open-runtime.ts';
-import { ownProcessLifecycle } from './lib/broker/lifecycle.ts';
+import { failStart, ownProcessLifecycle, type Lifecycle } from './lib/broker/lifecycle.ts';
+import { holdNodeId } from './lib/broker/node-claim.ts';
+import { TransporterWatch } from './lib/broker/node-watch.ts';
 import { createBrokerOptions } from './lib/broker/options.ts';
 import { attachRuntime } from './lib/broker/runtime.ts';
+import { systemClock as clock } from './lib/clock.ts';
 import { isStartedByFaultSuite, loadConfig, type Config } from './lib/config.ts';
 import { isAppError } from './lib/errors.ts';
 import { openFailpoints } from './lib/failpoints.ts';
@@ -19,8 +22,7 @@ function readConfig(): Config {
     return loadConfig(process.env, { mode: 'cluster' });
   } catch (error) {
     if (!isAppError(error, 'BAD_CONFIG')) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(1);
+    failStart(error);
   }
 }
 
@@ -30,19 +32,41 @@ const logger = createLogger(config.logLevel, { node: nodeID });
 openFailpoints(isStartedByFaultSuite());
 const runtime = createRuntime({ config, logger, nodeId: nodeID });
 
-if (config.kafkaBrokers.length > 0) {
-  const { prepareTransporterTopics } = await import('./lib/stream/kafka.ts');
-  await prepareTransporterTopics({ config, nodeId: nodeID, logger });
+let lifecycle: Lifecycle | undefined;
+const watch = new TransporterWatch({
+  clock,
+  logger,
+  metrics: runtime.metrics,
+  onDeaf: () => lifecycle?.leave('the transporter sends but hears nothing'),
+});
+runtime.health.register('transporter', () => ({ ready: watch.isHearing(), nodes: watch.nodes() }));
+
+/** Before the services: probes must be answered while they start, and results offered by them fetched. */
+async function prepare(): Promise<BrokerOptions['middlewares']> {
+  const { claimNodeId, prepareTransporterTopics } = await import('./lib/stream/kafka.ts');
+  const transporter = { config, nodeId: nodeID, logger, clock };
+  const { isNewNode } = await prepareTransporterTopics(transporter);
+  logger.info({ port: await runtime.listen() }, 'internal listener open');
+  return [
+    holdNodeId({
+      logger,
+      claim: (instanceId) => claimNodeId({ ...transporter, instanceId, isNewNode }),
+      onLost: (error) => lifecycle?.leave(error.message),
+    }),
+  ];
 }
 
-// Before the services: probes must be answered while they start, and results offered by them fetched.
-logger.info({ port: await runtime.listen() }, 'internal listener open');
-
+const shared = createBrokerOptions(config, nodeID, { metrics: runtime.metrics, clock, watch });
 const options: BrokerOptions = {
-  ...createBrokerOptions(config, nodeID),
+  ...shared,
+  middlewares: [...(shared.middlewares ?? []), ...((await prepare().catch(failStart)) ?? [])],
   created(broker: ServiceBroker) {
     attachRuntime(broker, runtime);
-    ownProcessLifecycle(broker, { logger, close: () => runtime.close() });
+    lifecycle = ownProcessLifecycle(broker, {
+      logger,
+      close: () => runtime.close(),
+      plannedStopMs: config.drainLimitMs,
+    });
   },
 };
 

@@ -1,4 +1,5 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
+import { declareActions } from '../lib/broker/actions.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import { inspectEnvelope } from '../lib/codec/inspect.ts';
 import { createCodecPool } from '../lib/codec/pool.ts';
@@ -35,9 +36,10 @@ function carried(service: CodecService, update: Uint8Array) {
 
 const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
   name: 'codec',
-  actions: {
+  actions: declareActions<CodecService>({
     /** The stored state of a document at the position that the store covers; null when nothing is stored. */
     'documents.fold': {
+      repetition: 'idempotent',
       params: { $$strict: true, ...reference },
       async handler(this: CodecService, ctx: Context<LocateRequest>) {
         const found = await this.documents!.fold(await at(this, ctx.params));
@@ -48,6 +50,7 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
     },
     /** What a state vector lacks of the stored state. */
     'documents.diff': {
+      repetition: 'idempotent',
       params: { $$strict: true, ...reference, stateVector: bytesParam },
       async handler(this: CodecService, ctx: Context<LocateRequest & { stateVector: Uint8Array }>) {
         const { stateVector, ...params } = ctx.params;
@@ -56,6 +59,7 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
       },
     },
     'documents.describe': {
+      repetition: 'idempotent',
       params: { $$strict: true, ...reference },
       async handler(this: CodecService, ctx: Context<LocateRequest>) {
         return (await this.documents!.describe(await at(this, ctx.params))) ?? null;
@@ -63,6 +67,7 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
     },
     /** Whether every stored update of a document can be applied, and which cannot. */
     'documents.check': {
+      repetition: 'idempotent',
       params: { $$strict: true, ...reference },
       async handler(this: CodecService, ctx: Context<LocateRequest>) {
         return (await this.documents!.check(await at(this, ctx.params))) ?? null;
@@ -70,6 +75,7 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
     },
     /** The stored state as JSON or text, for people; large ones as bytes to be fetched. */
     'documents.render': {
+      repetition: 'idempotent',
       params: {
         $$strict: true,
         ...reference,
@@ -89,6 +95,7 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
     },
     /** What an envelope's bytes say; a person at the REPL gives them as base64. */
     'envelopes.inspect': {
+      repetition: 'idempotent',
       params: { $$strict: true, envelope: [bytesParam, { type: 'string', base64: true }] },
       handler(this: CodecService, ctx: Context<{ envelope: Uint8Array | string }>) {
         const { envelope } = ctx.params;
@@ -96,7 +103,7 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
         return inspectEnvelope(this.documentCodec, bytes);
       },
     },
-  },
+  }),
   created(this: CodecService) {
     const runtime = runtimeOf(this.broker);
     const { config, clock, logger } = runtime;

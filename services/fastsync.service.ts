@@ -1,4 +1,5 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
+import { declareActions } from '../lib/broker/actions.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import { createCodecPool } from '../lib/codec/pool.ts';
 import type { Codec } from '../lib/codec/port.ts';
@@ -42,13 +43,15 @@ async function openSource(runtime: Runtime, codec: Codec): Promise<JoinSource> {
 
 const schema: ServiceSchema<ServiceSettingSchema, FastsyncService> = {
   name: 'fastsync',
-  actions: {
+  actions: declareActions<FastsyncService>({
     /** Brings a joining or returning client up to date. Changes nothing: it may be repeated. */
     'documents.join': {
+      repetition: 'idempotent',
       params: {
         $$strict: true,
         document: documentParam,
         senderId: idParam,
+        userId: { ...idParam, optional: true },
         heldAfter: { type: 'number', integer: true, min: -1 },
         heard: { ...positionParam, optional: true },
         position: { ...positionParam, optional: true },
@@ -60,7 +63,7 @@ const schema: ServiceSchema<ServiceSettingSchema, FastsyncService> = {
         return toRemoteAnswer(answer, { blobs, inlineBytes: config.inlineAnswerBytes });
       },
     },
-  },
+  }),
   created(this: FastsyncService) {
     const runtime = runtimeOf(this.broker);
     const { config, clock, logger } = runtime;

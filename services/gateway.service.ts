@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Context, Service, ServiceSchema } from 'moleculer';
 import ApiGateway, { type ApiSettingsSchema } from 'moleculer-web';
 import { pause } from '../lib/clock.ts';
+import { declareActions } from '../lib/broker/actions.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import { isAppError } from '../lib/errors.ts';
 import { createAccessControl } from '../lib/gateway/access-control.ts';
@@ -117,9 +118,14 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
       },
     ],
   },
-  actions: {
+  actions: declareActions<GatewayService>({
+    // Its routes are written in this file; nobody may change them from another node.
+    listAliases: false,
+    addRoute: false,
+    removeRoute: false,
     /** Rooms, documents and subscriptions of this node, for an operator. */
     'rooms.list': {
+      repetition: 'idempotent',
       params: {
         $$strict: true,
         limit: { type: 'number', integer: true, min: 1, max: MAX_LISTED_ROOMS, default: 100 },
@@ -129,18 +135,20 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
       },
     },
     'connections.count': {
+      repetition: 'idempotent',
       params: { $$strict: true },
       handler(this: GatewayService): { connections: number } {
         return { connections: this.gateway?.connections ?? 0 };
       },
     },
     'addresses.get': {
+      repetition: 'idempotent',
       params: { $$strict: true },
       handler(this: GatewayService): { url: string } {
         return { url: this.url };
       },
     },
-  },
+  }),
   created(this: GatewayService) {
     const runtime = runtimeOf(this.broker);
     this.runtime = runtime;

@@ -1,24 +1,37 @@
 import type { BrokerOptions, LogLevels } from 'moleculer';
 import type { Config } from '../config.ts';
-import { isAppError } from '../errors.ts';
+import { systemClock, type Clock } from '../clock.ts';
+import { silentLogger } from '../log.ts';
+import { noMetrics, type Metrics } from '../metrics.ts';
 import { AppErrorRegenerator } from './errors.ts';
-import { releaseTimedOutContexts } from './middlewares.ts';
+import { BEAT_SECONDS, TransporterWatch } from './node-watch.ts';
+import { countCalls, explainFailedSends, releaseTimedOutCalls } from './middlewares.ts';
+import { retryRepeatable } from './retry.ts';
 
 const MAX_CALL_LEVEL = 20;
 const SHUTDOWN_TIMEOUT_MS = 10_000;
 
-/**
- * Options that every process shares. In embedded mode there is no transporter: all services are local.
- * Retries are global because every action is idempotent or carries a key.
- */
-export function createBrokerOptions(config: Config, nodeID: string): BrokerOptions {
+export interface BrokerParts {
+  metrics?: Metrics;
+  clock?: Clock;
+  /** Given by who wants to know what it sees. */
+  watch?: TransporterWatch;
+}
+
+/** Options that every process shares. In embedded mode there is no transporter: all services are local. */
+export function createBrokerOptions(
+  config: Config,
+  nodeID: string,
+  { metrics = noMetrics, clock = systemClock, watch }: BrokerParts = {},
+): BrokerOptions {
+  const { middleware } = watch ?? new TransporterWatch({ metrics, clock, logger: silentLogger });
   return {
     namespace: config.namespace,
     nodeID,
     logger: {
       type: 'Pino',
       options: {
-        level: config.logLevel,
+        level: logLevels(config.logLevel),
         pino: { options: { level: config.logLevel, base: { node: nodeID } } },
       },
     },
@@ -27,24 +40,38 @@ export function createBrokerOptions(config: Config, nodeID: string): BrokerOptio
     serializer: 'CBOR',
     requestTimeout: config.requestTimeoutMs,
     maxCallLevel: MAX_CALL_LEVEL,
-    // Removes a killed node in about 5 s instead of 50.
-    heartbeatInterval: 2,
-    heartbeatTimeout: 6,
-    retryPolicy: { enabled: true, retries: 3, delay: 100, maxDelay: 1_000, factor: 2, check: isRetryable },
+    heartbeatInterval: BEAT_SECONDS,
+    // Retries are ours (retry.ts): Moleculer's own do not know which actions may run twice, nor the time that is left.
+    retryPolicy: { enabled: false },
     tracking: { enabled: true, shutdownTimeout: SHUTDOWN_TIMEOUT_MS },
-    middlewares: [releaseTimedOutContexts],
+    middlewares: [
+      releaseTimedOutCalls,
+      countCalls(metrics),
+      explainFailedSends,
+      retryRepeatable({ clock, metrics }),
+      middleware,
+    ],
     errorRegenerator: new AppErrorRegenerator() as unknown as BrokerOptions['errorRegenerator'],
     transit: { serviceChangedDebounceTime: 50 } as BrokerOptions['transit'],
     // Signals are ours (lifecycle.ts): the built-in handler exits 0 even when a service failed to stop.
     skipProcessEventRegistration: true,
-    registry: { strategy: 'RoundRobin', preferLocal: true },
+    registry: {
+      strategy: 'RoundRobin',
+      preferLocal: true,
+      // Who is gone is decided by node-watch.ts, which knows whether this node itself hears.
+      discoverer: { type: 'Local', options: { disableHeartbeatChecks: true } },
+    },
     ...(config.mode === 'cluster' ? { transporter: kafkaTransporter(config, nodeID) } : {}),
   };
 }
 
-function isRetryable(error: Error): boolean {
-  const { retryable } = error as Error & { retryable?: boolean };
-  return isAppError(error) ? error.retryable : retryable === true;
+/**
+ * These parts of Moleculer log every failed send and every failed start with all they know, packets too. Who called,
+ * node-watch.ts and lifecycle.ts say it in one line; on debug all of it is there.
+ */
+function logLevels(level: Config['logLevel']): Record<string, string> | string {
+  if (level === 'debug' || level === 'trace') return level;
+  return { BROKER: 'fatal', TRANSIT: 'fatal', TRANSPORTER: 'fatal', '**': level };
 }
 
 function kafkaTransporter(config: Config, nodeID: string): BrokerOptions['transporter'] {

@@ -25,6 +25,7 @@ import type {
   TopicSpec,
 } from './port.ts';
 
+export { claimNodeId } from './kafka/transporter-claim.ts';
 export { prepareTransporterTopics, transporterTopics } from './kafka/transporter-topics.ts';
 export type { KafkaStreamOptions } from './kafka/settings.ts';
 

@@ -34,7 +34,7 @@ export async function startEmbedded({
   const nodeId = config.nodeId || 'embedded';
   const runtime = createRuntime({ config, logger, nodeId, ...(wrapStream ? { wrapStream } : {}) });
   const broker = new ServiceBroker({
-    ...createBrokerOptions(config, nodeId),
+    ...createBrokerOptions(config, nodeId, { metrics: runtime.metrics }),
     created: (made) => attachRuntime(made, runtime),
   });
   let stopped: Promise<void> | undefined;

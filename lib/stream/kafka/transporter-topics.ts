@@ -22,21 +22,33 @@ const NODE_PACKETS = ['EVENT', 'REQ', 'RES', 'DISCOVER', 'INFO', 'PING', 'PONG']
 const RETENTION_MS = 10 * 60_000;
 const SEGMENT_BYTES = 16 * 1024 * 1024;
 
+/** Where packets of a kind go: to every node of the namespace, or to one. */
+export function transporterTopic(namespace: string, packet: string, nodeId?: string): string {
+  const prefix = namespace === '' ? 'MOL' : `MOL-${namespace}`;
+  return nodeId === undefined ? `${prefix}.${packet}` : `${prefix}.${packet}.${nodeId}`;
+}
+
+function nodeTopics(namespace: string, nodeId: string): string[] {
+  return NODE_PACKETS.map((packet) => transporterTopic(namespace, packet, nodeId));
+}
+
 /** Names of the topics that Moleculer's Kafka transporter uses: 5 of the namespace, 7 of the node. */
 export function transporterTopics(namespace: string, nodeId: string): string[] {
-  const prefix = namespace === '' ? 'MOL' : `MOL-${namespace}`;
   return [
-    ...BROADCAST_PACKETS.map((packet) => `${prefix}.${packet}`),
-    ...NODE_PACKETS.map((packet) => `${prefix}.${packet}.${nodeId}`),
+    ...BROADCAST_PACKETS.map((packet) => transporterTopic(namespace, packet)),
+    ...nodeTopics(namespace, nodeId),
   ];
 }
 
 /**
  * Makes the transporter's topics before it does, with short retention and one partition; left to itself it would
- * take the broker's defaults. Idempotent. Waits for Kafka as long as a first contact may take.
+ * take the broker's defaults. Idempotent. Waits for Kafka as long as a first contact may take. Tells whether none of
+ * the node's own topics was there before.
  */
-export async function prepareTransporterTopics(options: TransporterTopicsOptions): Promise<void> {
-  const settings = settingsOf(options);
+export async function prepareTransporterTopics(
+  options: TransporterTopicsOptions,
+): Promise<{ isNewNode: boolean }> {
+  const settings = settingsOfTransporter(options);
   const cluster = new ClusterClient(settings);
   const admin = new TopicAdmin(settings, cluster);
   try {
@@ -54,12 +66,15 @@ export async function prepareTransporterTopics(options: TransporterTopicsOptions
         logger: options.logger,
       },
     );
+    const { namespace } = options.config;
+    return { isNewNode: nodeTopics(namespace, options.nodeId).every((topic) => !view.topics.has(topic)) };
   } finally {
     await Promise.all([admin.close(), cluster.close()]);
   }
 }
 
-function settingsOf({
+/** How this process speaks to Kafka about the transporter, beside the transporter itself. */
+export function settingsOfTransporter({
   config,
   nodeId,
   logger,
