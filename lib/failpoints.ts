@@ -46,7 +46,7 @@ export interface FailpointProcess {
   /** Undefined unless the parent opened a channel at the start: nothing else can give orders. */
   readonly send?: unknown;
   readonly channel?: { unref(): void } | null | undefined;
-  on(event: 'message', listener: (message: unknown) => void): unknown;
+  on(event: 'message' | 'disconnect', listener: (message?: unknown) => void): unknown;
   kill(pid: number, signal: NodeJS.Signals): unknown;
 }
 
@@ -68,6 +68,8 @@ export function openFailpoints(isEnabled: boolean, self: FailpointProcess = proc
     if (order === 'none') onHit = undefined;
     else if (order !== undefined) onHit = countdown(order, self);
   });
+  // The suite has died: nobody else would end this process.
+  self.on('disconnect', () => self.kill(self.pid, 'SIGKILL'));
   self.channel?.unref(); // listening alone does not keep the process alive
   return true;
 }

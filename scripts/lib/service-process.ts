@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
+import { isStartedByFaultSuite } from '../../lib/config.ts';
+import type { FailpointMessage } from '../../lib/failpoints.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const RUNNER = join(ROOT, 'node_modules/moleculer/bin/moleculer-runner.mjs');
@@ -48,6 +50,11 @@ export class ServiceProcess {
     return this.#lines;
   }
 
+  /** Of the last run; undefined while it runs, null when a signal ended it. */
+  get exitCode(): number | null | undefined {
+    return this.isRunning ? undefined : this.#child?.exitCode;
+  }
+
   get isRunning(): boolean {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
@@ -72,11 +79,17 @@ export class ServiceProcess {
       env: this.#options.env,
       // Its own process group: Ctrl-C reaches only the parent, which stops all in order.
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // Over the channel the fault suite gives its orders (lib/failpoints.ts).
+      stdio: [
+        'ignore',
+        'pipe',
+        'pipe',
+        ...(isStartedByFaultSuite(this.#options.env) ? (['ipc'] as const) : []),
+      ],
     });
     this.#child = child;
-    for (const stream of [child.stdout, child.stderr])
-      createInterface({ input: stream! }).on('line', (line) => this.#take(line));
+    for (const stream of [child.stdout!, child.stderr!])
+      createInterface({ input: stream }).on('line', (line) => this.#take(line));
     this.#exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
         if (!this.#isExpectedToEnd) this.#options.onDeath?.(this.name, { code, signal });
@@ -125,6 +138,11 @@ export class ServiceProcess {
     const timer = setTimeout(() => this.#child?.kill('SIGKILL'), timeoutMs);
     await this.#exited;
     clearTimeout(timer);
+  }
+
+  /** Orders a failpoint; does nothing unless the process was started with failpoints. */
+  order(message: FailpointMessage): void {
+    if (this.isRunning && this.#child!.connected) this.#child!.send(message, () => undefined);
   }
 
   /** Sends any signal (SIGSTOP, SIGCONT) without waiting. */

@@ -5,6 +5,7 @@ import { checkStates, referenceStates } from './check-states.ts';
 import type { Evidence, Verdict, Violation } from './evidence.ts';
 
 export type * from './evidence.ts';
+export { areSameStates } from './normal-state.ts';
 export { effectOf, type ClockRange, type Effect } from './effect.ts';
 
 /** Judges a run by what was seen of it: an empty list of violations means that nothing acked was lost. */

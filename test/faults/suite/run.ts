@@ -1,0 +1,253 @@
+import { judge, type Verdict } from '../../support/oracle/index.ts';
+import { Random } from '../../support/random.ts';
+import { chooseFault, faultOf, type FaultName, type Injected } from './faults.ts';
+import { Ledger } from './ledger.ts';
+import { Room } from './room.ts';
+import { openWorld, type World } from './world.ts';
+
+export interface RunOptions {
+  seed: number;
+  /** Ends after so many kills -9; other faults come in between. */
+  kills: number;
+  /** The first step; what a step does depends on seed and number alone. */
+  fromStep?: number;
+  /** Ends, after the scenario that runs, when this time is over. */
+  maxMs?: number;
+  /** Faults between two looks of the oracle. */
+  stepsPerScenario?: number;
+  rooms?: number;
+  peoplePerRoom?: number;
+  /** All time limits are so many times as long: for a busy machine. */
+  patience?: number;
+  print: (line: string) => void;
+  onScenario?: (result: RunResult) => void;
+}
+
+export interface StepResult {
+  step: number;
+  fault: FaultName;
+  what: string;
+  kills: number;
+  acked: number;
+  /** Until an edit of everybody has reached everybody, over all rooms. */
+  worksAgainMs: number;
+}
+
+export interface RunResult {
+  seed: number;
+  nextStep: number;
+  steps: StepResult[];
+  acked: number;
+  lost: number;
+  quarantined: number;
+  /** In words; empty = everything held. */
+  violations: string[];
+  durationMs: number;
+}
+
+const SETTLE_MS = 60_000;
+const WORKS_AGAIN_MS = 60_000;
+const STORED_MS = 90_000;
+
+/** Faults by the seed against the real cluster, until there were enough kills; never rejects because of what it finds. */
+export async function runFaults(options: RunOptions): Promise<RunResult> {
+  const { print, seed } = options;
+  const started = performance.now();
+  const result: RunResult = {
+    seed,
+    nextStep: options.fromStep ?? 1,
+    steps: [],
+    acked: 0,
+    lost: 0,
+    quarantined: 0,
+    violations: [],
+    durationMs: 0,
+  };
+  print(`seed ${seed}: starting Kafka, PostgreSQL and all services …`);
+  const world = await openWorld({ onProblem: (text) => print(`! ${text}`) });
+  try {
+    const ledger = await Ledger.open(world);
+    try {
+      const runner = new Runner(options, { world, ledger, result });
+      print(`seed ${seed}: the cluster runs after ${seconds(performance.now() - started)}`);
+      while (!runner.isDone(performance.now() - started)) {
+        await runner.scenario();
+        result.durationMs = performance.now() - started;
+        options.onScenario?.(result);
+        if (result.violations.length > 0) break;
+      }
+    } finally {
+      await ledger.close();
+    }
+  } finally {
+    await world.stop();
+  }
+  result.durationMs = performance.now() - started;
+  return result;
+}
+
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+interface Parts {
+  world: World;
+  ledger: Ledger;
+  result: RunResult;
+}
+
+class Runner {
+  readonly #options: RunOptions;
+  readonly #parts: Parts;
+  readonly #complaints: string[] = [];
+  readonly #patience: number;
+  #kills = 0;
+
+  constructor(options: RunOptions, parts: Parts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#patience = options.patience ?? 1;
+  }
+
+  isDone(elapsedMs: number): boolean {
+    return this.#kills >= this.#options.kills || elapsedMs >= (this.#options.maxMs ?? Infinity);
+  }
+
+  /** New rooms, some faults while people edit, then everything comes to rest and the oracle looks at it. */
+  async scenario(): Promise<void> {
+    const { result, world } = this.#parts;
+    const { seed, stepsPerScenario = 4 } = this.#options;
+    const from = result.nextStep;
+    const rooms = this.#openRooms(new Random(seed).fork(`rooms ${from}`), from);
+    try {
+      await Promise.all(rooms.map((room) => room.ready(SETTLE_MS * this.#patience)));
+      for (const room of rooms) room.type();
+      for (let left = stepsPerScenario; left > 0 && this.#kills < this.#options.kills; left--)
+        await this.#step(rooms);
+      await this.#look(rooms);
+    } catch (error) {
+      this.#violation(`${(error as Error).message}`);
+    } finally {
+      for (const room of rooms) room.close();
+    }
+    for (const { name, how } of world.deaths.splice(0)) this.#violation(`${name} died by itself (${how})`);
+    for (const complaint of this.#complaints.splice(0)) this.#violation(`a user was told: ${complaint}`);
+  }
+
+  async #step(rooms: readonly Room[]): Promise<void> {
+    const { result, world } = this.#parts;
+    const { seed, print } = this.#options;
+    const step = result.nextStep++;
+    const random = new Random(seed).fork(`step ${step}`);
+    const name = chooseFault(random);
+    const fault = faultOf(name);
+    const ackedBefore = acksOf(rooms);
+    await pause(random.int(0, 400));
+    const churn = this.#churn(rooms, random, fault.needsJoin === true);
+    let injected: Injected | undefined;
+    try {
+      injected = await fault.inject(world, random);
+      const worksAgainMs = Math.max(
+        ...(await Promise.all(
+          rooms.map((room) => room.worksAgain(`step ${step}`, WORKS_AGAIN_MS * this.#patience)),
+        )),
+      );
+      this.#checkPromise(step, fault.promisedMs, worksAgainMs);
+      await churn;
+      const acked = acksOf(rooms) - ackedBefore;
+      this.#kills += injected.kills;
+      result.steps.push({
+        step,
+        fault: name,
+        what: injected.what,
+        kills: injected.kills,
+        acked,
+        worksAgainMs,
+      });
+      print(
+        `seed ${seed} step ${step}: ${name}: ${injected.what}; works again after ${seconds(worksAgainMs)}, ${acked} acked`,
+      );
+    } catch (error) {
+      print(`seed ${seed} step ${step}: ${name}: ${injected?.what ?? 'not injected'}`);
+      throw new Error(`step ${step} (${name}: ${injected?.what ?? '-'}): ${(error as Error).message}`, {
+        cause: error,
+      });
+    } finally {
+      await injected?.repaired;
+      await churn;
+    }
+  }
+
+  /** The product promises a time; a machine on which everything is slower gets as much more as `patience` says. */
+  #checkPromise(step: number, promisedMs: number | undefined, worksAgainMs: number): void {
+    if (promisedMs === undefined || worksAgainMs <= promisedMs * this.#patience) return;
+    this.#violation(
+      `step ${step}: the room worked again after ${seconds(worksAgainMs)}, promised ${seconds(promisedMs)}`,
+    );
+  }
+
+  /** People come and go beside the faults. */
+  async #churn(rooms: readonly Room[], random: Random, mustJoin: boolean): Promise<void> {
+    const own = random.fork('churn');
+    if (!mustJoin && own.chance(0.4)) return;
+    const room = own.pick(rooms);
+    const person = own.pick(room.people);
+    if (mustJoin || own.chance(0.4)) {
+      await pause(own.int(20, 200));
+      return room.replace(person);
+    }
+    person.disconnect();
+    await pause(own.int(0, 1_500));
+    person.connect();
+  }
+
+  async #look(rooms: readonly Room[]): Promise<void> {
+    const { ledger, result } = this.#parts;
+    const { print, seed } = this.#options;
+    const started = performance.now();
+    await Promise.all(rooms.map((room) => room.settle(SETTLE_MS * this.#patience)));
+    await ledger.untilStored(STORED_MS * this.#patience);
+    const fresh = await Promise.all(rooms.map((room) => room.readFresh(SETTLE_MS * this.#patience)));
+    const seen = rooms.map((room) => room.evidence());
+    const verdict = judge({
+      acks: seen.flatMap(({ acks }) => acks),
+      states: [...fresh.flat(), ...seen.flatMap(({ states }) => states)],
+      deliveries: seen.flatMap(({ deliveries }) => deliveries),
+      ...(await ledger.evidence(rooms.map(({ roomId }) => roomId))),
+    });
+    ledger.forget();
+    this.#take(verdict);
+    print(
+      `seed ${seed} through step ${result.nextStep - 1}: ${verdict.acked} acked, ${verdict.lost} lost, ${verdict.violations.length} violations, ${verdict.quarantined} in quarantine; looked at in ${seconds(performance.now() - started)}`,
+    );
+  }
+
+  #take({ acked, lost, quarantined, violations }: Verdict): void {
+    const { result } = this.#parts;
+    result.acked += acked;
+    result.lost += lost;
+    result.quarantined = quarantined;
+    for (const { kind, document, detail } of violations) this.#violation(`${kind} ${document}: ${detail}`);
+  }
+
+  #violation(text: string): void {
+    const { result } = this.#parts;
+    const violation = `seed ${this.#options.seed}, through step ${result.nextStep - 1}: ${text}`;
+    result.violations.push(violation);
+    this.#options.print(`VIOLATION ${violation}`);
+  }
+
+  #openRooms(random: Random, step: number): Room[] {
+    const { rooms = 3, peoplePerRoom = 3, seed } = this.#options;
+    const { urls } = this.#parts.world.cluster;
+    return Array.from({ length: rooms }, (_, index) => {
+      const roomId = `s${seed}-${step}-${index}`;
+      const own = random.fork(roomId);
+      const onComplaint = (text: string) => void this.#complaints.push(`${roomId}/${text}`);
+      return new Room({ roomId, people: peoplePerRoom, urls, random: own, onComplaint });
+    });
+  }
+}
+
+function acksOf(rooms: readonly Room[]): number {
+  return rooms.reduce((sum, { acked }) => sum + acked, 0);
+}
