@@ -24,6 +24,8 @@ export interface StateDeliveryParts {
   onState: (subscription: Subscription) => void;
   /** What the waiting records turned out to be has been added to the document's tick. */
   onEvent: (subscription: Subscription) => void;
+  /** There is nothing to serve: the document has been deleted. */
+  onDeleted: (subscription: Subscription) => void;
 }
 
 /** What a subscription wants to be brought up to date from. */
@@ -68,6 +70,7 @@ export class StateDelivery {
 
   async #askUntilItFits(subscription: Subscription, wanted: Wanted, deadlineMs: number): Promise<SyncAnswer> {
     const { document } = subscription;
+    const { userId } = subscription.identity;
     const { clock } = this.#parts;
     const release = await this.#slots.take();
     if (!release) throw new AppError('STREAM_BUFFER_FULL', { message: 'Too many joins are waiting.' });
@@ -77,14 +80,15 @@ export class StateDelivery {
         const answer = await this.#parts.sync.join({
           document: document.id,
           senderId: subscription.senderId,
-          heldAfter: document.log.heldAfter,
+          ...(userId === undefined ? {} : { userId }),
+          heldAfter: document.log.answerFrom,
           ...(wanted.heard ? { heard: wanted.heard } : wanted.position ? { heard: wanted.position } : {}),
           ...(wanted.position ? { position: wanted.position } : {}),
           ...(wanted.stateVector ? { stateVector: wanted.stateVector } : {}),
         });
         if (subscription.isClosed) return answer;
         if (document.log.incarnation === incarnation && document.log.fits(answer.position)) {
-          document.tick.push(...document.log.learn(answer.position));
+          document.tick.push(...document.log.learn(answer.position, answer));
           if (document.tick.length > 0) this.#parts.onEvent(subscription);
           subscription.versions.settleAll(answer.appended);
           return answer;
@@ -157,6 +161,7 @@ export class StateDelivery {
       const position = subscription.sent;
       try {
         const answer = await this.ask(subscription, wanted ?? (position ? { position } : {}));
+        if (subscription.document.log.isGone(answer)) return this.#parts.onDeleted(subscription);
         const payload = encodeSyncPayload(SyncMessageType.Step2, answer.update);
         await this.deliver(subscription, answer, { join: 0, payload });
         return;

@@ -70,6 +70,7 @@ function findContradiction(
   if (documentKey(named) !== key) return 'key-contradicts-metadata';
   const pairs: [string | undefined, unknown][] = [
     [headers.s, metadata.senderId],
+    [headers.u, metadata.userId],
     [headers.c, metadata.version],
     [headers.g, metadata.generation],
   ];

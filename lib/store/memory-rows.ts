@@ -55,19 +55,19 @@ export function debtOf(found: MemoryDocument): SnapshotDebt | undefined {
 }
 
 export function toStoredUpdate({ epoch, partition, offset, update, repeatOf }: MemoryRow): StoredUpdate {
-  const { senderId, clientVersion } = update;
+  const { senderId, userId, clientVersion } = update;
   const payload = repeatOf ? new Uint8Array() : update.payload;
-  return { epoch, partition, offset, senderId, clientVersion, payload };
+  const writer = { senderId, ...(userId === undefined ? {} : { userId }) };
+  return { epoch, partition, offset, ...writer, clientVersion, payload };
 }
 
 export function toHistoryRow(row: MemoryRow): HistoryRow {
-  const { generation, userId, atMs, metadata } = row.update;
+  const { generation, atMs, metadata } = row.update;
   return {
     ...toStoredUpdate(row),
     generation,
     atMs,
     metadata,
-    ...(userId === undefined ? {} : { userId }),
     ...(row.repeatOf ? { repeatOf: row.repeatOf.offset } : {}),
   };
 }

@@ -106,6 +106,7 @@ export interface StoredUpdate {
   epoch: number;
   partition: number;
   senderId: string;
+  userId?: string;
   clientVersion: number;
   payload: Uint8Array;
 }
@@ -157,7 +158,6 @@ export interface SnapshotDebt {
 
 export interface HistoryRow extends StoredUpdate {
   generation: number;
-  userId?: string;
   atMs: number;
   metadata: Record<string, unknown>;
   /** Offset of the row that has the payload, when this one is a repeat (payload is then empty). */

@@ -19,17 +19,19 @@ interface RawUpdate {
   partition: number;
   offset: string;
   sender_id: string;
+  user_id: string | null;
   client_version: string;
   payload: Uint8Array | null;
 }
 
-const UPDATE_COLUMNS = `h.epoch, h.partition, h."offset", h.sender_id, h.client_version, h.payload`;
+const UPDATE_COLUMNS = `h.epoch, h.partition, h."offset", h.sender_id, h.user_id, h.client_version, h.payload`;
 
 const toUpdate = (row: RawUpdate): StoredUpdate => ({
   epoch: row.epoch,
   partition: row.partition,
   offset: Number(row.offset),
   senderId: row.sender_id,
+  ...(row.user_id === null ? {} : { userId: row.user_id }),
   clientVersion: Number(row.client_version),
   payload: row.payload ?? new Uint8Array(),
 });
@@ -153,7 +155,6 @@ export async function appendedVersions(
 
 interface RawHistory extends RawUpdate {
   generation: string;
-  user_id: string | null;
   at_ms: string;
   metadata: Record<string, unknown>;
   repeat_of: string | null;
@@ -176,7 +177,7 @@ export async function* exportRows(
   let after = { epoch: since?.epoch ?? -1, offset: since?.offset ?? -1 };
   for (;;) {
     const rows = await query<RawHistory>(
-      `select ${UPDATE_COLUMNS}, h.generation, h.user_id, h.metadata, h.repeat_of,
+      `select ${UPDATE_COLUMNS}, h.generation, h.metadata, h.repeat_of,
          round(extract(epoch from h.at) * 1000)::bigint as at_ms
        from (
          select epoch, partition, "offset", sum(bytes) over (order by epoch, "offset") - bytes as before from (
@@ -201,7 +202,6 @@ function toHistoryRow(row: RawHistory): HistoryRow {
     generation: Number(row.generation),
     atMs: Number(row.at_ms),
     metadata: row.metadata,
-    ...(row.user_id === null ? {} : { userId: row.user_id }),
     ...(row.repeat_of === null ? {} : { repeatOf: Number(row.repeat_of) }),
   };
 }

@@ -6,6 +6,7 @@ import { isComparable, type Position } from '../protocol/position.ts';
 import { addVersion, mergeRanges, type VersionRanges } from '../protocol/ranges.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
 import type { DocumentState, FoundUpdate } from './document-state.ts';
+import { ownerOf } from './records.ts';
 import type { SyncAnswer, SyncRequest } from './port.ts';
 
 export interface AnswerParts {
@@ -35,7 +36,7 @@ export async function answerFrom(
   const missing = await updatesAfter(parts, state, request);
   if (missing) {
     const update = await mergedOrUndefined(parts.codec, missing);
-    if (update) return delta(state, request.senderId, { missing, update });
+    if (update) return delta(state, ownerOf(request.senderId, request.userId), { missing, update });
   }
   return full(parts, state, request);
 }
@@ -56,7 +57,9 @@ async function updatesAfter(
     const { generation, storedThrough } = loaded;
     // Between the rows and what the state remembers there must be no gap.
     if (generation !== position.generation || storedThrough < state.recentAfter) return undefined;
-    const rows = loaded.updates.filter((row) => row.offset <= state.position.offset);
+    const rows = loaded.updates
+      .filter((row) => row.offset <= state.position.offset)
+      .map((row) => ({ ...row, owner: ownerOf(row.senderId, row.userId) }));
     return smallerThanState([...rows, ...after(state.recent, Math.max(storedThrough, offset))], state);
   } catch (error) {
     if (isAppError(error, 'STORE_UNAVAILABLE')) return undefined; // the full state is at hand
@@ -90,12 +93,12 @@ async function mergedOrUndefined(codec: Codec, missing: readonly FoundUpdate[]) 
 
 function delta(
   state: DocumentState,
-  senderId: string,
+  owner: string,
   { missing, update }: { missing: readonly FoundUpdate[]; update: Uint8Array },
 ): SyncAnswer {
   const appended: VersionRanges = [];
   for (const found of missing)
-    if (found.senderId === senderId && found.clientVersion > 0) addVersion(appended, found.clientVersion);
+    if (found.owner === owner && found.clientVersion > 0) addVersion(appended, found.clientVersion);
   return { position: state.position, kind: 'delta', stateVector: new Uint8Array(), appended, update };
 }
 
@@ -121,15 +124,20 @@ const MAX_REMEMBERED_SENDERS = 1_000;
 async function appendedBy(
   store: AnswerParts['store'],
   state: DocumentState,
-  { document, senderId, position, heard }: SyncRequest,
+  { document, senderId, userId, position, heard }: SyncRequest,
 ): Promise<VersionRanges> {
-  const behind = state.tailVersions.get(senderId) ?? [];
-  const before = state.storedVersions.get(senderId);
+  const owner = ownerOf(senderId, userId);
+  const behind = state.tailVersions.get(owner) ?? [];
+  const before = state.storedVersions.get(owner);
   if (before) return mergeRanges(before, behind);
   try {
-    const stored = await storedVersions(store, { document, senderId, state });
+    const stored = await storedVersions(store, {
+      document,
+      writer: { senderId, ...(userId === undefined ? {} : { userId }) },
+      state,
+    });
     if (state.storedVersions.size >= MAX_REMEMBERED_SENDERS) state.storedVersions.clear();
-    state.storedVersions.set(senderId, stored);
+    state.storedVersions.set(owner, stored);
     return mergeRanges(stored, behind);
   } catch (error) {
     // A client that has never heard of a position has never sent to this document.
@@ -140,12 +148,16 @@ async function appendedBy(
 
 function storedVersions(
   store: AnswerParts['store'],
-  { document, senderId, state }: { document: DocumentId; senderId: string; state: DocumentState },
+  {
+    document,
+    writer,
+    state,
+  }: { document: DocumentId; writer: { senderId: string; userId?: string }; state: DocumentState },
 ): Promise<VersionRanges> {
   const { generation, epoch } = state.position;
   if (state.storedThrough < 0) return Promise.resolve([]);
   return store.appendedVersions(document, generation, {
-    senderId,
+    ...writer,
     epoch,
     throughOffset: state.storedThrough,
   });

@@ -48,6 +48,12 @@ export async function computeState(parts: ComputeParts, request: ComputeRequest)
   try {
     return await byStoreAndLog(parts, { ...request, known, lastOffset });
   } catch (error) {
+    // While the store is away, what is known and all that the log may be asked for is better than nothing.
+    const advanced =
+      known && isAppError(error, 'STORE_UNAVAILABLE')
+        ? await byLogAlone(parts, { ...request, known, lastOffset })
+        : undefined;
+    if (advanced) return advanced;
     // Between the load and the read the store may have moved on and the log been trimmed behind it.
     if (!isAppError(error, 'STREAM_OFFSET_OUT_OF_RANGE')) throw error;
     return byStoreAndLog(parts, { ...request, known: undefined, lastOffset });
@@ -97,7 +103,6 @@ async function loadDraft(
         deleted: loaded.deleted,
         storedThrough,
         tailVersions: new Map(),
-        tailOwners: new Map(),
         storedVersions: new Map(),
       };
       addRows(draft, loaded.updates, epoch);
@@ -112,7 +117,6 @@ async function loadDraft(
     base: snapshot?.data,
     updates: [],
     tailVersions: new Map(),
-    tailOwners: new Map(),
     storedVersions: new Map(),
     storedThrough,
     recent: [],
@@ -130,7 +134,6 @@ function draftOf(state: DocumentState): Draft {
     base: state.update,
     updates: [],
     tailVersions: copyOf(state.tailVersions),
-    tailOwners: copyOf(state.tailOwners),
     storedVersions: state.storedVersions,
     storedThrough: state.storedThrough,
     recent: state.recent,
@@ -156,10 +159,10 @@ async function finish(
   { epoch, at: { partition }, known }: Step,
   { draft, offset }: { draft: Draft; offset: number },
 ): Promise<DocumentState> {
-  const { generation, deleted, storedThrough, tailVersions, tailOwners, storedVersions } = draft;
+  const { generation, deleted, storedThrough, tailVersions, storedVersions } = draft;
   const position = { generation, epoch, partition, offset };
   if (known && draft.base === known.update && draft.updates.length === 0)
-    return { ...known, position, deleted, storedThrough, tailVersions, tailOwners, storedVersions };
+    return { ...known, position, deleted, storedThrough, tailVersions, storedVersions };
   const folded = await codec.fold(
     draft.base,
     draft.updates.map(({ payload }) => payload),
@@ -175,7 +178,6 @@ async function finish(
     stateVector: folded.stateVector,
     storedThrough,
     tailVersions,
-    tailOwners,
     storedVersions,
     ...boundedRecent([...draft.recent, ...added], draft.recentAfter, maxRecentBytes),
   };

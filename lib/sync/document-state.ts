@@ -3,7 +3,7 @@ import type { Position } from '../protocol/position.ts';
 import { addVersion, hasVersion, type VersionRanges } from '../protocol/ranges.ts';
 import type { StoredUpdate } from '../store/port.ts';
 import type { DeliveredRecord } from '../stream/port.ts';
-import { readLogEntry } from './records.ts';
+import { ownerOf, readLogEntry } from './records.ts';
 
 /** The offset of a position before the first record. */
 export const BEFORE_THE_FIRST = -1;
@@ -11,7 +11,8 @@ export const BEFORE_THE_FIRST = -1;
 /** One update of the log or of the store, as far as a join needs it. */
 export interface FoundUpdate {
   offset: number;
-  senderId: string;
+  /** Sender and user (`ownerOf`). */
+  owner: string;
   clientVersion: number;
   payload: Uint8Array;
 }
@@ -24,12 +25,10 @@ export interface DocumentState {
   /** The full state. */
   update: Uint8Array;
   stateVector: Uint8Array;
-  /** The store knows which versions were appended up to here; `tailVersions` knows those behind it. */
+  /** The store knows which versions were appended up to here; `tailVersions` knows those behind it, by owner. */
   storedThrough: number;
   tailVersions: ReadonlyMap<string, VersionRanges>;
-  /** The same by sender and user, to recognise repeats. */
-  tailOwners: ReadonlyMap<string, VersionRanges>;
-  /** The store's answers about senders through `storedThrough`, which never change; filled as they are asked. */
+  /** The store's answers about owners through `storedThrough`, which never change; filled as they are asked. */
   storedVersions: Map<string, VersionRanges>;
   /** Every usable update of the generation with recentAfter < offset <= position.offset. */
   recent: readonly FoundUpdate[];
@@ -45,7 +44,6 @@ export interface Draft {
   /** Not yet folded into `base`. */
   updates: FoundUpdate[];
   tailVersions: Map<string, VersionRanges>;
-  tailOwners: Map<string, VersionRanges>;
   storedVersions: Map<string, VersionRanges>;
   storedThrough: number;
   /** Already folded into `base`. */
@@ -64,18 +62,18 @@ export function addRecords(draft: Draft, records: readonly DeliveredRecord[]): v
     if (entry.kind === 'barrier') {
       if (entry.generation > draft.generation) begin(draft, entry, record.offset);
     } else if (entry.generation === draft.generation && !draft.deleted) {
-      const { senderId, clientVersion, owner } = entry;
+      const { clientVersion } = entry;
+      const owner = ownerOf(entry.senderId, entry.userId);
       // A repeat counts once, as for followers and the store; a writer that says 0 does not count its updates.
       if (clientVersion > 0) {
-        const seen = versionsOf(draft.tailOwners, owner);
+        const seen = versionsOf(draft.tailVersions, owner);
         if (hasVersion(seen, clientVersion)) continue;
         addVersion(seen, clientVersion);
-        addVersion(versionsOf(draft.tailVersions, senderId), clientVersion);
       }
       // A copy: the record may be a view on a whole fetch, which a cached state must not keep alive.
       draft.updates.push({
         offset: record.offset,
-        senderId,
+        owner,
         clientVersion,
         payload: exactBytes(entry.payload),
       });
@@ -95,7 +93,6 @@ function begin(draft: Draft, barrier: { generation: number; deletes: boolean }, 
   draft.base = undefined;
   draft.updates = [];
   draft.tailVersions = new Map();
-  draft.tailOwners = new Map();
   draft.storedVersions = new Map();
   draft.recent = [];
   draft.recentAfter = barrierOffset;
@@ -104,10 +101,11 @@ function begin(draft: Draft, barrier: { generation: number; deletes: boolean }, 
 /** Adds rows of the store; their versions are asked of the store itself. */
 export function addRows(draft: Draft, rows: readonly StoredUpdate[], epoch: number): void {
   for (const row of rows) {
-    const { senderId, clientVersion } = row;
+    const { clientVersion } = row;
+    const owner = ownerOf(row.senderId, row.userId);
     // What an earlier epoch of the topic held comes before every offset of this one.
     const offset = row.epoch === epoch ? row.offset : BEFORE_THE_FIRST;
-    draft.updates.push({ offset, senderId, clientVersion, payload: exactBytes(row.payload) });
+    draft.updates.push({ offset, owner, clientVersion, payload: exactBytes(row.payload) });
   }
 }
 
@@ -132,7 +130,6 @@ const SENDER_OVERHEAD_BYTES = 200;
 export function bytesOf(state: DocumentState): number {
   let bytes = 1024 + state.update.byteLength + state.stateVector.byteLength;
   for (const { payload } of state.recent) bytes += payload.byteLength + FOUND_OVERHEAD_BYTES;
-  for (const ranges of [...state.tailVersions.values(), ...state.tailOwners.values()])
-    bytes += SENDER_OVERHEAD_BYTES + 64 * ranges.length;
+  for (const ranges of state.tailVersions.values()) bytes += SENDER_OVERHEAD_BYTES + 64 * ranges.length;
   return bytes;
 }

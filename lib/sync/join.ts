@@ -111,7 +111,6 @@ function unwritten(partition: number): DocumentState {
     stateVector: EMPTY_STATE_VECTOR,
     storedThrough: -1,
     tailVersions: new Map(),
-    tailOwners: new Map(),
     storedVersions: new Map(),
     recent: [],
     recentAfter: -1,

@@ -6,6 +6,8 @@ import type { VersionRanges } from '../protocol/ranges.ts';
 export interface SyncRequest {
   document: DocumentId;
   senderId: string;
+  /** The user of the connection; none without accounts. A sender id that somebody else took is another writer. */
+  userId?: string;
   /** The gateway's ring holds every record of the document after this offset: its follow began there. */
   heldAfter: number;
   /** The highest position the client has heard of. An answer below it would take the client back in time. */

@@ -8,8 +8,7 @@ export type LogEntry =
       kind: 'update';
       generation: number;
       senderId: string;
-      /** Sender and user: a sender id that somebody else took is another writer. */
-      owner: string;
+      userId?: string;
       clientVersion: number;
       payload: Uint8Array;
     }
@@ -27,15 +26,19 @@ export function readLogEntry(record: StreamRecord): LogEntry | undefined {
 }
 
 function readUpdate(headers: StreamRecord['headers'], content: Uint8Array): LogEntry | undefined {
-  const { s: senderId, u: userId = '', c, g } = headers;
+  const { s: senderId, u: userId, c, g } = headers;
   const clientVersion = decimal(c);
   const generation = decimal(g);
   if (!senderId || clientVersion === undefined || generation === undefined) return undefined;
   const sync = tryDecodeSync(content);
   if (!sync.ok || sync.value.type === SyncMessageType.Step1) return undefined;
-  // Ids have no control characters, so the separator is unambiguous.
-  const owner = `${userId}\n${senderId}`;
-  return { kind: 'update', generation, senderId, owner, clientVersion, payload: sync.value.body };
+  const writer = { senderId, ...(userId ? { userId } : {}) };
+  return { kind: 'update', generation, ...writer, clientVersion, payload: sync.value.body };
+}
+
+/** A sender id that somebody else took is another writer. Ids have no control characters: the separator is unambiguous. */
+export function ownerOf(senderId: string, userId = ''): string {
+  return `${userId}\n${senderId}`;
 }
 
 /** Message type and what follows it, without parsing the metadata: the headers say what is needed of it. */

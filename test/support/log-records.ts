@@ -13,14 +13,20 @@ import type { StreamRecord } from '../../lib/stream/port.ts';
 export function updateRecord(
   document: DocumentId,
   update: Uint8Array,
-  by: { senderId: string; version: number; generation: number },
+  by: { senderId: string; userId?: string; version: number; generation: number },
 ): StreamRecord {
   const { tenantId: _, ...address } = document;
   const metadata = createMetadata({ ...address, ...by, timestamp: 0 });
   return {
     key: documentKey(document),
     value: encodeKafkaEnvelope(metadata, encodeSyncPayload(SyncMessageType.Update, update)),
-    headers: { s: by.senderId, c: String(by.version), g: String(by.generation), t: '0' },
+    headers: {
+      s: by.senderId,
+      ...(by.userId === undefined ? {} : { u: by.userId }),
+      c: String(by.version),
+      g: String(by.generation),
+      t: '0',
+    },
   };
 }
 

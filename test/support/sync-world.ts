@@ -135,11 +135,12 @@ export class SyncWorld {
   append(
     document: DocumentId,
     updates: readonly Uint8Array[],
-    options: { senderId?: string; version?: number; generation?: number } = {},
+    options: { senderId?: string; userId?: string; version?: number; generation?: number } = {},
   ): Promise<number[]> {
-    const { senderId = 'sender', version = 1, generation = 1 } = options;
+    const { senderId = 'sender', userId, version = 1, generation = 1 } = options;
+    const writer = { senderId, ...(userId === undefined ? {} : { userId }) };
     const records = updates.map((update, index) =>
-      updateRecord(document, update, { senderId, version: version + index, generation }),
+      updateRecord(document, update, { ...writer, version: version + index, generation }),
     );
     return this.stream.append(this.at(document), records);
   }

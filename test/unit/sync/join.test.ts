@@ -110,6 +110,29 @@ describe('a join', () => {
     expect(await appended('C')).toEqual([]);
   });
 
+  it('names the versions of a sender as the user who asks, not those of others with its id', async () => {
+    const document = world.newDocument();
+    const writer = new Writer(1);
+    await world.append(document, writer.type('a'), { senderId: 'A', version: 1 });
+    await world.append(document, writer.type('b'), { senderId: 'A', userId: 'u', version: 2 });
+    await world.persist(document);
+    await world.append(document, writer.type('c'), { senderId: 'A', userId: 'u', version: 3 });
+    await world.append(document, writer.type('d'), { senderId: 'A', userId: 'v', version: 4 });
+    const appended = async (userId?: string) => {
+      const who = { senderId: 'A', ...(userId === undefined ? {} : { userId }) };
+      const full = await world.join(document, who);
+      const position = { ...full.position, offset: -1 };
+      const fresh = world.sourceWithoutCache();
+      const delta = await fresh.join({ document, heldAfter: -1, ...who, position });
+      expect(delta.appended).toEqual(full.appended);
+      return full.appended;
+    };
+    expect(await appended()).toEqual([[1, 1]]);
+    expect(await appended('u')).toEqual([[2, 3]]);
+    expect(await appended('v')).toEqual([[4, 4]]);
+    expect(await appended('w')).toEqual([]);
+  });
+
   it('counts a repeated version of a writer once, and the same version of another writer', async () => {
     const document = world.newDocument();
     const [first, second, third] = [

@@ -36,6 +36,31 @@ describe('many joins', () => {
     expect(world.calls).toMatchObject({ loads: 1, reads: 1, endOffsets: 1 });
   });
 
+  it('go on by the log alone while the store is down, far behind what is cached as well', async () => {
+    let isDown = false;
+    const failing = await SyncWorld.open({
+      store,
+      wrapStore: (real) =>
+        Object.assign(Object.create(real) as PersistenceAdapter, {
+          load: (request: Parameters<PersistenceAdapter['load']>[0]) =>
+            isDown ? Promise.reject(new AppError('STORE_UNAVAILABLE')) : real.load(request),
+          appendedVersions: (...request: Parameters<PersistenceAdapter['appendedVersions']>) =>
+            real.appendedVersions(...request),
+        }),
+    });
+    const document = failing.newDocument();
+    const writer = new Writer(1);
+    await failing.append(document, writer.type('a'));
+    await failing.persist(document);
+    await failing.join(document);
+    isDown = true;
+    await failing.append(document, writer.type(...'x'.repeat(2_500)), { version: 2 });
+    const answer = await failing.join(document, { heldAfter: await failing.lastOffset(document) });
+    expect(textOf(answer.update)).toBe(writer.text);
+    await expect(failing.join(failing.newDocument())).rejects.toMatchObject({ type: 'STORE_UNAVAILABLE' });
+    await failing.close();
+  });
+
   it('of one document later are served from the cache, also while log and store are down', async () => {
     let isDown = false;
     const whileUp = <T>(error: 'STORE_UNAVAILABLE' | 'STREAM_UNAVAILABLE', call: () => Promise<T>) =>
