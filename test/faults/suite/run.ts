@@ -31,6 +31,8 @@ export interface StepResult {
   acked: number;
   /** Until an edit of everybody has reached everybody, over all rooms. */
   worksAgainMs: number;
+  /** Until what was ended ran and was ready again, or what was disturbed was healed. */
+  repairedMs: number;
 }
 
 export interface RunResult {
@@ -146,12 +148,15 @@ class Runner {
     let injected: Injected | undefined;
     try {
       injected = await fault.inject(world, random);
+      const since = performance.now();
+      const repaired = injected.repaired.then(() => performance.now() - since);
       const worksAgainMs = Math.max(
         ...(await Promise.all(
           rooms.map((room) => room.worksAgain(`step ${step}`, WORKS_AGAIN_MS * this.#patience)),
         )),
       );
       this.#checkPromise(step, fault.promisedMs, worksAgainMs);
+      const repairedMs = await repaired;
       await churn;
       const acked = acksOf(rooms) - ackedBefore;
       this.#kills += injected.kills;
