@@ -59,6 +59,7 @@ export class RecordingClient {
   readonly nacks: SeenNack[] = [];
   readonly #sent = new Map<number, Sent>();
   #isSynced = false;
+  #hasJoined = false;
 
   constructor({ urls, room, name, connectTimeoutMs }: RecordingClientOptions) {
     this.name = name;
@@ -71,6 +72,7 @@ export class RecordingClient {
     });
     this.manager.on('synced', ({ state }) => {
       this.#isSynced = state;
+      this.#hasJoined ||= state;
     });
     this.manager.on('acked', ({ version, position }) => this.#acked(version, position));
     for (const event of [
@@ -87,6 +89,11 @@ export class RecordingClient {
   /** Has had everything that was in the log when it joined, and still is connected. */
   get isSynced(): boolean {
     return this.#isSynced;
+  }
+
+  /** Has been synced at least once. */
+  get hasJoined(): boolean {
+    return this.#hasJoined;
   }
 
   get hasUnacked(): boolean {
