@@ -160,16 +160,10 @@ class Runner {
       await churn;
       const acked = acksOf(rooms) - ackedBefore;
       this.#kills += injected.kills;
-      result.steps.push({
-        step,
-        fault: name,
-        what: injected.what,
-        kills: injected.kills,
-        acked,
-        worksAgainMs,
-      });
+      const { what, kills } = injected;
+      result.steps.push({ step, fault: name, what, kills, acked, worksAgainMs, repairedMs });
       print(
-        `seed ${seed} step ${step}: ${name}: ${injected.what}; works again after ${seconds(worksAgainMs)}, ${acked} acked`,
+        `seed ${seed} step ${step}: ${name}: ${injected.what}; works again after ${seconds(worksAgainMs)}, repaired after ${seconds(repairedMs)}, ${acked} acked`,
       );
     } catch (error) {
       print(`seed ${seed} step ${step}: ${name}: ${injected?.what ?? 'not injected'}`);

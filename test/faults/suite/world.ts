@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startKafka, type RunningKafka } from '../../../scripts/dev/kafka.ts';
 import { startPostgres, type RunningPostgres } from '../../../scripts/dev/postgres.ts';
 import { freePorts } from '../../../scripts/dev/ports.ts';
@@ -77,6 +79,8 @@ export async function openWorld({ onProblem }: WorldOptions): Promise<World> {
       replicas: { persister: 2 },
       env: {
         YKAFKA_TEST_FAILPOINTS: '1',
+        // Processes are started all the time: a third of the work of a start is reading the sources.
+        NODE_COMPILE_CACHE: join(tmpdir(), 'y-kafka-compile-cache'),
         YKAFKA_NAMESPACE: `faults-${id}`,
         YKAFKA_TOPIC_PATTERN: `f${id}-{channel}`,
         PARTITIONS: '4',
