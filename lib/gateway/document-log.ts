@@ -13,6 +13,18 @@ export type LogEvent =
   | { kind: 'repeat'; entry: LogEntry }
   | { kind: 'stale'; owner: string; version: number; barrier: Position | undefined };
 
+/** A refusal that speaks of the document, with the barrier that it comes from. */
+export interface Closed {
+  code: 'GENERATION_CHANGED' | 'DOCUMENT_DELETED';
+  position: Position | undefined;
+}
+
+interface Closing {
+  position: Position;
+  deleted: boolean;
+  acceptsFrom: number;
+}
+
 /** Writers whose versions are remembered; a repeat of a forgotten one is delivered again, which is harmless. */
 const MAX_WRITERS = 4096;
 const HEADER_BYTES = 128;
@@ -31,6 +43,9 @@ export class DocumentLog {
   #epoch: number | undefined;
   #generation = 1;
   #barrier: Position | undefined;
+  #isDeleted = false;
+  #closing: Closing | undefined;
+  #lastControlOffset = -1;
   #previous: number;
   #incarnation = 0;
   #seen = new Map<string, VersionRanges>();
@@ -76,6 +91,50 @@ export class DocumentLog {
     return this.#barrier;
   }
 
+  /** True between a barrier that deletes, or an answer that says so, and the barrier that makes the document again. */
+  get isDeleted(): boolean {
+    return this.#isDeleted;
+  }
+
+  /** Updates of a generation below this one can get no further; a comparison, for the hot path. */
+  get acceptsFrom(): number {
+    if (this.#closing) return this.#closing.acceptsFrom;
+    return this.#isDeleted ? this.#generation + 1 : this.#generation;
+  }
+
+  /**
+   * What the control topic says of a barrier that this follow will bring. It only makes the closing quick: what it
+   * names counts until the follow has passed that place.
+   */
+  announce(position: Position, deleted: boolean): void {
+    if (this.#epoch !== position.epoch || position.generation <= this.#generation) return;
+    if (this.#closing && this.#closing.position.generation > position.generation) return;
+    const acceptsFrom = deleted ? position.generation + 1 : position.generation;
+    this.#closing = { position, deleted, acceptsFrom };
+  }
+
+  /** Why an update of this generation is refused, by what the follow and the control topic have told. */
+  refusalOf(generation: number, followedThrough: number): Closed | undefined {
+    const closing = this.#closing;
+    // Passed, and no barrier was there: the log decides.
+    if (closing && followedThrough >= closing.position.offset) this.#closing = undefined;
+    if (generation >= this.acceptsFrom) return undefined;
+    const { deleted, position } = this.#closing ?? { deleted: this.#isDeleted, position: this.#barrier };
+    return { code: deleted ? 'DOCUMENT_DELETED' : 'GENERATION_CHANGED', position };
+  }
+
+  /** An answer must know everything up to here: what was computed before a barrier is not used after it. */
+  get answerFrom(): number {
+    return Math.max(this.heldAfter, this.#lastControlOffset);
+  }
+
+  /** True when a join that got this answer has nothing to join. */
+  isGone({ position, deleted }: { position: Position; deleted?: true }): boolean {
+    return this.#isDeleted
+      ? this.#generation >= position.generation
+      : deleted === true && position.generation >= this.#generation;
+  }
+
   /** Everything after this offset is held. */
   get heldAfter(): number {
     return this.#ring.heldAfter;
@@ -94,6 +153,9 @@ export class DocumentLog {
     this.#epoch = undefined;
     this.#generation = 1;
     this.#barrier = undefined;
+    this.#isDeleted = false;
+    this.#closing = undefined;
+    this.#lastControlOffset = -1;
     this.#previous = heldAfter;
     this.#seen.clear();
     this.#incarnation++;
@@ -103,11 +165,13 @@ export class DocumentLog {
    * The position of a join answer. Only the first one sets epoch and generation: a later one says nothing
    * about the records before it. Returns what the waiting records turn out to be.
    */
-  learn(position: Position): LogEvent[] {
+  learn(position: Position, { deleted = false }: { deleted?: boolean } = {}): LogEvent[] {
     // Without a topic there is no epoch yet (NO_EPOCH of the sync source).
     if (this.isBased || position.epoch === 0) return [];
     this.#epoch = position.epoch;
     this.#generation = position.generation;
+    this.#isDeleted = deleted;
+    if (deleted) this.#barrier = position;
     // What lies before the answer is in the answer; its generation is not known here.
     this.#ring.raise(position.offset);
     const waiting = this.#waiting;
@@ -118,14 +182,14 @@ export class DocumentLog {
 
   /** A record of the follow, in order. Undefined: it does not count, or waits for the first answer. */
   take(record: DeliveredRecord): LogEvent | undefined {
+    const isControl = record.headers[RecordHeader.Type] === String(ProtocolMessageType.Control);
+    if (isControl) this.#lastControlOffset = Math.max(this.#lastControlOffset, record.offset);
     if (!this.isBased) {
       this.#wait(record);
       return undefined;
     }
     if (record.offset <= this.#ring.heldAfter) return undefined;
-    return record.headers[RecordHeader.Type] === String(ProtocolMessageType.Control)
-      ? this.#takeControl(record)
-      : this.#takeUpdate(record);
+    return isControl ? this.#takeControl(record) : this.#takeUpdate(record);
   }
 
   #wait(record: DeliveredRecord): void {
@@ -148,7 +212,12 @@ export class DocumentLog {
     this.#generation = control.value.generation;
     this.#seen.clear();
     this.#barrier = this.#positionAt(record.offset);
-    return this.#deliver(record, { owner: '', version: 0 });
+    this.#isDeleted = control.value.reason === 'deleted';
+    if (this.#closing && this.#closing.position.generation <= this.#generation) this.#closing = undefined;
+    const event = this.#deliver(record, { owner: '', version: 0 });
+    // Nobody is served from what was deleted, and it is not kept in memory.
+    if (this.#isDeleted) this.#ring.raise(record.offset);
+    return event;
   }
 
   #takeUpdate(record: DeliveredRecord): LogEvent | undefined {
@@ -156,7 +225,8 @@ export class DocumentLog {
     const generation = countHeader(record.headers, RecordHeader.Generation);
     const owner = ownerKey(record.headers);
     if (version === undefined || generation === undefined || owner === undefined) return undefined;
-    if (generation < this.#generation) return { kind: 'stale', owner, version, barrier: this.#barrier };
+    const isOutdated = generation < this.#generation || (this.#isDeleted && generation === this.#generation);
+    if (isOutdated) return { kind: 'stale', owner, version, barrier: this.#barrier };
     // Nobody can have edited a state that has not begun.
     if (generation > this.#generation) return undefined;
     const seen = this.#versionsOf(owner);

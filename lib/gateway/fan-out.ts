@@ -17,6 +17,8 @@ export interface FanOutParts {
   flushAwareness: (document: HostedDocument) => void;
   /** Records wait, but nobody has said yet in which generation and epoch: somebody has to ask. */
   onUnbased: (document: HostedDocument) => void;
+  /** The log has said that the document does not exist any more; what came before has been handed on. */
+  onDeleted: (document: HostedDocument) => void;
 }
 
 /**
@@ -43,6 +45,7 @@ export class FanOut {
     for (const document of dirty) {
       if (document.log.hasWaiting) this.#parts.onUnbased(document);
       if (document.tick.length > 0) deliverTick(document, this.#parts);
+      if (document.log.isDeleted && document.size > 0) this.#parts.onDeleted(document);
       this.#parts.flushAwareness(document);
     }
   }

@@ -11,6 +11,7 @@ import type { SyncSource } from '../sync/port.ts';
 import { Appender } from './appender.ts';
 import { AwarenessChannel } from './awareness-channel.ts';
 import { ClientSession } from './client-session.ts';
+import { ControlClosing } from './control-closing.ts';
 import { withDeadline } from './deadline.ts';
 import { DocumentHosts } from './document-hosts.ts';
 import { drain } from './drain.ts';
@@ -57,6 +58,7 @@ export class Gateway {
   readonly #awareness: AwarenessChannel;
   readonly #fanOut: FanOut;
   readonly #joins: Joins;
+  readonly #closing: ControlClosing;
   readonly #states: StateDelivery;
   readonly #inbound: Inbound;
   readonly #updates: UpdateDoor;
@@ -90,6 +92,7 @@ export class Gateway {
       metrics,
       flushAwareness: (document) => this.#awareness.flush(document),
       onUnbased: (document) => this.#resumeAll(document, 'live'),
+      onDeleted: (document) => this.#closing.close(document),
     });
     this.#fanOut = fanOut;
     this.#awareness = new AwarenessChannel({
@@ -110,6 +113,7 @@ export class Gateway {
       ...config,
       onState: (subscription) => this.#awareness.sendAll(subscription),
       onEvent: ({ document }) => fanOut.schedule(document),
+      onDeleted: ({ document }) => this.#closing.close(document),
     });
     this.#joins = new Joins({
       ...shared,
@@ -118,6 +122,12 @@ export class Gateway {
       states: this.#states,
       onSubscribed: ({ document }) => this.#awareness.open(document),
       onLeft: (subscription) => this.#awareness.left(subscription),
+    });
+    this.#closing = new ControlClosing({
+      ...shared,
+      controlTopic: parts.topics.controlTopic,
+      sessions: this.#sessions,
+      joins: this.#joins,
     });
     this.#updates = new UpdateDoor({
       ...shared,
@@ -157,6 +167,7 @@ export class Gateway {
   async start(): Promise<void> {
     const { stream, topics, config } = this.#parts;
     await stream.ensureTopics(topics.staticTopics);
+    await this.#closing.start();
     this.#every('expire', Math.max(50, config.appendTimeoutMs / 10), () => {
       this.#updates.expire();
       this.#watch.check();
@@ -227,7 +238,12 @@ export class Gateway {
     // The other gateways are told at once who has gone.
     this.#fanOut.flush();
     const { clock, logger, checker } = this.#parts;
-    const ended = Promise.all([this.#hosts.stop(), this.#awareness.stop(), checker.close()]);
+    const ended = Promise.all([
+      this.#hosts.stop(),
+      this.#awareness.stop(),
+      this.#closing.stop(),
+      checker.close(),
+    ]);
     await withDeadline(clock, STOP_LIMIT_MS, ended).catch((error: unknown) => {
       logger.warn({ err: error }, 'gateway not stopped cleanly');
     });

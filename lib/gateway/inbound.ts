@@ -15,7 +15,8 @@ import type { Metadata } from '../protocol/metadata.ts';
 import type { AwarenessChannel } from './awareness-channel.ts';
 import type { ClientSession } from './client-session.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
-import type { Subscription } from './hosted-document.ts';
+import type { HostedDocument, Subscription } from './hosted-document.ts';
+import type { RoomRegistry } from './port.ts';
 import type { StateDelivery } from './state-delivery.ts';
 import { bytesOf } from './join-request.ts';
 import type { UpdateDoor } from './update-door.ts';
@@ -26,6 +27,7 @@ export interface InboundParts {
   states: StateDelivery;
   awareness: AwarenessChannel;
   updates: UpdateDoor;
+  registry: Pick<RoomRegistry<HostedDocument>, 'get'>;
   metrics: GatewayMetrics;
 }
 
@@ -94,10 +96,13 @@ export class Inbound {
     const { metadata } = message;
     const about = aboutOf(metadata);
     const id = { ...about.address, tenantId: session.identity.tenantId };
-    const subscription = session.subscriptions.get(documentKey(id));
+    const key = documentKey(id);
+    const subscription = session.subscriptions.get(key);
     if (!subscription) {
       this.#isTooMuch(session, message);
-      return session.nack('NOT_JOINED', about);
+      // On its way when the document was closed.
+      const isDeleted = this.#parts.registry.get(key)?.log.isDeleted === true;
+      return session.nack(isDeleted ? 'DOCUMENT_DELETED' : 'NOT_JOINED', about);
     }
     if (metadata.senderId !== subscription.senderId)
       return session.nack('BAD_METADATA', { ...about, message: '`senderId` is not that of the join.' });

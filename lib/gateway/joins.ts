@@ -174,7 +174,12 @@ export class Joins {
       else if (!subscription.isLive) this.#states.resume(subscription);
       throw error;
     }
-    if (subscription.isClosed) return answer(refusal('UNAVAILABLE'));
+    const { log } = subscription.document;
+    if (log.isGone(state)) {
+      if (!subscription.isClosed) this.end(session, subscription);
+      return answer(refusal('DOCUMENT_DELETED'));
+    }
+    if (subscription.isClosed) return answer(refusal(log.isDeleted ? 'DOCUMENT_DELETED' : 'UNAVAILABLE'));
     const join = session.nextJoin();
     const payload = encodeSyncPayload(SyncMessageType.Step2, state.update);
     answer({

@@ -164,8 +164,10 @@ export class UpdateDoor {
       return { code: 'BAD_METADATA', details: { message: '`version` of an update begins at 1.' } };
     if (!subscription.access.write) return { code: 'READ_ONLY' };
     const generation = metadata.generation ?? subscription.generation;
-    if (generation < log.generation)
-      return { code: 'GENERATION_CHANGED', details: { position: log.barrier ?? subscription.sent } };
+    if (generation < log.acceptsFrom) {
+      const closed = log.refusalOf(generation, subscription.document.followedThrough());
+      if (closed) return { code: closed.code, details: { position: closed.position ?? subscription.sent } };
+    }
     if (generation > Math.max(log.generation, subscription.generation))
       return { code: 'BAD_METADATA', details: { message: '`generation` has not begun.' } };
     if (body.byteLength > this.#parts.limits.maxUpdateBytes) return { code: 'UPDATE_TOO_LARGE' };
@@ -252,7 +254,7 @@ export class UpdateDoor {
     const { subscription, message } = arrival;
     const { version } = message.metadata;
     // The barrier speaks of the document, not of this update: it is answered, not refused for ever.
-    if (code === 'GENERATION_CHANGED') subscription.versions.settle(version);
+    if (code === 'GENERATION_CHANGED' || code === 'DOCUMENT_DELETED') subscription.versions.settle(version);
     else if (NACK_CODES[code].permanent) subscription.versions.refuse(version, code);
     this.#nack(arrival, code, details);
   }

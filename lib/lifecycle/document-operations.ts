@@ -8,7 +8,7 @@ import { hasVersion } from '../protocol/ranges.ts';
 import type { GenerationRow } from '../store/port.ts';
 import type { Stream } from '../stream/port.ts';
 import { encodeChange } from './announcement.ts';
-import type { DocumentReader, DocumentView } from './document-view.ts';
+import type { DocumentReader, DocumentView, Sender } from './document-view.ts';
 import { barrierRecord, partRecord, senderOf, type Author } from './records.ts';
 import { splitState } from './state-parts.ts';
 
@@ -104,9 +104,11 @@ export class DocumentOperations {
     const view = await this.#parts.reader.read(document);
     const { generation, deleted, generations } = view;
     const [last] = generations;
-    const isRestored =
-      last?.generation === generation && last.parts !== undefined && last.senderId !== undefined;
-    const appended = isRestored ? (await this.#parts.reader.read(document, last.senderId)).appended : [];
+    const isRestored = last?.generation === generation && last.parts !== undefined;
+    const { senderId, userId } = last ?? {};
+    const sender =
+      senderId === undefined ? undefined : senderOnly({ senderId, ...(userId ? { userId } : {}) });
+    const appended = isRestored && sender ? (await this.#parts.reader.read(document, sender)).appended : [];
     const isIncomplete = isRestored && !isComplete(appended, last.parts!);
     return { generation, deleted, generations, ...(isIncomplete ? { incomplete: true as const } : {}) };
   }
@@ -132,7 +134,7 @@ export class DocumentOperations {
   async #begin(request: OperationRequest, author: Author, command: Command): Promise<Begun> {
     const { document, key, expectedGeneration } = request;
     for (let attempt = 1; ; attempt++) {
-      const view = await this.#parts.reader.read(document, author.senderId);
+      const view = await this.#parts.reader.read(document, senderOnly(author));
       const own = view.generations.find((row) => row.key === key);
       if (own) return { view, own: this.#verified(own, author, command) };
       if (command.isSatisfied(view)) return { view };
@@ -170,7 +172,7 @@ export class DocumentOperations {
         const part = { generation, version: index + 1, update: updates[index]! };
         if (!(await this.#append(view, partRecord(author, part), attempt))) break;
       }
-      view = await this.#parts.reader.read(author.document, author.senderId);
+      view = await this.#parts.reader.read(author.document, senderOnly(author));
     }
     return { ...begun, view };
   }
@@ -234,4 +236,8 @@ interface Begun {
 function isComplete(appended: DocumentView['appended'], parts: number): boolean {
   for (let version = 1; version <= parts; version++) if (!hasVersion(appended, version)) return false;
   return true;
+}
+
+function senderOnly({ senderId, userId }: Sender): Sender {
+  return userId === undefined ? { senderId } : { senderId, userId };
 }

@@ -18,6 +18,12 @@ export interface DocumentView {
   appended: VersionRanges;
 }
 
+/** A writer, as retry keys name it. */
+export interface Sender {
+  senderId: string;
+  userId?: string;
+}
+
 export interface DocumentReaderParts {
   stream: Pick<Stream, 'endOffset' | 'read'>;
   store: Pick<PersistenceAdapter, 'lifecycle' | 'appendedVersions'>;
@@ -39,8 +45,8 @@ export class DocumentReader {
     this.#parts = parts;
   }
 
-  /** NOT_FOUND when the room's topic does not exist: then nothing was ever written. */
-  async read(document: DocumentId, senderId?: string): Promise<DocumentView> {
+  /** With a sender, also its versions. NOT_FOUND when the room's topic does not exist: then nothing was ever written. */
+  async read(document: DocumentId, sender?: Sender): Promise<DocumentView> {
     const { stream, store, topics, epochs } = this.#parts;
     const at = topics.target('doc', document);
     const epoch = await epochOrNone(epochs, at.topic);
@@ -49,7 +55,7 @@ export class DocumentReader {
       const endOffset = await stream.endOffset(at); // log first, store second: no record is between them
       const stored = await store.lifecycle({ document, epoch, partition: at.partition });
       const { generation, deleted, storedThrough } = stored;
-      const view = new ViewBuilder({ generation, deleted, at: { ...at, epoch }, senderId });
+      const view = new ViewBuilder({ generation, deleted, at: { ...at, epoch }, sender });
       view.addStored(stored.generations);
       try {
         const records = this.#records({ ...at, key: documentKey(document) }, storedThrough + 1, endOffset);
@@ -60,9 +66,9 @@ export class DocumentReader {
         continue;
       }
       const before =
-        senderId !== undefined && view.generation === generation && storedThrough >= 0
+        sender && view.generation === generation && storedThrough >= 0
           ? await store.appendedVersions(document, generation, {
-              senderId,
+              ...sender,
               epoch,
               throughOffset: storedThrough,
             })
@@ -103,7 +109,7 @@ export class DocumentReader {
 class ViewBuilder {
   generation: number;
   readonly #at: DocumentView['at'];
-  readonly #senderId: string | undefined;
+  readonly #sender: Sender | undefined;
   readonly #generations: DocumentView['generations'] = [];
   #deleted: boolean;
   #appended: VersionRanges = [];
@@ -112,12 +118,12 @@ class ViewBuilder {
     generation: number;
     deleted: boolean;
     at: DocumentView['at'];
-    senderId: string | undefined;
+    sender: Sender | undefined;
   }) {
     this.generation = start.generation;
     this.#deleted = start.deleted;
     this.#at = start.at;
-    this.#senderId = start.senderId;
+    this.#sender = start.sender;
   }
 
   addStored(rows: readonly GenerationRow[]): void {
@@ -128,7 +134,8 @@ class ViewBuilder {
     // Whether an update can be decoded is of no interest here, and costs.
     const found = classifyRecord(record, { limits, isDecodable: () => true });
     if (found?.kind === 'barrier') this.#begin(found);
-    if (found?.kind !== 'update' || found.senderId !== this.#senderId || this.#deleted) return;
+    if (found?.kind !== 'update' || this.#deleted) return;
+    if (found.senderId !== this.#sender?.senderId || found.userId !== this.#sender.userId) return;
     if (found.generation === this.generation) addVersion(this.#appended, found.clientVersion);
   }
 

@@ -17,6 +17,7 @@ export class FaultyStream {
   answerLost: Promise<void> = Promise.resolve();
   readonly #stream: Stream;
   #held: (() => void)[] | undefined;
+  #heldTopic: string | undefined;
   #follows: { request: FollowRequest; follow: StartedFollow }[] = [];
   readonly port: Stream;
 
@@ -34,9 +35,10 @@ export class FaultyStream {
     });
   }
 
-  /** The follow delivers nothing until `release`. */
-  hold(): void {
+  /** The follow (of one topic, or every follow) delivers nothing until `release`. */
+  hold(topic?: string): void {
     this.#held = [];
+    this.#heldTopic = topic;
   }
 
   release(): void {
@@ -65,7 +67,8 @@ export class FaultyStream {
 
   async #follow(request: FollowRequest) {
     const onBatch = (batch: RecordBatch): void | Promise<void> => {
-      if (!this.#held) return request.onBatch(batch);
+      const isHeld = this.#heldTopic === undefined || this.#heldTopic === batch.topic;
+      if (!this.#held || !isHeld) return request.onBatch(batch);
       this.#held.push(() => void request.onBatch(batch));
       return undefined;
     };

@@ -132,6 +132,7 @@ export class LogSyncSource implements SyncSource {
         ? await this.#stream.read({ ...target, fromOffset: 0, toOffset, maxBytes: 64 * 1024 * 1024 })
         : { records: [] };
     let generation = 1;
+    let deleted = false;
     let found: { offset: number; senderId: string; version: number; update: Uint8Array }[] = [];
     for (const record of batch.records) {
       if (record.key !== documentKey(request.document)) continue;
@@ -140,6 +141,7 @@ export class LogSyncSource implements SyncSource {
       const control = record.headers.t === '4' ? tryDecodeControl(envelope.value.content) : undefined;
       if (control?.ok && control.value.op === 'barrier' && control.value.generation > generation) {
         generation = control.value.generation;
+        deleted = control.value.reason === 'deleted';
         found = [];
       }
       const sync = tryDecodeSync(envelope.value.content);
@@ -148,7 +150,8 @@ export class LogSyncSource implements SyncSource {
       found.push({ offset: record.offset, senderId, version: Number(version), update: sync.value.body });
     }
     const { position } = request;
-    const isDelta = position?.epoch === epoch && position.generation === generation;
+    if (deleted) found = [];
+    const isDelta = !deleted && position?.epoch === epoch && position.generation === generation;
     const wanted = isDelta ? found.filter(({ offset }) => offset > position.offset) : found;
     const merged = wanted.length > 0 ? Y.mergeUpdates(wanted.map(({ update }) => update)) : EMPTY;
     const appended: VersionRanges = [];
@@ -156,6 +159,7 @@ export class LogSyncSource implements SyncSource {
       if (senderId === request.senderId) addVersion(appended, version);
     return {
       position: { generation, epoch, partition: target.partition, offset: toOffset - 1 },
+      ...(deleted ? { deleted } : {}),
       kind: isDelta ? 'delta' : 'full',
       stateVector: isDelta ? new Uint8Array() : Y.encodeStateVectorFromUpdate(merged),
       appended,
@@ -167,13 +171,15 @@ export class LogSyncSource implements SyncSource {
 const EMPTY = Y.encodeStateAsUpdate(new Y.Doc({ guid: 'empty' }));
 
 /** Writes a barrier into the document's partition, as the one who replaces a document does. */
-export async function appendBarrier(log: TestLog, document: DocumentId, generation: number): Promise<number> {
+export async function appendBarrier(
+  log: Pick<TestLog, 'stream' | 'topics'>,
+  document: DocumentId,
+  generation: number,
+  reason: 'restored' | 'deleted' | 'recreated' = 'restored',
+): Promise<number> {
   const { tenantId, roomId, docId } = document;
   const metadata = createMetadata({ tenantId, roomId, docId, senderId: 'server', version: 0, generation });
-  const value = encodeKafkaEnvelope(
-    metadata,
-    encodeControlPayload({ op: 'barrier', generation, reason: 'restored' }),
-  );
+  const value = encodeKafkaEnvelope(metadata, encodeControlPayload({ op: 'barrier', generation, reason }));
   const headers = { s: 'server', c: '0', g: String(generation), t: '4' };
   const [offset] = await log.stream.append(log.topics.target('doc', document), [
     { key: documentKey(document), value, headers },
