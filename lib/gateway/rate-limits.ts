@@ -53,7 +53,8 @@ export class RateLimit {
 /** The rate limits of this gateway. Each gateway counts for itself. */
 export class RateLimits {
   readonly #rates: Rates;
-  readonly #rooms = new LRUCache<string, RateLimit>({ max: MAX_ROOMS });
+  /** Bounded by size, not by number: the library makes room for a number beforehand. */
+  readonly #rooms = new LRUCache<string, RateLimit>({ maxSize: MAX_ROOMS, sizeCalculation: () => 1 });
 
   constructor(rates: Rates) {
     this.#rates = rates;
