@@ -12,6 +12,7 @@ import { documentKey, type DocumentAddress } from '../protocol/ids.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
 import { ProtocolMessageType, SyncMessageType } from '../protocol/message-types.ts';
 import type { Metadata } from '../protocol/metadata.ts';
+import { isStateVector } from '../protocol/state-vector.ts';
 import type { AwarenessChannel } from './awareness-channel.ts';
 import type { ClientSession } from './client-session.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
@@ -141,6 +142,8 @@ export class Inbound {
     const waitMs = session.joinRate.take(0);
     if (waitMs > 0) return session.slowDown('RATE_LIMITED', { address: about.address, retryAfterMs: waitMs });
     // A question: answered from log and store, never appended.
+    if (!isStateVector(sync.value.body))
+      return session.nack('BAD_ENVELOPE', { ...about, message: 'The state vector cannot be read.' });
     const heard = subscription.sent;
     const wanted = { stateVector: exactBytes(sync.value.body), ...(heard ? { heard } : {}) };
     if (!this.#parts.states.resume(subscription, wanted))

@@ -4,6 +4,7 @@ import { isValidId } from '../protocol/ids.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
 import { validateAddress } from '../protocol/metadata.ts';
 import { isPosition, type Position } from '../protocol/position.ts';
+import { isStateVector } from '../protocol/state-vector.ts';
 
 /** Reads what a client sent with `join`; unknown keys are ignored. Never throws. */
 export function readJoinRequest(value: unknown, limits: ProtocolLimits): Decoded<JoinRequest> {
@@ -21,7 +22,7 @@ export function readJoinRequest(value: unknown, limits: ProtocolLimits): Decoded
     request[name] = plain(position);
   }
   const vector = bytesOf(fields.stateVector);
-  if (vector === null || (vector && vector.byteLength > limits.maxFrameBytes))
+  if (vector === null || (vector && (vector.byteLength > limits.maxFrameBytes || !isStateVector(vector))))
     return failed('BAD_REQUEST', '`stateVector` is not a state vector.');
   if (vector) request.stateVector = vector;
   return decoded(request);

@@ -5,16 +5,53 @@ import { encodeChunk, type Chunk } from './frames.ts';
 export const CHUNK_HEAD_BYTES = 1 + 3 * 8;
 
 /** The frame itself when it fits, else chunk frames of at most `maxFrameBytes` (above CHUNK_HEAD_BYTES), in order, all with `id`. */
-export function* splitFrame(frame: Uint8Array, id: number, maxFrameBytes: number): Generator<Uint8Array> {
-  if (frame.byteLength <= maxFrameBytes) {
-    yield frame;
+export function splitFrame(frame: Uint8Array, id: number, maxFrameBytes: number): Generator<Uint8Array> {
+  return splitParts([frame], id, maxFrameBytes);
+}
+
+/**
+ * As `splitFrame`, of a frame that lies in several parts: it is never put together, so that what many connections
+ * are sent (a large state behind a head of their own) is in memory once.
+ */
+export function* splitParts(
+  parts: readonly Uint8Array[],
+  id: number,
+  maxFrameBytes: number,
+): Generator<Uint8Array> {
+  const total = sizeOfParts(parts);
+  if (total <= maxFrameBytes) {
+    yield parts.length === 1 ? parts[0]! : slice(parts, 0, total);
     return;
   }
   const size = maxFrameBytes - CHUNK_HEAD_BYTES;
-  const count = Math.ceil(frame.byteLength / size);
+  const count = Math.ceil(total / size);
   for (let index = 0; index < count; index++) {
-    yield encodeChunk({ id, index, count, bytes: frame.subarray(index * size, (index + 1) * size) });
+    const to = Math.min(total, (index + 1) * size);
+    yield encodeChunk({ id, index, count, bytes: slice(parts, index * size, to) });
   }
+}
+
+export function sizeOfParts(parts: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const part of parts) bytes += part.byteLength;
+  return bytes;
+}
+
+/** The bytes `from` to `to` (exclusive) of all parts: a view where one part has them all. */
+function slice(parts: readonly Uint8Array[], from: number, to: number): Uint8Array {
+  let start = 0;
+  let joined: Uint8Array | undefined;
+  for (const part of parts) {
+    const end = start + part.byteLength;
+    if (from >= start && to <= end) return part.subarray(from - start, to - start);
+    if (from < end && to > start) {
+      joined ??= new Uint8Array(to - from);
+      const low = Math.max(from, start);
+      joined.set(part.subarray(low - start, Math.min(to, end) - start), low - from);
+    }
+    start = end;
+  }
+  return joined ?? new Uint8Array(0);
 }
 
 /** The collected bytes begin with this much room and double, so that many tiny chunks cost no object each. */

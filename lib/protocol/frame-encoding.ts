@@ -8,6 +8,7 @@ import {
   type StateHead,
 } from './frame-types.ts';
 import type { DocumentAddress } from './ids.ts';
+import { ProtocolMessageType, SyncMessageType } from './message-types.ts';
 import type { Position } from './position.ts';
 
 function frameOf(kind: FrameKind, write: (encoder: encoding.Encoder) => void): Uint8Array {
@@ -67,11 +68,34 @@ export function encodeState(head: StateHead, payload: Uint8Array): Uint8Array {
   });
 }
 
+/**
+ * A state frame whose payload is a SyncStep2 with `update`, in parts: the update is not copied. `payloadBytes` is the
+ * size of the payload.
+ */
+export function encodeStateParts(
+  head: StateHead,
+  update: Uint8Array,
+): { parts: Uint8Array[]; payloadBytes: number } {
+  const before = encoding.createEncoder();
+  encoding.writeVarUint(before, ProtocolMessageType.Sync);
+  encoding.writeVarUint(before, SyncMessageType.Step2);
+  encoding.writeVarUint(before, update.byteLength);
+  const payloadHead = encoding.toUint8Array(before);
+  return {
+    parts: [encodeState(head, payloadHead), update],
+    payloadBytes: payloadHead.byteLength + update.byteLength,
+  };
+}
+
 export function encodeChunk(chunk: Chunk): Uint8Array {
-  return frameOf(FrameKind.Chunk, (encoder) => {
+  const head = frameOf(FrameKind.Chunk, (encoder) => {
     encoding.writeVarUint(encoder, chunk.id);
     encoding.writeVarUint(encoder, chunk.index);
     encoding.writeVarUint(encoder, chunk.count);
-    encoding.writeUint8Array(encoder, chunk.bytes);
   });
+  // Copied once: lib0's encoder would do it twice.
+  const frame = new Uint8Array(head.byteLength + chunk.bytes.byteLength);
+  frame.set(head);
+  frame.set(chunk.bytes, head.byteLength);
+  return frame;
 }

@@ -15,3 +15,4 @@ export * from './metadata.ts';
 export * from './nack-codes.ts';
 export * from './position.ts';
 export * from './ranges.ts';
+export * from './state-vector.ts';

@@ -2,11 +2,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { waitFor } from './wait.ts';
 
+const KEPT_CHARACTERS = 64 * 1024;
 const ROOT = join(import.meta.dirname, '../..');
 
 export interface StartedServer {
   url: string;
   pid: number;
+  /** The end of what it has printed. */
+  output(): string;
   /** SIGKILL, and waits for the end. */
   kill(): Promise<void>;
   /** SIGTERM, and waits for the end; resolves with the exit code. */
@@ -35,7 +38,7 @@ export async function startServerProcess({ dataDir, port, env = {} }: StartOptio
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
+    stream.on('data', (bytes: Buffer) => (output = (output + bytes.toString()).slice(-KEPT_CHARACTERS)));
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const found = await waitFor(
     () => {
@@ -50,6 +53,7 @@ export async function startServerProcess({ dataDir, port, env = {} }: StartOptio
   return {
     url: found[1]!,
     pid: child.pid!,
+    output: () => output,
     kill: async () => void (await end(child, 'SIGKILL', ended)),
     stop: () => end(child, 'SIGTERM', ended),
   };
