@@ -57,24 +57,24 @@ export function createCodecPool(options: CodecPoolOptions): Codec {
     merge: async (updates) =>
       isSmall(updates)
         ? inline.merge(updates)
-        : ((await runner.run({ kind: 'merge', inputs: pack(updates) })) as Uint8Array),
+        : ((await runner.run(() => ({ kind: 'merge', inputs: pack(updates) }))) as Uint8Array),
     diff: async (update, stateVector) =>
       isSmall([update])
         ? inline.diff(update, stateVector)
-        : ((await runner.run({ kind: 'diff', inputs: pack([update, stateVector]) })) as Uint8Array),
+        : ((await runner.run(() => ({ kind: 'diff', inputs: pack([update, stateVector]) }))) as Uint8Array),
     stateVectorOf: async (update) =>
       isSmall([update])
         ? inline.stateVectorOf(update)
-        : ((await runner.run({ kind: 'stateVectorOf', inputs: pack([update]) })) as Uint8Array),
+        : ((await runner.run(() => ({ kind: 'stateVectorOf', inputs: pack([update]) }))) as Uint8Array),
     check: async (update) =>
       isSmall([update])
         ? inline.check(update)
-        : ((await runner.run({ kind: 'check', inputs: pack([update]) })) as CheckVerdict),
+        : ((await runner.run(() => ({ kind: 'check', inputs: pack([update]) }))) as CheckVerdict),
     // Tools only: never on the thread that serves others.
     describe: async (update) =>
-      (await runner.run({ kind: 'describe', inputs: pack([update]) })) as Description,
+      (await runner.run(() => ({ kind: 'describe', inputs: pack([update]) }))) as Description,
     render: async (update, request) =>
-      (await runner.run({ kind: 'render', request, inputs: pack([update]) })) as string,
+      (await runner.run(() => ({ kind: 'render', request, inputs: pack([update]) }))) as string,
     close: () => runner.close(),
   };
 }
@@ -109,7 +109,7 @@ class WorkRunner {
     const work = { kind: 'fold', hasSnapshot: snapshot !== undefined } as const;
     if (paysForYrs(snapshot, updates)) {
       try {
-        return (await this.run({ ...work, engine: 'yrs', inputs: inputs() })) as Folded;
+        return (await this.run(() => ({ ...work, engine: 'yrs', inputs: inputs() }))) as Folded;
       } catch (error) {
         if (!isAppError(error, 'CODEC_FAILED')) throw error;
         this.#options.logger.warn(
@@ -118,12 +118,13 @@ class WorkRunner {
         );
       }
     }
-    return (await this.run({ ...work, engine: 'yjs', inputs: inputs() })) as Folded;
+    return (await this.run(() => ({ ...work, engine: 'yjs', inputs: inputs() }))) as Folded;
   }
 
-  async run(work: Work & { inputs: Packed }): Promise<WorkResult> {
+  /** The inputs are copied when it is their turn: what waits costs no memory of its own. */
+  async run(prepare: () => Work & { inputs: Packed }): Promise<WorkResult> {
     if (this.#closed) throw new AppError('SERVICE_UNAVAILABLE', { message: 'The codec is closed.' });
-    const answer = await this.#limiter.run(() => this.#onThread(work));
+    const answer = await this.#limiter.run(() => this.#onThread(prepare()));
     if (!answer.ok) throw new AppError(answer.type, { data: answer.data });
     return answer.result;
   }

@@ -1,11 +1,10 @@
 import type { Clock } from '../clock.ts';
 import { isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { encodeSyncPayload } from '../protocol/envelope.ts';
 import type { JoinAnswer, JoinRequest, LeaveAnswer } from '../protocol/events.ts';
+import { statePayloadBytes } from '../protocol/frames.ts';
 import { documentKey, type DocumentId } from '../protocol/ids.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
-import { SyncMessageType } from '../protocol/message-types.ts';
 import { validateAddress } from '../protocol/metadata.ts';
 import type { NackCode } from '../protocol/nack-codes.ts';
 import type { SyncAnswer } from '../sync/port.ts';
@@ -180,8 +179,8 @@ export class Joins {
       return answer(refusal('DOCUMENT_DELETED'));
     }
     if (subscription.isClosed) return answer(refusal(log.isDeleted ? 'DOCUMENT_DELETED' : 'UNAVAILABLE'));
+    const { limits } = this.#parts;
     const join = session.nextJoin();
-    const payload = encodeSyncPayload(SyncMessageType.Step2, state.update);
     answer({
       ok: true,
       join,
@@ -189,10 +188,11 @@ export class Joins {
       readOnly: !subscription.access.write,
       stateVector: state.stateVector,
       appended: state.appended,
-      stateBytes: payload.byteLength,
+      stateBytes: statePayloadBytes(state.update),
+      limits: { maxUpdateBytes: limits.maxUpdateBytes, maxFrameBytes: limits.maxFrameBytes },
     });
     // Not awaited: the join is answered, a slow connection takes its state as fast as it can.
-    void this.#states.deliver(subscription, state, { join, payload });
+    void this.#states.deliver(subscription, state, join);
   }
 
   #refusalOf(error: unknown, message: string): JoinAnswer {

@@ -1,5 +1,5 @@
 import type { Clock, TimerHandle } from '../clock.ts';
-import { splitFrame } from '../protocol/chunks.ts';
+import { sizeOfParts, splitFrame, splitParts } from '../protocol/chunks.ts';
 import type { Nack } from '../protocol/events.ts';
 import type { Position } from '../protocol/position.ts';
 import type { ClientTransport, SharedFrame } from './port.ts';
@@ -75,7 +75,8 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
       return;
     }
     const chunks = this.#chunksOf(frame.bytes);
-    this.#push({ owner, bytes: frame.bytes.byteLength, position, ...(chunks ? { chunks } : { frame }) });
+    const bytes = this.#costOf(frame.bytes.byteLength);
+    this.#push({ owner, bytes, position, ...(chunks ? { chunks } : { frame }) });
   }
 
   nack(nack: Nack): void {
@@ -88,7 +89,7 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
   offer(frame: SharedFrame): boolean {
     if (this.#isClosed || !this.#isOpen()) return false;
     const chunks = this.#chunksOf(frame.bytes);
-    if (chunks) this.#push({ owner: undefined, bytes: frame.bytes.byteLength, chunks });
+    if (chunks) this.#push({ owner: undefined, bytes: this.#costOf(frame.bytes.byteLength), chunks });
     else this.#options.transport.send(frame);
     return true;
   }
@@ -97,13 +98,12 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
    * A state, cut into chunks only as fast as the connection takes them: it costs the queue one chunk, however
    * large it is. Resolves when all of it has been handed over, or was dropped.
    */
-  state(owner: Owner, bytes: Uint8Array, position: Position): Promise<'sent' | 'dropped'> {
+  state(owner: Owner, parts: readonly Uint8Array[], position: Position): Promise<'sent' | 'dropped'> {
     if (this.#isClosed) return Promise.resolve('dropped');
     this.#behind.delete(owner);
     return new Promise((done) => {
-      const chunks = splitFrame(bytes, this.#nextChunkId++, this.#options.maxFrameBytes);
-      const cost = Math.min(bytes.byteLength, this.#options.maxFrameBytes);
-      this.#push({ owner, bytes: cost, position, chunks, done });
+      const chunks = splitParts(parts, this.#nextChunkId++, this.#options.maxFrameBytes);
+      this.#push({ owner, bytes: this.#costOf(sizeOfParts(parts)), position, chunks, done });
     });
   }
 
@@ -118,6 +118,11 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
     this.#timer?.cancel();
     this.#remove(() => true);
     this.#behind.clear();
+  }
+
+  /** A large frame is shared with the other connections; what it costs this one is the chunk that is cut from it. */
+  #costOf(bytes: number): number {
+    return Math.min(bytes, this.#options.maxFrameBytes);
   }
 
   #isOpen(): boolean {
@@ -175,14 +180,20 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
   }
 
   #sendWaiting(): void {
-    while (this.#queue.length > 0 && this.#options.transport.queuedBytes() < this.#highWaterBytes) {
+    while (this.#queue.length > 0) {
       const item = this.#queue[0]!;
+      if (this.#options.transport.queuedBytes() >= this.#waterOf(item)) return;
       if (this.#sendSome(item)) continue;
       this.#queue.shift();
       this.#bytes -= item.bytes;
       if (item.owner && item.position) item.owner.sent = item.position;
       item.done?.('sent');
     }
+  }
+
+  /** One chunk waits while one is being sent: hundreds of joins at once would have as many queues full of copies. */
+  #waterOf({ chunks }: Item<Owner>): number {
+    return chunks ? Math.min(this.#highWaterBytes, this.#options.maxFrameBytes) : this.#highWaterBytes;
   }
 
   /** True while chunks are left. */

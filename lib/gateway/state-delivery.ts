@@ -1,9 +1,7 @@
 import { pause, type Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { encodeSyncPayload } from '../protocol/envelope.ts';
-import { encodeState } from '../protocol/frames.ts';
-import { SyncMessageType } from '../protocol/message-types.ts';
+import { encodeStateParts } from '../protocol/frames.ts';
 import type { Position } from '../protocol/position.ts';
 import type { SyncAnswer, SyncRequest, SyncSource } from '../sync/port.ts';
 import { withDeadline } from './deadline.ts';
@@ -103,16 +101,13 @@ export class StateDelivery {
   }
 
   /** Sends a state; goes live behind it, or is served by resume from there. */
-  async deliver(
-    subscription: Subscription,
-    answer: SyncAnswer,
-    { join, payload }: { join: number; payload: Uint8Array },
-  ): Promise<void> {
+  async deliver(subscription: Subscription, answer: SyncAnswer, join: number): Promise<void> {
     const { position, kind, appended } = answer;
     const through = this.#heldBehind(subscription, position);
     const head = { ...subscription.document.address, join, position, kind, appended, ...through };
     subscription.generation = position.generation;
-    const outcome = await subscription.outbox.state(subscription, encodeState(head, payload), position);
+    const frame = encodeStateParts(head, answer.update);
+    const outcome = await subscription.outbox.state(subscription, frame, position);
     if (subscription.isClosed) return;
     subscription.isJoining = false;
     // Dropped: the outbox asks for a resume as soon as it has drained.
@@ -162,8 +157,7 @@ export class StateDelivery {
       try {
         const answer = await this.ask(subscription, wanted ?? (position ? { position } : {}));
         if (subscription.document.log.isGone(answer)) return this.#parts.onDeleted(subscription);
-        const payload = encodeSyncPayload(SyncMessageType.Step2, answer.update);
-        await this.deliver(subscription, answer, { join: 0, payload });
+        await this.deliver(subscription, answer, 0);
         return;
       } catch (error) {
         logger.warn({ err: error }, 'resume postponed');

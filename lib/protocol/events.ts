@@ -1,5 +1,6 @@
 import type { CloseNotice } from './close-codes.ts';
 import type { DocumentAddress } from './ids.ts';
+import type { ProtocolLimits } from './limits.ts';
 import type { NackCode } from './nack-codes.ts';
 import type { Position } from './position.ts';
 import type { VersionRanges } from './ranges.ts';
@@ -39,6 +40,8 @@ export interface JoinAccepted {
   appended: VersionRanges;
   /** Bytes of the state frame that follows, for a progress display. */
   stateBytes: number;
+  /** What this server takes; a server of an earlier version does not say. */
+  limits?: Pick<ProtocolLimits, 'maxUpdateBytes' | 'maxFrameBytes'>;
 }
 
 export interface Refusal {

@@ -68,23 +68,23 @@ export function encodeState(head: StateHead, payload: Uint8Array): Uint8Array {
   });
 }
 
-/**
- * A state frame whose payload is a SyncStep2 with `update`, in parts: the update is not copied. `payloadBytes` is the
- * size of the payload.
- */
-export function encodeStateParts(
-  head: StateHead,
-  update: Uint8Array,
-): { parts: Uint8Array[]; payloadBytes: number } {
-  const before = encoding.createEncoder();
-  encoding.writeVarUint(before, ProtocolMessageType.Sync);
-  encoding.writeVarUint(before, SyncMessageType.Step2);
-  encoding.writeVarUint(before, update.byteLength);
-  const payloadHead = encoding.toUint8Array(before);
-  return {
-    parts: [encodeState(head, payloadHead), update],
-    payloadBytes: payloadHead.byteLength + update.byteLength,
-  };
+/** A state frame whose payload is a SyncStep2 with `update`, in parts: the update itself is not copied. */
+export function encodeStateParts(head: StateHead, update: Uint8Array): Uint8Array[] {
+  return [encodeState(head, stepTwoHead(update)), update];
+}
+
+/** Size of the payload of a state frame. */
+export function statePayloadBytes(update: Uint8Array): number {
+  return stepTwoHead(update).byteLength + update.byteLength;
+}
+
+/** What y-protocols writes before the update of a SyncStep2. */
+function stepTwoHead(update: Uint8Array): Uint8Array {
+  const head = encoding.createEncoder();
+  encoding.writeVarUint(head, ProtocolMessageType.Sync);
+  encoding.writeVarUint(head, SyncMessageType.Step2);
+  encoding.writeVarUint(head, update.byteLength);
+  return encoding.toUint8Array(head);
 }
 
 export function encodeChunk(chunk: Chunk): Uint8Array {

@@ -1,4 +1,4 @@
-import { EMPTY_UPDATE } from '../codec/documents.ts';
+import { EMPTY_STATE_VECTOR, EMPTY_UPDATE } from '../codec/documents.ts';
 import type { Codec } from '../codec/port.ts';
 import { isAppError } from '../errors.ts';
 import type { DocumentId } from '../protocol/ids.ts';
@@ -110,12 +110,20 @@ function nothing({ position, update, stateVector }: DocumentState): SyncAnswer {
 async function full(parts: AnswerParts, state: DocumentState, request: SyncRequest): Promise<SyncAnswer> {
   const { stateVector, position: known } = request;
   // A state vector of another generation speaks of other content, even where client ids are the same.
-  const cuts = stateVector !== undefined && (!known || known.generation === state.position.generation);
+  const cuts =
+    stateVector !== undefined &&
+    !isEmptyVector(stateVector) &&
+    (!known || known.generation === state.position.generation);
   const [update, appended] = await Promise.all([
     cuts ? parts.codec.diff(state.update, stateVector) : state.update,
     appendedBy(parts.store, state, request),
   ]);
   return { position: state.position, kind: 'full', stateVector: state.stateVector, appended, update };
+}
+
+/** Of an empty document, which lacks all of it: nothing to compute, and all of them share the same bytes. */
+function isEmptyVector(vector: Uint8Array): boolean {
+  return vector.byteLength === EMPTY_STATE_VECTOR.byteLength && vector[0] === EMPTY_STATE_VECTOR[0];
 }
 
 /** Senders that a state remembers; beyond it begins to ask anew. */

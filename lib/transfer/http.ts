@@ -2,6 +2,7 @@ import { request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { AppError } from '../errors.ts';
 import { MEMORY_URL } from './memory.ts';
 import type { BlobReference, BlobTransfer } from './port.ts';
+import { ContentNames, SharedDownloads } from './shared-downloads.ts';
 import { BlobStash, type StashOptions } from './stash.ts';
 
 const PATH = '/internal/blobs/';
@@ -23,10 +24,17 @@ export interface HttpTransfer extends BlobTransfer {
 /** Hands bytes to other processes over HTTP, each once. */
 export function createHttpTransfer(options: HttpTransferOptions): HttpTransfer {
   const stash = new BlobStash(options);
+  const names = new ContentNames(options.randomId);
+  const known = new SharedDownloads();
   const isAllowedHost = options.isAllowedHost ?? (() => true);
 
   return {
-    offer: (bytes) => ({ url: options.baseUrl(), ticket: stash.put(bytes), bytes: bytes.byteLength }),
+    offer: (bytes) => ({
+      url: options.baseUrl(),
+      ticket: stash.put(bytes),
+      bytes: bytes.byteLength,
+      content: names.of(bytes),
+    }),
     async fetch(reference, timeoutMs) {
       // The own process needs no socket.
       if (reference.url === MEMORY_URL || reference.url === options.baseUrl()) {
@@ -34,7 +42,8 @@ export function createHttpTransfer(options: HttpTransferOptions): HttpTransfer {
         if (!bytes) throw new AppError('SYNC_TICKET_UNKNOWN');
         return bytes;
       }
-      return download(targetOf(reference, isAllowedHost), reference.bytes, timeoutMs);
+      const target = targetOf(reference, isAllowedHost);
+      return known.get(reference, () => download(target, reference.bytes, timeoutMs));
     },
     handle: blobRequestHandler(stash),
     close: async () => stash.clear(),

@@ -8,6 +8,8 @@ export interface BlobReference {
   /** Unguessable, usable once, expires. */
   ticket: string;
   bytes: number;
+  /** The same for the same bytes: who holds them already needs no second copy. */
+  content?: string;
 }
 
 export interface BlobTransfer {

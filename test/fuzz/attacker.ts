@@ -126,7 +126,6 @@ export class Attacker {
     await Promise.all([...asked, this.#ask('leave', address)]);
     const isAnswered = () => this.#isClosed || this.#nackCount - before >= this.#owedNacks;
     await waitFor(isAnswered, { timeoutMs: ANSWER_TIMEOUT_MS }).catch(() => {
-      
       this.report.unanswered += this.#owedNacks - (this.#nackCount - before);
     });
   }
@@ -224,4 +223,3 @@ function replaceText(bytes: Uint8Array, from: string, to: string): Uint8Array {
     copy.write(to, at, 'latin1');
   return new Uint8Array(copy);
 }
-

@@ -63,6 +63,12 @@ export async function fuzzGateway(options: FuzzOptions): Promise<FuzzReport> {
       YKAFKA_LOG_LEVEL: 'warn',
       YKAFKA_MAX_BAD_MESSAGES: String(MAX_BAD_MESSAGES),
       YKAFKA_EMBEDDED_TAIL_RECORDS: '100000000',
+      // What is looked for is what bad frames do, not how many of them may come.
+      YKAFKA_CONNECTION_UPDATES_PER_SECOND: '0',
+      YKAFKA_CONNECTION_BYTES_PER_SECOND: '0',
+      YKAFKA_ROOM_UPDATES_PER_SECOND: '0',
+      YKAFKA_ROOM_BYTES_PER_SECOND: '0',
+      YKAFKA_CONNECTION_JOINS_PER_SECOND: '0',
     },
   });
   let isStopped = false;

@@ -123,7 +123,7 @@ describe('outbox', () => {
     const owner = newOwner();
     transport.isStuck = true;
     const state = new Uint8Array(20_000).map((_, i) => i % 251);
-    const done = outbox.state(owner, state, at(9));
+    const done = outbox.state(owner, [state], at(9));
     expect(dropped).toEqual([]);
     expect(owner.sent).toBeUndefined();
     for (let i = 0; i < 30; i++) {
@@ -147,7 +147,7 @@ describe('outbox', () => {
     const [owner, gone] = [newOwner(), newOwner()];
     transport.isStuck = true;
     outbox.send(owner, frame(1000), at(0));
-    const state = outbox.state(gone, new Uint8Array(3000), at(1));
+    const state = outbox.state(gone, [new Uint8Array(3000)], at(1));
     outbox.forget(gone);
     expect(await state).toBe('dropped');
     outbox.close();
