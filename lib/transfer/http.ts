@@ -43,24 +43,28 @@ export function createHttpTransfer(options: HttpTransferOptions): HttpTransfer {
         return bytes;
       }
       const target = targetOf(reference, isAllowedHost);
-      return known.get(reference, () => download(target, reference.bytes, timeoutMs));
+      return known.get(reference, {
+        download: () => download(target, reference.bytes, timeoutMs),
+        release: () => release(target, timeoutMs),
+      });
     },
     handle: blobRequestHandler(stash),
     close: async () => stash.clear(),
   };
 }
 
-/** The listener's part: streams what a ticket stands for; a used, expired or unknown one is a 404. */
+/** The listener's part: streams what a ticket stands for, or forgets it (DELETE); a used, expired or unknown one is a 404. */
 function blobRequestHandler(stash: BlobStash) {
   return (incoming: IncomingMessage, response: ServerResponse): boolean => {
     const path = incoming.url ?? '';
     if (!path.startsWith(PATH)) return false;
-    if (incoming.method !== 'GET') {
-      response.writeHead(405, { allow: 'GET' }).end();
+    if (incoming.method !== 'GET' && incoming.method !== 'DELETE') {
+      response.writeHead(405, { allow: 'GET, DELETE' }).end();
       return true;
     }
     const bytes = stash.take(path.slice(PATH.length));
-    if (bytes) sendBytes(response, bytes);
+    if (bytes && incoming.method === 'DELETE') response.writeHead(204).end();
+    else if (bytes) sendBytes(response, bytes);
     else response.writeHead(404).end();
     return true;
   };
@@ -95,6 +99,14 @@ function targetOf(reference: BlobReference, isAllowedHost: (host: string) => boo
     throw new AppError('BAD_INPUT', { data: { field: 'bytes' } });
   url.pathname = PATH + reference.ticket;
   return url;
+}
+
+/** Tells the owner that nobody will come for it. Should it not hear, the ticket expires. */
+function release(url: URL, timeoutMs: number): void {
+  const outgoing = request(url, { method: 'DELETE', signal: AbortSignal.timeout(timeoutMs), agent: false });
+  outgoing.once('error', () => undefined); // it expires by itself
+  outgoing.once('response', (response) => response.resume());
+  outgoing.end();
 }
 
 /** Reads exactly `byteCount` bytes within the time limit; no more is ever held. */

@@ -16,6 +16,12 @@ export class ContentNames {
   }
 }
 
+export interface DownloadActions {
+  download: () => Promise<Uint8Array>;
+  /** Called when the own ticket is not needed. */
+  release: () => void;
+}
+
 /**
  * What has been fetched, as long as somebody uses it: the same content is fetched once and is in memory once, however
  * many joins it serves. Nothing is kept for later.
@@ -28,14 +34,17 @@ export class SharedDownloads {
   });
 
   /** Must not be changed by anybody, since others have the same bytes. */
-  get({ url, content }: BlobReference, download: () => Promise<Uint8Array>): Promise<Uint8Array> {
+  async get({ url, content }: BlobReference, { download, release }: DownloadActions): Promise<Uint8Array> {
     if (content === undefined) return download();
     const key = `${url} ${content}`;
+    const underWay = this.#underWay.get(key);
     const held = this.#held.get(key)?.deref();
-    if (held) return Promise.resolve(held);
-    const underWay = this.#underWay.get(key) ?? this.#start(key, download);
+    if (!underWay && !held) return this.#start(key, download);
     // Another one's failure (its ticket, its time limit) is not this one's.
-    return underWay.catch(() => this.#held.get(key)?.deref() ?? download());
+    const shared = held ?? (await underWay?.catch(() => undefined));
+    if (!shared) return download();
+    release();
+    return shared;
   }
 
   #start(key: string, download: () => Promise<Uint8Array>): Promise<Uint8Array> {
