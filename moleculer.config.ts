@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { BrokerOptions, ServiceBroker } from 'moleculer';
 import { createRuntime } from './lib/broker/open-runtime.ts';
@@ -6,11 +7,13 @@ import { holdNodeId } from './lib/broker/node-claim.ts';
 import { TransporterWatch } from './lib/broker/node-watch.ts';
 import { createBrokerOptions } from './lib/broker/options.ts';
 import { attachRuntime } from './lib/broker/runtime.ts';
+import { removeTransporterTraces } from './lib/broker/transporter-traces.ts';
 import { systemClock as clock } from './lib/clock.ts';
 import { isStartedByFaultSuite, loadConfig, type Config } from './lib/config.ts';
 import { isAppError } from './lib/errors.ts';
 import { openFailpoints } from './lib/failpoints.ts';
 import { createLogger } from './lib/log.ts';
+import { transporterGroup } from './lib/stream/kafka/transporter-names.ts';
 
 /**
  * The configuration of a service's own process:
@@ -33,6 +36,7 @@ openFailpoints(isStartedByFaultSuite());
 const runtime = createRuntime({ config, logger, nodeId: nodeID });
 
 let lifecycle: Lifecycle | undefined;
+const group = transporterGroup(config.namespace, nodeID, randomUUID());
 const watch = new TransporterWatch({
   clock,
   logger,
@@ -43,7 +47,7 @@ runtime.health.register('transporter', () => ({ ready: watch.isHearing(), nodes:
 
 /** Before the services: probes must be answered while they start, and results offered by them fetched. */
 async function prepare(): Promise<BrokerOptions['middlewares']> {
-  const { claimNodeId, prepareTransporterTopics } = await import('./lib/stream/kafka.ts');
+  const { claimNodeId, prepareTransporterTopics, TransporterCleaner } = await import('./lib/stream/kafka.ts');
   const transporter = { config, nodeId: nodeID, logger, clock };
   const { isNewNode } = await prepareTransporterTopics(transporter);
   logger.info({ port: await runtime.listen() }, 'internal listener open');
@@ -53,10 +57,17 @@ async function prepare(): Promise<BrokerOptions['middlewares']> {
       claim: (instanceId) => claimNodeId({ ...transporter, instanceId, isNewNode }),
       onLost: (error) => lifecycle?.leave(error.message),
     }),
+    removeTransporterTraces({
+      nodeId: nodeID,
+      group,
+      clock,
+      logger,
+      traces: () => new TransporterCleaner(transporter),
+    }),
   ];
 }
 
-const shared = createBrokerOptions(config, nodeID, { metrics: runtime.metrics, clock, watch });
+const shared = createBrokerOptions(config, nodeID, { metrics: runtime.metrics, clock, watch, group });
 const options: BrokerOptions = {
   ...shared,
   middlewares: [...(shared.middlewares ?? []), ...((await prepare().catch(failStart)) ?? [])],

@@ -6,7 +6,7 @@ import type { Position } from '../protocol/position.ts';
 /** Params and answers of the actions that services call on each other. `ctx.call` itself accepts anything. */
 export interface Actions {
   'codec.documents.fold': {
-    params: { document: DocumentId; epoch: number; partition: number };
+    params: { document: DocumentId; epoch: number; partition: number; fromRows?: boolean };
     answer: { position: Position; stateVector: Uint8Array; update?: Uint8Array; blob?: BlobReference } | null;
   };
   'gateway.addresses.get': { params: Record<string, never>; answer: { url: string } };

@@ -16,13 +16,15 @@ export interface BrokerParts {
   clock?: Clock;
   /** Given by who wants to know what it sees. */
   watch?: TransporterWatch;
+  /** Consumer group of this start of the process, on Kafka. */
+  group?: string;
 }
 
 /** Options that every process shares. In embedded mode there is no transporter: all services are local. */
 export function createBrokerOptions(
   config: Config,
   nodeID: string,
-  { metrics = noMetrics, clock = systemClock, watch }: BrokerParts = {},
+  { metrics = noMetrics, clock = systemClock, watch, group }: BrokerParts = {},
 ): BrokerOptions {
   const { middleware } = watch ?? new TransporterWatch({ metrics, clock, logger: silentLogger });
   return {
@@ -61,7 +63,7 @@ export function createBrokerOptions(
       // Who is gone is decided by node-watch.ts, which knows whether this node itself hears.
       discoverer: { type: 'Local', options: { disableHeartbeatChecks: true } },
     },
-    ...(config.mode === 'cluster' ? { transporter: kafkaTransporter(config, nodeID) } : {}),
+    ...(config.mode === 'cluster' ? { transporter: kafkaTransporter(config, nodeID, group) } : {}),
   };
 }
 
@@ -74,15 +76,15 @@ function logLevels(level: Config['logLevel']): Record<string, string> | string {
   return { BROKER: 'fatal', TRANSIT: 'fatal', TRANSPORTER: 'fatal', '**': level };
 }
 
-function kafkaTransporter(config: Config, nodeID: string): BrokerOptions['transporter'] {
+function kafkaTransporter(config: Config, nodeID: string, groupId?: string): BrokerOptions['transporter'] {
   return {
     type: 'Kafka',
     options: {
       clientId: nodeID,
       bootstrapBrokers: [...config.kafkaBrokers],
-      // Without endless retries an outage of 10 s leaves the node deaf for ever. The group id stays the
-      // transporter's own: with a fixed one a restart after a kill waits a minute for the dead member.
-      consumer: { retries: true },
+      // Without endless retries an outage of 10 s leaves the node deaf for ever. Never a group that outlives the
+      // process: a restart after a kill would wait a minute for the dead member.
+      consumer: { retries: true, ...(groupId && { groupId }) },
     },
   };
 }

@@ -9,6 +9,7 @@ import { PartitionReader } from './kafka/partition-reader.ts';
 import { withDefaults, type KafkaSettings, type KafkaStreamOptions } from './kafka/settings.ts';
 import { settlesWithin } from './kafka/timing.ts';
 import { ensureTopics, TopicAdmin } from './kafka/topic-admin.ts';
+import { retentionOf } from './kafka/topic-settings.ts';
 import { TopicWatch } from './kafka/topic-watch.ts';
 import type {
   AppendOptions,
@@ -22,11 +23,14 @@ import type {
   StreamRecord,
   TopicIdentity,
   TopicPartition,
+  TopicRetention,
   TopicSpec,
 } from './port.ts';
 
 export { claimNodeId } from './kafka/transporter-claim.ts';
-export { prepareTransporterTopics, transporterTopics } from './kafka/transporter-topics.ts';
+export { TransporterCleaner } from './kafka/transporter-clean.ts';
+export { transporterTopics } from './kafka/transporter-names.ts';
+export { prepareTransporterTopics } from './kafka/transporter-topics.ts';
 export type { KafkaStreamOptions } from './kafka/settings.ts';
 
 /** The log on Apache Kafka. Resolves when a broker answers; STREAM_UNAVAILABLE when none does in time. */
@@ -150,6 +154,12 @@ class KafkaStream implements Stream {
   async read(request: ReadRequest): Promise<RecordBatch> {
     this.#requireOpen();
     return this.#reader.read(request);
+  }
+
+  async retention(topic: string): Promise<TopicRetention | undefined> {
+    this.#requireOpen();
+    const settings = (await this.#admin.describe([topic])).get(topic);
+    return settings && retentionOf(settings);
   }
 
   async ping(timeoutMs: number): Promise<boolean> {

@@ -6,11 +6,8 @@ import type { TopicPartition } from '../port.ts';
 import { ClusterClient } from './cluster-client.ts';
 import { PartitionReader } from './partition-reader.ts';
 import { ProducerSlot } from './producer-slot.ts';
-import {
-  settingsOfTransporter,
-  transporterTopic,
-  type TransporterTopicsOptions,
-} from './transporter-topics.ts';
+import { transporterTopic } from './transporter-names.ts';
+import { settingsOfTransporter, type TransporterTopicsOptions } from './transporter-topics.ts';
 
 /** A node that is alive answers within milliseconds; one that is busy, within this. */
 const ANSWER_WAIT_MS = 1_500;

@@ -3,6 +3,7 @@ import type { Config } from '../../config.ts';
 import type { Logger } from '../../log.ts';
 import { ClusterClient } from './cluster-client.ts';
 import { withDefaults, type KafkaSettings } from './settings.ts';
+import { nodeTopics, transporterTopics } from './transporter-names.ts';
 import { TopicAdmin } from './topic-admin.ts';
 import { commonConfig, warnOfDifferences } from './topic-settings.ts';
 
@@ -13,32 +14,9 @@ export interface TransporterTopicsOptions {
   clock?: Clock;
 }
 
-/** Packets that every node of a namespace hears. */
-const BROADCAST_PACKETS = ['DISCOVER', 'INFO', 'DISCONNECT', 'HEARTBEAT', 'PING'] as const;
-/** Packets to one node. */
-const NODE_PACKETS = ['EVENT', 'REQ', 'RES', 'DISCOVER', 'INFO', 'PING', 'PONG'] as const;
-
 /** Calls and their answers, sign-ins among them, lie in these topics: no longer than a restart may need. */
 const RETENTION_MS = 10 * 60_000;
 const SEGMENT_BYTES = 16 * 1024 * 1024;
-
-/** Where packets of a kind go: to every node of the namespace, or to one. */
-export function transporterTopic(namespace: string, packet: string, nodeId?: string): string {
-  const prefix = namespace === '' ? 'MOL' : `MOL-${namespace}`;
-  return nodeId === undefined ? `${prefix}.${packet}` : `${prefix}.${packet}.${nodeId}`;
-}
-
-function nodeTopics(namespace: string, nodeId: string): string[] {
-  return NODE_PACKETS.map((packet) => transporterTopic(namespace, packet, nodeId));
-}
-
-/** Names of the topics that Moleculer's Kafka transporter uses: 5 of the namespace, 7 of the node. */
-export function transporterTopics(namespace: string, nodeId: string): string[] {
-  return [
-    ...BROADCAST_PACKETS.map((packet) => transporterTopic(namespace, packet)),
-    ...nodeTopics(namespace, nodeId),
-  ];
-}
 
 /**
  * Makes the transporter's topics before it does, with short retention and one partition; left to itself it would
