@@ -20,7 +20,12 @@ export interface RunOptions {
   /** All time limits are so many times as long: for a busy machine. */
   patience?: number;
   print: (line: string) => void;
-  onScenario?: (result: RunResult) => void;
+  /** What the processes log, for whoever has to find out why. */
+  log?: (line: string) => void;
+  /** After each look of the oracle. */
+  onScenario?: (result: RunResult) => void | Promise<void>;
+  /** Ends after the scenario that runs. */
+  stop?: AbortSignal;
 }
 
 export interface StepResult {
@@ -68,6 +73,7 @@ export async function runFaults(options: RunOptions): Promise<RunResult> {
   print(`seed ${seed}: starting Kafka, PostgreSQL and all services …`);
   const world = await openWorld({ onProblem: (text) => print(`! ${text}`) });
   try {
+    world.onLine((name, line) => options.log?.(`[${name}] ${line}`));
     const ledger = await Ledger.open(world);
     try {
       const runner = new Runner(options, { world, ledger, result });
@@ -75,8 +81,8 @@ export async function runFaults(options: RunOptions): Promise<RunResult> {
       while (!runner.isDone(performance.now() - started)) {
         await runner.scenario();
         result.durationMs = performance.now() - started;
-        options.onScenario?.(result);
-        if (result.violations.length > 0) break;
+        await options.onScenario?.(result);
+        if (result.violations.length > 0 || options.stop?.aborted) break;
       }
     } finally {
       await ledger.close();
