@@ -20,6 +20,7 @@ interface Lane {
 
 const FAST: readonly Lane[] = [
   { project: 'unit', needs: [] },
+  { project: 'sim', needs: [] },
   { project: 'services', needs: [] },
   { project: 'e2e', needs: [] },
   { project: 'contract', needs: ['postgres'] },
@@ -72,7 +73,7 @@ function countByProject(result: JestResult): string {
   }
   const total = (names: string[]) => names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
   const parts = [...counts].map(([name, count]) => `${name} ${count}`).join(', ');
-  return `${parts}; on embedded ${total(['unit', 'services', 'e2e', 'contract', 'browser'])}, on Kafka ${total(['kafka', 'cluster', 'full'])}`;
+  return `${parts}; on embedded ${total(['unit', 'services', 'e2e', 'contract', 'browser', 'sim'])}, on Kafka ${total(['kafka', 'cluster', 'full'])}`;
 }
 
 const components = await findComponents();

@@ -1,0 +1,13 @@
+import { describe, it } from '@jest/globals';
+import { HAPPENINGS } from './coverage-list.ts';
+import { expectCovered, expectGreen } from './suite.ts';
+
+const FIRST_SEED = 5001;
+const LAST_SEED = 10000;
+
+describe(`schedules ${FIRST_SEED} to ${LAST_SEED}`, () => {
+  it('lose nothing that was acked, diverge nowhere and come to rest', async () => {
+    const totals = await expectGreen(FIRST_SEED, LAST_SEED);
+    expectCovered(totals, HAPPENINGS);
+  });
+});
