@@ -11,4 +11,4 @@ export interface AttachOptions {
 }
 
 /** Why a document takes no part any more, although it has not been removed. */
-export type HaltReason = 'replaced' | 'trapped' | 'unreadable' | 'refused';
+export type HaltReason = 'replaced' | 'deleted' | 'trapped' | 'unreadable' | 'refused';

@@ -25,6 +25,9 @@ import { UploadCheck } from './upload-check.ts';
 /** Milliseconds that entries beyond a gap may wait, after a state, for those that the gateway sends behind it. */
 const GAP_PATIENCE_MS = 1000;
 
+/** A new connection changes nothing about these. */
+const LASTING: ReadonlySet<HaltReason> = new Set<HaltReason>(['replaced', 'deleted', 'trapped']);
+
 const UPDATE_TOO_LARGE = { code: 'UPDATE_TOO_LARGE', ...NACK_CODES.UPDATE_TOO_LARGE } as const;
 
 /**
@@ -137,7 +140,7 @@ export class DocumentSession {
 
   attach(adapter: DocumentAdapter, options: AttachOptions): void {
     const { queue } = this.outgoing;
-    if (this.#halt === 'replaced') queue.drop();
+    if (this.#halt === 'replaced' || this.#halt === 'deleted') queue.drop();
     this.#halt = undefined;
     this.#live.end();
     this.refused.clear();
@@ -181,7 +184,7 @@ export class DocumentSession {
   }
 
   connected(): void {
-    if (this.#halt === 'replaced' || this.#halt === 'trapped') return;
+    if (this.#halt && LASTING.has(this.#halt)) return;
     this.#halt = undefined;
     this.recovery.begin();
     const mustCompare = this.tracker.position === undefined || this.upload.isPending;

@@ -48,8 +48,10 @@ export class EntryIntake {
     if (!entry || halted) return;
     tracker.hear(entry.position);
     const control = tryDecodeControl(event.payload.subarray(1)); // the message type is one byte
-    const isBarrier = control.ok && control.value.op === 'barrier';
-    if (isBarrier && this.onBarrier(entry.position)) return;
+    const barrier = control.ok && control.value.op === 'barrier' ? control.value : undefined;
+    if (barrier?.reason === 'deleted' && this.#isRaised(entry.position))
+      return this.#session.recovery.remove(entry.position);
+    if (barrier && this.onBarrier(entry.position)) return;
     if (tracker.place(entry) !== 'next') return;
     tracker.take(entry);
     this.#session.moved();
@@ -61,13 +63,18 @@ export class EntryIntake {
    */
   onBarrier(position: Position): boolean {
     const { tracker, joins } = this.#session;
-    if (tracker.generation === undefined || position.generation <= tracker.generation) return false;
+    if (!this.#isRaised(position)) return false;
     if (this.#session.isUntouched) {
       joins.cancel();
       tracker.set(position);
       this.#session.becameLive();
     } else this.#session.recovery.replace('generation', EMPTY_UPDATE, position);
     return true;
+  }
+
+  #isRaised({ generation }: Position): boolean {
+    const own = this.#session.tracker.generation;
+    return own !== undefined && generation > own;
   }
 
   #noteForUpload(payload: Uint8Array): void {

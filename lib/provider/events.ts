@@ -11,9 +11,9 @@ export interface DocumentRef {
 export interface DocumentReplacedEvent extends DocumentRef {
   /**
    * generation: the document was deleted and made again, or restored. refused: the server refused an update for
-   * good, and a document cannot take content out again. deleted: it exists no more.
+   * good, and a document cannot take content out again.
    */
-  reason: 'generation' | 'refused' | 'deleted';
+  reason: 'generation' | 'refused';
   /** The server's state, for a new document; empty when the new generation begins. */
   state: Uint8Array;
   /** Where that state is in the log. */
@@ -22,6 +22,13 @@ export interface DocumentReplacedEvent extends DocumentRef {
   unacked: Uint8Array[];
   /** The new document when `recreate` was given; otherwise pass one to `addDoc` under the same id. */
   document: object | undefined;
+}
+
+export interface DocumentDeletedEvent extends DocumentRef {
+  /** Where the deletion is in the log; undefined when only a join said so. */
+  position: Position | undefined;
+  /** Updates that the server has not taken; nobody else keeps them. The document itself stays as it is. */
+  unacked: Uint8Array[];
 }
 
 export interface UpdateFailedEvent extends DocumentRef {
@@ -43,6 +50,8 @@ export interface DocumentEvents {
   /** The server refuses this update for good; `document-replaced` follows. */
   'update-refused': DocumentRef & { version: number; code: NackCode; message: string; update: Uint8Array };
   'document-replaced': DocumentReplacedEvent;
+  /** The document exists no more: it is neither sent nor received until `addDoc` is called for it again. */
+  'document-deleted': DocumentDeletedEvent;
   'update-failed': UpdateFailedEvent;
   /** The WASM instance of the document is unusable; give `addDoc` a document of a fresh one, unless `recreate` did. */
   'document-trapped': DocumentRef & { error: unknown; document: object | undefined };

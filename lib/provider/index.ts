@@ -9,6 +9,7 @@ export type { ProviderEnvironment } from './environment.ts';
 export type {
   DocumentEvents,
   DocumentRef,
+  DocumentDeletedEvent,
   DocumentReplacedEvent,
   ManagerEvents,
   UpdateFailedEvent,

@@ -39,5 +39,5 @@ export interface DocumentState {
   /** Everything up to here is in the document; keep it together with a copy of the content. */
   position: Position | undefined;
   /** Why the document takes no part any more; undefined as long as it does. */
-  halted: 'replaced' | 'trapped' | 'unreadable' | 'refused' | undefined;
+  halted: 'replaced' | 'deleted' | 'trapped' | 'unreadable' | 'refused' | undefined;
 }

@@ -2,7 +2,6 @@ import type { Nack, NackCode, Refusal } from '../protocol/index.ts';
 import type { DocumentSession } from './document-session.ts';
 import type { EntryIntake } from './entry-intake.ts';
 
-const EMPTY_UPDATE = new Uint8Array([0, 0]);
 const PERMISSION_CODES: ReadonlySet<NackCode> = new Set<NackCode>([
   'PERMISSION_DENIED',
   'READ_ONLY',
@@ -27,6 +26,8 @@ export class NackIntake {
     if (position) tracker.hear(position);
     if (halted) return;
     if (code === 'GENERATION_CHANGED') return this.#onGenerationChanged(nack);
+    // Also with a version it speaks of the document, not of that update.
+    if (code === 'DOCUMENT_DELETED') return this.#session.recovery.remove(position);
     if (code === 'NOT_JOINED') this.#session.joinAgain();
     if (version === undefined || version === 0) return this.#onOther(nack);
     if (!outgoing.queue.has(version)) return;
@@ -40,7 +41,7 @@ export class NackIntake {
     this.#session.halt('refused');
     if (PERMISSION_CODES.has(code)) context.emit('permission-denied', { ...ref, code, message });
     context.emit('join-refused', { ...ref, code, message });
-    if (code === 'DOCUMENT_DELETED') this.#session.recovery.replace('deleted', EMPTY_UPDATE, undefined);
+    if (code === 'DOCUMENT_DELETED') this.#session.recovery.remove(undefined);
     else if (!replica) outgoing.queue.drop();
     this.#session.checkDrained();
   }

@@ -48,6 +48,18 @@ export class Recovery {
     this.#session.checkDrained();
   }
 
+  /** The document exists no more at the server: nothing of it is sent again, whatever happens to the connection. */
+  remove(position: Position | undefined): void {
+    const { outgoing, tracker, refused, context, ref } = this.#session;
+    const unacked = outgoing.queue.drop();
+    if (position) tracker.hearInstead(position);
+    refused.clear();
+    this.#session.halt('deleted');
+    context.emit('document-deleted', { ...ref, position, unacked });
+    this.#session.noteUnacked();
+    this.#session.checkDrained();
+  }
+
   /** Every later call on this WASM instance fails too: what was not acked is kept for the document that comes. */
   #onTrap(error: unknown, position: Position | undefined): void {
     const { replica, context, ref, attached, joins } = this.#session;

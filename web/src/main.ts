@@ -100,6 +100,10 @@ function followDocument(): void {
   manager.on('permission-denied', refused);
   manager.on('join-refused', refused);
   manager.on('update-refused', refused);
+  manager.on('document-deleted', () => {
+    editor.setReadOnly(true);
+    view.showNotice('This text has been deleted. What you see is your own copy.');
+  });
   manager.on('document-replaced', () => {
     editor.setReadOnly(true);
     view.showNotice('This text has been replaced on the server.', reload);

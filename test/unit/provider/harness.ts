@@ -18,6 +18,7 @@ const NAMES: readonly (keyof ManagerEvents)[] = [
   'permission-denied',
   'update-refused',
   'document-replaced',
+  'document-deleted',
   'update-failed',
   'document-trapped',
   'join-refused',

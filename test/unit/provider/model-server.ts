@@ -104,10 +104,10 @@ export class ModelServer {
     });
   }
 
-  barrier(address: DocumentAddress): LogRecord {
+  barrier(address: DocumentAddress, reason: 'restored' | 'deleted' | 'recreated' = 'restored'): LogRecord {
     const generation = this.generation(address) + 1;
     const metadata = { ...address, v: 1, senderId: 'server', version: 0, timestamp: 1 };
-    const payload = encodeControlPayload({ op: 'barrier', generation, reason: 'restored' });
+    const payload = encodeControlPayload({ op: 'barrier', generation, reason });
     const envelope = encodeKafkaEnvelope(metadata, payload);
     return this.append(address, { envelope, senderId: 'server', version: 0, update: undefined }, generation);
   }

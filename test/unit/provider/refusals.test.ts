@@ -152,6 +152,8 @@ describe('updates that are refused for good', () => {
     world.server.refuseJoin = () => ({ ok: false, code: 'DOCUMENT_DELETED', message: '', permanent: true });
     client.open('offline');
     world.run();
-    expect(client.all('document-replaced')).toMatchObject([{ reason: 'deleted', position: undefined }]);
+    expect(client.all('join-refused')).toMatchObject([{ code: 'DOCUMENT_DELETED' }]);
+    expect(client.all('document-deleted')).toMatchObject([{ docId: 'doc', position: undefined }]);
+    expect(client.all('document-replaced')).toEqual([]);
   });
 });
