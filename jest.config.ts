@@ -19,7 +19,16 @@ export default {
   testTimeout: 180_000,
   // A worker that has run many files takes longer to leave its memory than jest waits before it complains.
   workerIdleMemoryLimit: '400MB',
-  projects: ['unit', 'contract', 'services', 'e2e', 'kafka', 'cluster', 'browser', 'full', 'sim'].map(
-    project,
-  ),
+  projects: [
+    'unit',
+    'contract',
+    'services',
+    'e2e',
+    'kafka',
+    'cluster',
+    'faults',
+    'browser',
+    'full',
+    'sim',
+  ].map(project),
 };

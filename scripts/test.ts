@@ -26,6 +26,8 @@ const FAST: readonly Lane[] = [
   { project: 'contract', needs: ['postgres'] },
   { project: 'kafka', needs: ['kafka'] },
   { project: 'cluster', needs: ['kafka', 'postgres'] },
+  // Starts its own, which it kills.
+  { project: 'faults', needs: ['kafka', 'postgres'] },
 ];
 const LONG: readonly Lane[] = [
   { project: 'browser', needs: ['chromium'] },
@@ -73,7 +75,7 @@ function countByProject(result: JestResult): string {
   }
   const total = (names: string[]) => names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
   const parts = [...counts].map(([name, count]) => `${name} ${count}`).join(', ');
-  return `${parts}; on embedded ${total(['unit', 'services', 'e2e', 'contract', 'browser', 'sim'])}, on Kafka ${total(['kafka', 'cluster', 'full'])}`;
+  return `${parts}; on embedded ${total(['unit', 'services', 'e2e', 'contract', 'browser', 'sim'])}, on Kafka ${total(['kafka', 'cluster', 'faults', 'full'])}`;
 }
 
 const components = await findComponents();
