@@ -38,6 +38,15 @@ export interface TopicIdentity {
   partitions: number;
 }
 
+/** When a log forgets records. */
+export interface TopicRetention {
+  retentionMs?: number;
+  /** Of one partition. */
+  retentionBytes?: number;
+  /** Records are forgotten together with those that came up to so much later. */
+  segmentMs?: number;
+}
+
 export type TopicKind = 'doc' | 'awareness' | 'control';
 
 export interface TopicSpec {
@@ -146,6 +155,11 @@ export interface Stream {
    * be stored. Whoever asks for it afterwards gets STREAM_OFFSET_OUT_OF_RANGE. Idempotent.
    */
   trim?(partition: TopicPartition, beforeOffset: number): Promise<void>;
+  /**
+   * Only of a log with a retention of its own: what the topic's settings are now; a limit that is left out does not
+   * exist. Undefined when there is no such topic.
+   */
+  retention?(topic: string): Promise<TopicRetention | undefined>;
   /** Whether the log answers now, within the time given. */
   ping(timeoutMs: number): Promise<boolean>;
   /** Flushes what is being appended, then releases everything. Idempotent. */

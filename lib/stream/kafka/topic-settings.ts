@@ -1,5 +1,5 @@
 import type { Logger } from '../../log.ts';
-import type { TopicKind } from '../port.ts';
+import type { TopicKind, TopicRetention } from '../port.ts';
 import type { ClusterView } from './cluster-client.ts';
 import { reasonOf } from './errors.ts';
 import { maxBatchBytes, type KafkaSettings } from './settings.ts';
@@ -36,6 +36,21 @@ export function commonConfig(
 export function topicConfig(kind: TopicKind, settings: KafkaSettings): NewTopic['config'] {
   const retentionMs = kind === 'doc' ? settings.retentionMs : settings.ephemeralRetentionMs;
   return { ...commonConfig(settings, retentionMs), 'max.message.bytes': maxBatchBytes(settings) };
+}
+
+/** The retention of an existing topic; -1 is Kafka's word for no limit. */
+export function retentionOf(settings: ReadonlyMap<string, string>): TopicRetention {
+  const limit = (name: string) => {
+    const value = Number(settings.get(name) ?? -1);
+    return value >= 0 ? value : undefined;
+  };
+  const [retentionMs, retentionBytes] = [limit('retention.ms'), limit('retention.bytes')];
+  const segmentMs = limit('segment.ms');
+  return {
+    ...(retentionMs === undefined ? {} : { retentionMs }),
+    ...(retentionBytes === undefined ? {} : { retentionBytes }),
+    ...(segmentMs === undefined ? {} : { segmentMs }),
+  };
 }
 
 /** What an existing topic has otherwise than configured, each as a sentence for an operator. */
