@@ -4,8 +4,8 @@ import { runFaults } from './suite/run.ts';
 // A bound against hanging for ever; everything inside has time limits of its own.
 jest.setTimeout(900_000);
 
-/** Every run of the lane does the same steps; `npm run test:faults` takes any seed. */
-const SEED = 20_261;
+/** Begins with a gateway killed at a point, PostgreSQL, a persister at a point and Kafka;  `npm run test:faults` takes any seed. */
+const SEED = 3_934;
 const FAULTS_FOR_MS = 45_000;
 
 it('nothing acked is lost while processes die, hang and lose their connections', async () => {
