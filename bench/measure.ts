@@ -35,6 +35,9 @@ export interface MeasureOptions {
   loadProcesses: number;
 }
 
+/** A scenario as far as the load needs it. */
+export type LoadScenario = Pick<Scenario, 'name' | 'rooms' | 'clientsPerRoom' | 'pace'>;
+
 /** Longer than any step takes: connecting 1,000 clients, measuring, draining. */
 const STEP_LIMIT_MS = 180_000;
 
@@ -103,7 +106,7 @@ function snapshot(running: RunningSystem) {
 export async function measure(
   system: System,
   running: RunningSystem,
-  scenario: Scenario,
+  scenario: LoadScenario,
   options: MeasureOptions,
 ): Promise<Measurement> {
   const { rooms, clientsPerRoom, pace } = scenario;

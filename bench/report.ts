@@ -1,11 +1,12 @@
 import { cpus, totalmem } from 'node:os';
 import type { Measurement } from './measure.ts';
+import type { BackpressureMeasurement } from './backpressure.ts';
 import type { PaperMeasurement } from './paper.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { SYSTEMS } from './systems.ts';
 
 /** Parts of RESULTS.md that are written each by its own run; what stands around them is kept. */
-type Part = 'scenarios' | 'paper';
+type Part = 'scenarios' | 'paper' | 'backpressure';
 
 const beginOf = (part: Part) => `<!-- ${part}: written by \`npm run bench\` -->`;
 const endOf = (part: Part) => `<!-- end of ${part} -->`;
@@ -46,6 +47,24 @@ const PAPER_COLUMNS: Columns<PaperMeasurement> = [
   ['opened in ms', ({ openMs }) => thousands(openMs)],
 ];
 
+const BACKPRESSURE_COLUMNS: Columns<BackpressureMeasurement> = [
+  ['who behaves badly', ({ title }) => title],
+  ['system', ({ system }) => titleOf(system)],
+  ['others’ p99 ms without', ({ quietP99Ms }) => quietP99Ms.map(digits).join(' / ')],
+  ['with', ({ disturbedP99Ms }) => disturbedP99Ms.map(digits).join(' / ')],
+  ['ratio of medians', ({ ratio }) => digits(ratio)],
+  ['it sent updates/s', ({ nuisance }) => thousands(nuisance.updatesPerSecond)],
+  ['MB/s', ({ nuisance }) => digits(nuisance.mbPerSecond)],
+  ['it was told', ({ nuisance }) => describeCounts(nuisance.troubles)],
+  ['missing', ({ missing, troubles }) => describeTroubles(missing, troubles)],
+  ['peak memory MB', ({ peakMemoryMb }) => thousands(peakMemoryMb)],
+];
+
+const describeCounts = (counts: Record<string, number>) =>
+  Object.entries(counts)
+    .map(([what, count]) => `${what} ×${thousands(count)}`)
+    .join(', ') || '–';
+
 const digits = (value: number) =>
   Number.isFinite(value) ? value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0) : '–';
 
@@ -77,15 +96,23 @@ function markdown<Row>(columns: Columns<Row>, rows: readonly Row[]): string[] {
 export const textTable = (rows: readonly Measurement[]) => text(COLUMNS, rows);
 export const paperTable = (rows: readonly PaperMeasurement[]) => text(PAPER_COLUMNS, rows);
 
+export const backpressureTable = (rows: readonly BackpressureMeasurement[]) =>
+  text(BACKPRESSURE_COLUMNS, rows);
+
+export const BACKPRESSURE_TITLE = 'One that behaves badly, and 100 others in 10 rooms of their own';
 export const PAPER_TITLE = 'A paper of 259,778 edits, typed by one real client (automerge-paper)';
 
 /** Writes what was measured into the text of RESULTS.md: a part without measurements stays as it was. */
 export function withResults(
   document: string,
-  measured: { rows: readonly Measurement[]; papers: readonly PaperMeasurement[] },
+  measured: {
+    rows: readonly Measurement[];
+    papers: readonly PaperMeasurement[];
+    backpressure: readonly BackpressureMeasurement[];
+  },
   how: string,
 ): string {
-  const { rows, papers } = measured;
+  const { rows, papers, backpressure } = measured;
   let text = document;
   if (rows.length > 0) {
     const tables = SCENARIOS.flatMap(({ name, title }) => {
@@ -97,6 +124,11 @@ export function withResults(
   if (papers.length > 0) {
     const lines = [`### ${PAPER_TITLE}`, '', machine(), '', ...markdown(PAPER_COLUMNS, papers), ''];
     text = replacePart(text, 'paper', lines);
+  }
+  if (backpressure.length > 0) {
+    const table = markdown(BACKPRESSURE_COLUMNS, backpressure);
+    const lines = [`### ${BACKPRESSURE_TITLE}`, '', machine(), '', how, '', ...table, ''];
+    text = replacePart(text, 'backpressure', lines);
   }
   return text;
 }

@@ -4,19 +4,29 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measure, type Measurement, type MeasureOptions } from './measure.ts';
+import { measureBackpressure, NUISANCES, type BackpressureMeasurement } from './backpressure.ts';
 import { measurePaper, type PaperMeasurement } from './paper.ts';
-import { PAPER_TITLE, paperTable, textTable, withResults } from './report.ts';
+import {
+  BACKPRESSURE_TITLE,
+  backpressureTable,
+  PAPER_TITLE,
+  paperTable,
+  textTable,
+  withResults,
+} from './report.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { SYSTEMS, type RunningSystem, type System } from './systems.ts';
 
 const RESULTS = join(import.meta.dirname, 'RESULTS.md');
 /** The replay of a whole trace, beside the scenarios of thin clients; for y-kafka only. */
 const PAPER = 'paper';
+/** One client that behaves badly beside others; for y-kafka only. */
+const BACKPRESSURE = 'backpressure';
 const USAGE = `Usage: npm run bench -- [options]
 
   --only NAMES      systems and scenarios, separated by commas (default: all)
                     systems:   ${SYSTEMS.map(({ name }) => name).join(', ')}
-                    scenarios: ${[...SCENARIOS.map(({ name }) => name), PAPER].join(', ')}
+                    scenarios: ${[...SCENARIOS.map(({ name }) => name), PAPER, BACKPRESSURE].join(', ')}
   --quick           short runs, for a look; RESULTS.md stays as it is
   --seconds N       of measuring (default 15)
   --load N          load processes (default 1)
@@ -28,6 +38,7 @@ interface Options extends MeasureOptions {
   systems: System[];
   scenarios: (typeof SCENARIOS)[number][];
   hasPaper: boolean;
+  hasBackpressure: boolean;
   isQuick: boolean;
   jsonFile?: string;
 }
@@ -46,7 +57,7 @@ function parseOptions(): Options | undefined {
   if (values.help) return undefined;
   const names = values.only?.split(',').map((name) => name.trim()) ?? [];
   const systemNames = SYSTEMS.map(({ name }) => name);
-  const scenarioNames = [...SCENARIOS.map(({ name }) => name), PAPER];
+  const scenarioNames = [...SCENARIOS.map(({ name }) => name), PAPER, BACKPRESSURE];
   const unknown = names.filter((name) => ![...systemNames, ...scenarioNames].includes(name));
   if (unknown.length > 0) throw new UsageError(`Unknown: ${unknown.join(', ')}.`);
   const chosen = (all: readonly string[]) => {
@@ -58,6 +69,7 @@ function parseOptions(): Options | undefined {
     systems: SYSTEMS.filter(({ name }) => chosen(systemNames).includes(name)),
     scenarios: SCENARIOS.filter(({ name }) => chosen(scenarioNames).includes(name)),
     hasPaper: chosen(scenarioNames).includes(PAPER),
+    hasBackpressure: chosen(scenarioNames).includes(BACKPRESSURE),
     isQuick,
     warmUpMs: isQuick ? 1000 : 4000,
     measureMs: 1000 * count('seconds', values.seconds, isQuick ? 3 : 15),
@@ -88,11 +100,12 @@ async function onFreshServer<T>(
   system: System,
   title: string,
   run: (running: RunningSystem) => Promise<T>,
+  env: Record<string, string> = {},
 ): Promise<T | undefined> {
   console.log(`\n${system.title}: ${title}`);
   let running: RunningSystem | undefined;
   try {
-    running = await system.start();
+    running = await system.start(env);
     return await run(running);
   } catch (error) {
     console.error(`FAILED: ${(error as Error).message}`);
@@ -103,6 +116,26 @@ async function onFreshServer<T>(
   }
 }
 
+async function measureNuisances(
+  system: System,
+  { warmUpMs, measureMs, loadProcesses }: Options,
+): Promise<BackpressureMeasurement[]> {
+  const found: BackpressureMeasurement[] = [];
+  const options = { warmUpMs, measureMs, loadProcesses };
+  for (const nuisance of NUISANCES) {
+    const row = await onFreshServer(
+      system,
+      nuisance.title,
+      (running) => measureBackpressure(system, running, { nuisance, options }),
+      nuisance.env,
+    );
+    if (!row) continue;
+    found.push(row);
+    console.log(backpressureTable([row]));
+  }
+  return found;
+}
+
 async function main(): Promise<void> {
   const options = parseOptions();
   if (!options) return console.log(USAGE);
@@ -110,6 +143,7 @@ async function main(): Promise<void> {
   if (systems.some(({ wire }) => wire !== 'y-kafka')) installPeers();
   const rows: Measurement[] = [];
   const papers: PaperMeasurement[] = [];
+  const backpressure: BackpressureMeasurement[] = [];
   for (const system of systems) {
     for (const scenario of scenarios) {
       const row = await onFreshServer(system, scenario.title, (running) =>
@@ -119,22 +153,27 @@ async function main(): Promise<void> {
       rows.push(row);
       console.log(textTable([row]));
     }
-    if (!options.hasPaper || system.wire !== 'y-kafka') continue;
-    const paper = await onFreshServer(system, PAPER_TITLE, (running) =>
-      measurePaper(system, running, isQuick),
-    );
-    if (paper) papers.push(paper);
+    if (system.wire !== 'y-kafka') continue;
+    if (options.hasPaper) {
+      const paper = await onFreshServer(system, PAPER_TITLE, (running) =>
+        measurePaper(system, running, isQuick),
+      );
+      if (paper) papers.push(paper);
+    }
+    if (options.hasBackpressure) backpressure.push(...(await measureNuisances(system, options)));
   }
   for (const { name, title } of scenarios)
     console.log(`\n${title}\n${textTable(rows.filter(({ scenario }) => scenario === name))}`);
   if (papers.length > 0) console.log(`\n${PAPER_TITLE}\n${paperTable(papers)}`);
-  if (options.jsonFile) await writeFile(options.jsonFile, `${JSON.stringify({ rows, papers }, null, 2)}\n`);
+  if (backpressure.length > 0) console.log(`\n${BACKPRESSURE_TITLE}\n${backpressureTable(backpressure)}`);
+  const measured = { rows, papers, backpressure };
+  if (options.jsonFile) await writeFile(options.jsonFile, `${JSON.stringify(measured, null, 2)}\n`);
   if (isQuick) return;
   const how =
     `${measureMs / 1000} s measured after ${warmUpMs / 1000} s of warm-up, ${loadProcesses} load process(es) ` +
     'on the same machine, updates of about 100 bytes; a fresh server for each run.';
   const before = await readFile(RESULTS, 'utf8');
-  await writeFile(RESULTS, withResults(before, { rows, papers }, how));
+  await writeFile(RESULTS, withResults(before, measured, how));
   console.log(`\nWritten to ${RESULTS}`);
 }
 

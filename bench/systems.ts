@@ -28,7 +28,8 @@ export interface System {
   name: string;
   title: string;
   wire: Wire;
-  start: () => Promise<RunningSystem>;
+  /** With these settings beside the defaults. */
+  start: (env: Record<string, string>) => Promise<RunningSystem>;
 }
 
 export const SYSTEMS: readonly System[] = [
@@ -36,11 +37,11 @@ export const SYSTEMS: readonly System[] = [
     name: 'embedded',
     title: 'y-kafka embedded',
     wire: 'y-kafka',
-    start: async () => {
+    start: async (env) => {
       const dataDir = await mkdtemp(join(tmpdir(), 'ykafka-bench-'));
       const started = await startChild(
         ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, '../scripts/start.ts')],
-        { env: { PORT: '0', DATA_DIR: dataDir }, ready: /http:\/\/[\w.:[\]-]+/ },
+        { env: { PORT: '0', DATA_DIR: dataDir, ...env }, ready: /http:\/\/[\w.:[\]-]+/ },
       );
       const stop = async () => {
         await started.stop();
@@ -61,7 +62,7 @@ export const SYSTEMS: readonly System[] = [
 ];
 
 /** One broker, one PostgreSQL, one process for each service, one gateway. */
-async function startOnKafka(): Promise<RunningSystem> {
+async function startOnKafka(env: Record<string, string>): Promise<RunningSystem> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const end of stops.reverse()) await end();
@@ -75,6 +76,7 @@ async function startOnKafka(): Promise<RunningSystem> {
       kafkaBrokers: kafka.brokers,
       databaseUrl: postgres.url,
       gatewayPorts: [0],
+      env,
     });
     stops.push(() => cluster.stop());
     const servers = () => [...cluster.processes.values()].flatMap(({ pid }) => pid ?? []);

@@ -11,6 +11,13 @@ export interface ThinClient {
   close(): void;
 }
 
+/** One that can be made to behave badly. */
+export interface NastyClient extends ThinClient {
+  /** Bytes that the network has not taken yet. */
+  waitingBytes(): number;
+  stopReading(): void;
+}
+
 export interface ThinClientOptions {
   url: string;
   room: string;
@@ -24,12 +31,13 @@ export interface ThinClientOptions {
 }
 
 export type ThinClientFactory = (options: ThinClientOptions) => Promise<ThinClient>;
+export type NastyClientFactory = (options: ThinClientOptions) => Promise<NastyClient>;
 export type Wire = 'y-kafka' | 'y-websocket' | 'hocuspocus';
 
 const syncUpdate = (update: Uint8Array) => encodeSyncPayload(SyncMessageType.Update, update);
 
 /** Socket.IO's default wire over one WebSocket, from the start. */
-const openYKafka: ThinClientFactory = async (options) => {
+export const openYKafka: NastyClientFactory = async (options) => {
   const { room, index, onTrouble } = options;
   const socket = await RawWebSocket.open(
     `${options.url.replace(/^http/, 'ws')}/socket.io/?EIO=4&transport=websocket`,
@@ -70,6 +78,8 @@ const openYKafka: ThinClientFactory = async (options) => {
       const envelope = encodeKafkaEnvelope(metadata, syncUpdate(update));
       socket.sendTextThenBinary(header, encodeClientEntries([envelope]));
     },
+    waitingBytes: () => socket.waitingBytes,
+    stopReading: () => socket.stopReading(),
     close: () => socket.close(),
   };
 };

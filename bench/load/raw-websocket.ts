@@ -69,6 +69,16 @@ export class RawWebSocket {
     this.#socket.uncork();
   }
 
+  /** Bytes that the network has not taken yet. */
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Leaves everything that comes in the network, for good. */
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
   close(): void {
     this.#onClose = () => undefined;
     this.#socket.destroy();

@@ -14,8 +14,8 @@ const MARK = '\x1e\x1f\x1e';
 const MARK_BYTES = Buffer.from(MARK);
 const SENDER_DIGITS = 5;
 const TIME_DIGITS = 14;
-const PADDING = '.'.repeat(56);
-const TEXT_LENGTH = MARK.length + SENDER_DIGITS + TIME_DIGITS + PADDING.length;
+const PADDING_BYTES = 56;
+const STAMP_LENGTH = MARK.length + SENDER_DIGITS + TIME_DIGITS;
 
 const CONTENT_STRING = 4;
 const HAS_LEFT_ORIGIN = 0x80;
@@ -27,9 +27,11 @@ export const nowUs = () => Number(process.hrtime.bigint() / 1000n);
 export class UpdateWriter {
   readonly #client: number;
   readonly #sender: string;
+  readonly #padding: string;
   #clock = 0;
 
-  constructor(sender: number) {
+  constructor(sender: number, paddingBytes = PADDING_BYTES) {
+    this.#padding = '.'.repeat(paddingBytes);
     this.#sender = String(sender).padStart(SENDER_DIGITS, '0');
     this.#client = 1_000_000 + sender;
   }
@@ -50,9 +52,9 @@ export class UpdateWriter {
       encoding.writeVarString(encoder, 'text');
     }
     const time = String(nowUs()).padStart(TIME_DIGITS, '0');
-    encoding.writeVarString(encoder, MARK + this.#sender + time + PADDING);
+    encoding.writeVarString(encoder, MARK + this.#sender + time + this.#padding);
     encoding.writeVarUint(encoder, 0); // nothing deleted
-    this.#clock += TEXT_LENGTH;
+    this.#clock += STAMP_LENGTH + this.#padding.length;
     return encoding.toUint8Array(encoder);
   }
 }
