@@ -56,17 +56,28 @@ export class PartitionFollower {
   }
 
   /** A topic that is missing yet is followed from its first record. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.#begin(() => undefined);
+  }
+
+  /** `onBegun` comes before everything that this follow delivers, be it delivered before the follow is known here. */
+  async #begin(onBegun: () => void): Promise<void> {
     const { stream } = this.#parts;
     const exists = (await stream.identity(this.target.topic)) !== undefined;
     let own = undefined as StartedFollow | undefined;
-    let hasDelivered = false;
+    let hasBegun = false;
+    const beginAt = (offset: number) => {
+      if (hasBegun) return;
+      hasBegun = true;
+      this.#moved(offset);
+      onBegun();
+    };
     const follow = await stream.follow({
       ...this.target,
       fromOffset: exists ? 'end' : 0,
       onBatch: (batch) => {
         if (this.#isStopped || (own && this.#follow !== own)) return;
-        hasDelivered = true;
+        beginAt(batch.fetchOffset);
         for (const record of batch.records) this.#listener.onRecord(record);
         this.#moved(batch.nextOffset);
       },
@@ -74,7 +85,7 @@ export class PartitionFollower {
     });
     own = follow;
     this.#follow = follow;
-    if (!hasDelivered) this.#moved(follow.startOffset);
+    beginAt(follow.startOffset);
     if (this.#isStopped) await follow.stop();
   }
 
@@ -129,12 +140,10 @@ export class PartitionFollower {
   async #restart(): Promise<void> {
     if (this.#isStopped) return;
     try {
-      await this.start();
+      await this.#begin(() => this.#listener.onReset(this.heldAfter));
     } catch (error) {
       this.#parts.logger.warn({ err: error, topic: this.target.topic }, 'follow not restarted yet');
       this.#restartLater();
-      return;
     }
-    this.#listener.onReset(this.heldAfter);
   }
 }
