@@ -20,6 +20,7 @@ import type { HostedDocument, Subscription } from './hosted-document.ts';
 import type { RoomRegistry } from './port.ts';
 import type { StateDelivery } from './state-delivery.ts';
 import { bytesOf } from './join-request.ts';
+import { tooLargeMessage } from './nacks.ts';
 import type { UpdateDoor } from './update-door.ts';
 
 export interface InboundParts {
@@ -47,7 +48,11 @@ export class Inbound {
     if (session.isClosed) return;
     const bytes = bytesOf(value);
     if (!bytes) return session.nack('BAD_FRAME');
-    if (bytes.byteLength > this.#parts.limits.maxFrameBytes) return session.nack('FRAME_TOO_LARGE');
+    const { maxFrameBytes } = this.#parts.limits;
+    if (bytes.byteLength > maxFrameBytes) {
+      const message = `The frame exceeds the limit of ${maxFrameBytes} bytes; send it as chunks.`;
+      return session.nack('FRAME_TOO_LARGE', { message });
+    }
     const frame = decodeClientFrame(bytes);
     if (!frame.ok) return session.nack(frame.failure.code, { message: frame.failure.message });
     if (frame.value.kind === FrameKind.Chunk) this.#chunk(session, frame.value.chunk);
@@ -58,7 +63,9 @@ export class Inbound {
     if (chunk.index === 0) this.#remember(session, chunk.bytes);
     const whole = session.chunks.add(chunk);
     if (!whole.ok) {
-      const { code, message } = whole.failure;
+      const { code } = whole.failure;
+      const message =
+        code === 'UPDATE_TOO_LARGE' ? tooLargeMessage(this.#parts.limits) : whole.failure.message;
       const about = this.#chunked.get(session);
       this.#chunked.delete(session);
       return session.nack(code, about ? { ...aboutOf(about), message } : { message });

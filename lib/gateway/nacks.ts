@@ -1,5 +1,6 @@
 import type { Nack } from '../protocol/events.ts';
 import type { DocumentAddress } from '../protocol/ids.ts';
+import type { ProtocolLimits } from '../protocol/limits.ts';
 import { NACK_CODES, type NackCode } from '../protocol/nack-codes.ts';
 import type { Position } from '../protocol/position.ts';
 
@@ -32,6 +33,11 @@ const OFFENCES: ReadonlySet<NackCode> = new Set<NackCode>([
 
 export function isOffence(code: NackCode): boolean {
   return OFFENCES.has(code);
+}
+
+/** Says the limit, so that a person or a client can keep to it. */
+export function tooLargeMessage({ maxUpdateBytes }: Pick<ProtocolLimits, 'maxUpdateBytes'>): string {
+  return `The update exceeds the limit of ${maxUpdateBytes} bytes.`;
 }
 
 export function createNack(code: NackCode, details: NackDetails = {}): Nack {

@@ -13,7 +13,7 @@ import type { Attempt } from './client-versions.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { HostedDocument, Subscription } from './hosted-document.ts';
 import type { LogWatch } from './log-watch.ts';
-import type { NackDetails } from './nacks.ts';
+import { tooLargeMessage, type NackDetails } from './nacks.ts';
 import { RecordHeader } from './record-headers.ts';
 import { stampEnvelope } from './stamp.ts';
 import type { CheckResult, UpdateChecker } from './update-check.ts';
@@ -170,7 +170,9 @@ export class UpdateDoor {
     }
     if (generation > Math.max(log.generation, subscription.generation))
       return { code: 'BAD_METADATA', details: { message: '`generation` has not begun.' } };
-    if (body.byteLength > this.#parts.limits.maxUpdateBytes) return { code: 'UPDATE_TOO_LARGE' };
+    const { limits } = this.#parts;
+    if (body.byteLength > limits.maxUpdateBytes)
+      return { code: 'UPDATE_TOO_LARGE', details: { message: tooLargeMessage(limits) } };
     return undefined;
   }
 

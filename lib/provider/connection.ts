@@ -53,6 +53,8 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
   #urls: readonly string[] = [];
   #urlIndex = 0;
   #nextChunkId = 1;
+  /** Of the last join's answer: updates are sent behind one only. */
+  #serverLimits: { maxUpdateBytes?: unknown; maxFrameBytes?: unknown } = {};
   #notice: TransportClosed | undefined;
   #unauthenticatedBefore = false;
 
@@ -114,7 +116,21 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
 
   /** The answer may never come when the connection ends first. Must be connected. */
   join(request: JoinRequest, onAnswer: (answer: JoinAnswer) => void): void {
-    this.#transport?.join(request, onAnswer);
+    this.#transport?.join(request, (answer) => {
+      if (answer.ok && answer.limits) this.#serverLimits = answer.limits;
+      onAnswer(answer);
+    });
+  }
+
+  /** What the server takes at most in one update, as far as it has said so. */
+  get maxUpdateBytes(): number {
+    return sizeOr(this.#serverLimits.maxUpdateBytes, Infinity);
+  }
+
+  /** Largest frame that is sent in one piece. */
+  get maxFrameBytes(): number {
+    const own = this.#options.maxFrameBytes ?? DEFAULT_LIMITS.maxFrameBytes;
+    return Math.min(own, sizeOr(this.#serverLimits.maxFrameBytes, own));
   }
 
   leave(address: DocumentAddress): void {
@@ -125,8 +141,7 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
   send(frame: Uint8Array): void {
     const transport = this.#transport;
     if (!transport || this.#status !== 'connected') return;
-    const maxFrameBytes = this.#options.maxFrameBytes ?? DEFAULT_LIMITS.maxFrameBytes;
-    for (const piece of splitFrame(frame, this.#nextChunkId++, maxFrameBytes)) transport.send(piece);
+    for (const piece of splitFrame(frame, this.#nextChunkId++, this.maxFrameBytes)) transport.send(piece);
   }
 
   #open(attempt: number, { urls, token }: AttemptNeeds): void {
@@ -236,4 +251,11 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
     const name = EVENT_OF_TYPE[type];
     if (name) this.emit(name, { metadata, position: at?.position, previous: at?.previous, payload });
   }
+}
+
+/** Less than this can hold no update at all. */
+const MIN_LIMIT_BYTES = 1024;
+
+function sizeOr(value: unknown, fallback: number): number {
+  return typeof value === 'number' && value >= MIN_LIMIT_BYTES ? value : fallback;
 }

@@ -9,6 +9,9 @@ interface Joining {
   readonly replica: Replica | undefined;
 }
 
+/** A longer one (some ten thousand clients) is left out: the state then comes whole. The frame limit holds for it too. */
+const MAX_STATE_VECTOR_BYTES = 128 * 1024;
+
 /** What a join of this kind says of the document: the highest position heard of always, the rest as far as it helps. */
 export function createJoinRequest(kind: JoinKind, { context, tracker, replica }: Joining): JoinRequest {
   const { heard, position } = tracker;
@@ -18,6 +21,6 @@ export function createJoinRequest(kind: JoinKind, { context, tracker, replica }:
     senderId: context.senderId,
     ...(heard ? { heard } : {}),
     ...(kind === 'resume' && position ? { position } : {}),
-    ...(stateVector ? { stateVector } : {}),
+    ...(stateVector && stateVector.byteLength <= MAX_STATE_VECTOR_BYTES ? { stateVector } : {}),
   };
 }

@@ -1,6 +1,5 @@
 import {
   createMetadata,
-  DEFAULT_LIMITS,
   encodeClientEntries,
   encodeKafkaEnvelope,
   encodeSyncPayload,
@@ -155,7 +154,9 @@ export class Outgoing {
   }
 
   #takeUpdates(generation: number): Uint8Array[] {
-    const { tuning } = this.#options.context;
+    const { tuning, connection } = this.#options.context;
+    const maxUpdateBytes = Math.min(tuning.maxUpdateBytes, connection.maxUpdateBytes);
+    this.queue.splitLarge(maxUpdateBytes);
     this.queue.assign(this.#bound, (version, update) =>
       encodeKafkaEnvelope(
         this.#metadata({ version, generation }),
@@ -163,7 +164,7 @@ export class Outgoing {
       ),
     );
     const unsent = this.queue.unsent();
-    const tooLarge = unsent.find(({ update }) => update.byteLength > tuning.maxUpdateBytes);
+    const tooLarge = unsent.find(({ update }) => update.byteLength > maxUpdateBytes);
     if (tooLarge) {
       // The server would refuse it as a whole message, without saying which update it was.
       this.#options.onTooLarge(tooLarge.version);
@@ -190,7 +191,7 @@ export class Outgoing {
     let bytes = 0;
     for (const envelope of envelopes) {
       const size = envelope.byteLength + ENVELOPE_HEAD_BYTES;
-      if (batch.length > 0 && bytes + size >= DEFAULT_LIMITS.maxFrameBytes) {
+      if (batch.length > 0 && bytes + size >= connection.maxFrameBytes) {
         connection.send(encodeClientEntries(batch));
         batch = [];
         bytes = 0;

@@ -1,5 +1,6 @@
 import { hasVersion, type VersionRanges } from '../protocol/index.ts';
 import { mergeUpdates } from './lacking.ts';
+import { splitUpdate } from './split-update.ts';
 
 /** An update that has a version: kept, byte for byte, until it is known to be in the log or refused. */
 export interface VersionedUpdate {
@@ -103,6 +104,17 @@ export class UpdateQueue {
     const done = Math.max(0, this.#mergedCount - 1);
     this.#wait([...this.#waiting.slice(0, done), ...mergeInGroups(this.#waiting.slice(done))]);
     this.#mergedCount = this.#waiting.length;
+  }
+
+  /** Cuts what is larger than one update may be, as long as it has no version. */
+  splitLarge(maxBytes: number): void {
+    if (!this.#waiting.some(({ byteLength }) => byteLength > maxBytes)) return;
+    const partBytes = Math.min(maxBytes, MAX_MERGED_BYTES);
+    this.#wait(
+      this.#waiting.flatMap((update) =>
+        update.byteLength > maxBytes ? splitUpdate(update, partBytes) : [update],
+      ),
+    );
   }
 
   /**

@@ -90,6 +90,7 @@ describe('bad input', () => {
     ['no sender', ADDRESS, 'BAD_ID'],
     ['a position that is none', { ...ADDRESS, senderId: 's', position: { offset: 1 } }, 'BAD_REQUEST'],
     ['a state vector that is none', { ...ADDRESS, senderId: 's', stateVector: 'x' }, 'BAD_REQUEST'],
+    ['a damaged state vector', { ...ADDRESS, senderId: 's', stateVector: hex('05 01') }, 'BAD_REQUEST'],
   ])('refuses a join with %s', async (_what, request, code) => {
     const client = await attacker({ joined: false });
     expect(await client.ask('join', request)).toMatchObject({ ok: false, code, permanent: true });

@@ -102,6 +102,11 @@ export const BAD_INPUTS: BadInput[] = [
   },
   { what: 'an update of no bytes', code: 'BAD_UPDATE', send: update(updatePayload(hex(''))) },
   { what: 'bytes behind an update', code: 'BAD_ENVELOPE', send: update(hex('00 02 02 0000 99')) },
+  {
+    what: 'a question with a state vector that cannot be read',
+    code: 'BAD_ENVELOPE',
+    send: update(encodeSyncPayload(SyncMessageType.Step1, hex('05 01'))),
+  },
   { what: 'an update without a version', code: 'BAD_METADATA', send: update(GOOD, { version: 0 }) },
   { what: 'an update of a generation to come', code: 'BAD_METADATA', send: update(GOOD, { generation: 9 }) },
   {
@@ -135,7 +140,10 @@ export const BAD_INPUTS: BadInput[] = [
   {
     what: 'an update beyond the limit, in chunks',
     code: 'UPDATE_TOO_LARGE',
-    send: update(updatePayload(new Uint8Array(MAX_UPDATE_BYTES + 1))),
+    send: (client) => ({
+      ...update(updatePayload(new Uint8Array(MAX_UPDATE_BYTES + 1)))(client),
+      message: `The update exceeds the limit of ${MAX_UPDATE_BYTES} bytes.`,
+    }),
   },
   {
     what: 'chunks without an end',

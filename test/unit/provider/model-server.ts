@@ -6,6 +6,7 @@ import {
   encodeSyncPayload,
   SyncMessageType,
   type DocumentAddress,
+  type JoinAccepted,
   type JoinAnswer,
   type JoinRequest,
   type NackCode,
@@ -40,6 +41,8 @@ export class ModelServer {
   readonly joins: JoinRequest[] = [];
   appendRule: AppendRule = () => undefined;
   isReadOnly = false;
+  /** What the answers of joins say. */
+  limits: JoinAccepted['limits'];
   /** Whole states come from a cache that lacks so many of the last records; those follow behind the state. */
   staleBy = 0;
   /** New connections deliver nothing live until told to. */

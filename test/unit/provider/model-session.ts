@@ -148,7 +148,9 @@ export class ModelSession implements Transport {
     const stateVector = isDelta ? new Uint8Array() : Y.encodeStateVectorFromUpdate(state);
     const readOnly = this.#server.isReadOnly;
     const stateBytes = frame.byteLength;
-    const accepted = { ok: true as const, join, position: end, readOnly, stateVector, appended, stateBytes };
+    const { limits } = this.#server;
+    const answer = { join, position: end, readOnly, stateVector, appended, stateBytes };
+    const accepted = { ok: true as const, ...answer, ...(limits ? { limits } : {}) };
     this.#soon(() => onAnswer(accepted));
     this.emitFrame(frame);
     this.deliver(address);

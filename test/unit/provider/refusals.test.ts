@@ -75,16 +75,35 @@ describe('updates that are refused for good', () => {
     expect(world.server.log(ROOM).map(({ version }) => version)).toEqual([2]);
   });
 
-  it('does not send an update beyond the limit, and treats it as refused', () => {
+  it('does not send an update beyond the limit that cannot be cut, and treats it as refused', () => {
     world = new TestWorld();
     const client = world.client({ maxUpdateBytes: 1000 });
     const doc = client.open();
     world.run();
-    doc.getText('t').insert(0, 'x'.repeat(2000));
+    doc.getMap('m').set('bytes', new Uint8Array(2000));
     world.run();
     expect(client.all('update-refused')).toMatchObject([{ version: 1, code: 'UPDATE_TOO_LARGE' }]);
     expect(client.all('document-replaced')).toMatchObject([{ reason: 'refused' }]);
     expect(world.session.received).toEqual([]);
+  });
+
+  it('cuts what is beyond the limit of the server into updates that it takes', () => {
+    world = new TestWorld();
+    world.server.limits = { maxUpdateBytes: 1_500, maxFrameBytes: 4_096 };
+    const client = world.client();
+    const doc = client.open();
+    world.run();
+    doc.getText('t').insert(0, 'long '.repeat(2_000));
+    doc.getText('t').insert(5, 'short');
+    world.run(5_000);
+    expect(client.all('update-refused')).toEqual([]);
+    const records = world.server.log(ROOM);
+    expect(records.length).toBeGreaterThan(6);
+    expect(records.map(({ version }) => version)).toEqual(records.map((_, i) => i + 1));
+    for (const { update } of records) expect(update!.byteLength).toBeLessThanOrEqual(1_500);
+    for (const frame of world.session.received) expect(frame.byteLength).toBeLessThanOrEqual(4_096);
+    expect(world.serverText()).toBe(doc.getText('t').toString());
+    expect(client.manager.hasUnackedChanges).toBe(false);
   });
 
   it('keeps local changes of a read-only document to itself, says so, and sends them once it may write', () => {
