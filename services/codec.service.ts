@@ -37,12 +37,13 @@ function carried(service: CodecService, update: Uint8Array) {
 const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
   name: 'codec',
   actions: declareActions<CodecService>({
-    /** The stored state of a document at the position that the store covers; null when nothing is stored. */
+    /** The stored state of a document at the position that the store covers; null when nothing is stored. `fromRows` leaves its snapshot out. */
     'documents.fold': {
       repetition: 'idempotent',
-      params: { $$strict: true, ...reference },
-      async handler(this: CodecService, ctx: Context<LocateRequest>) {
-        const found = await this.documents!.fold(await at(this, ctx.params));
+      params: { $$strict: true, ...reference, fromRows: { type: 'boolean', optional: true } },
+      async handler(this: CodecService, ctx: Context<LocateRequest & { fromRows?: boolean }>) {
+        const { fromRows = false, ...params } = ctx.params;
+        const found = await this.documents!.fold({ ...(await at(this, params)), fromRows });
         if (!found) return null;
         const { update, stateVector } = found.folded;
         return { position: found.position, stateVector, ...carried(this, update) };

@@ -1,40 +1,30 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
-import * as Y from 'yjs';
 import { declareActions } from '../lib/broker/actions.ts';
 import { call } from '../lib/broker/call.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
+import type { Logger } from '../lib/log.ts';
+import { assemblePersister, type AssembledPersister } from '../lib/persister/assemble.ts';
 import type { Folder } from '../lib/persister/folder.ts';
-import { LogTrimmer } from '../lib/persister/log-trimmer.ts';
-import { Persister } from '../lib/persister/persister.ts';
-import { Snapshotter } from '../lib/persister/snapshotter.ts';
+import type { QuarantineListRequest } from '../lib/persister/quarantine-desk.ts';
+import { rebuildPage, type RebuildPage } from '../lib/persister/rebuild.ts';
+import { resumePartition, type ResumeRequest } from '../lib/persister/resume.ts';
 import type { DocumentId } from '../lib/protocol/ids.ts';
-import { DEFAULT_LIMITS } from '../lib/protocol/limits.ts';
-import { SnapshotPolicy } from '../lib/store/snapshot-policy.ts';
-import { EpochBook, registerTopics } from '../lib/stream/epochs.ts';
-import type { Stream } from '../lib/stream/port.ts';
-import { documentParam } from '../lib/sync/params.ts';
+import type { RecordPlace } from '../lib/store/operations.ts';
+import { countParam, documentParam, idParam } from '../lib/sync/params.ts';
 
 interface PersisterService extends Service {
   runtime: Runtime;
-  persister: Persister | undefined;
-  snapshotter: Snapshotter | undefined;
-  /** Only where the log does not forget by itself. */
-  trimmer: LogTrimmer | undefined;
+  log: Logger;
+  /** Undefined until the service has started. */
+  parts: AssembledPersister | undefined;
 }
 
 /** A fold may take the codec's whole time limit, and the answer its way. */
 const FOLD_MARGIN_MS = 5_000;
-const TRIM_SWEEP_MS = 10_000;
 const PING_LIMIT_MS = 2_000;
+const MAX_LISTED_LOSSES = 1_000;
 
-function isDecodable(update: Uint8Array): boolean {
-  try {
-    Y.decodeUpdate(update);
-    return true;
-  } catch {
-    return false; // the question was whether it can be decoded
-  }
-}
+const placeParams = { epoch: countParam, partition: countParam, offset: countParam };
 
 function remoteFolder(service: PersisterService): Folder {
   const { config, blobs } = service.runtime;
@@ -50,67 +40,35 @@ function remoteFolder(service: PersisterService): Folder {
   };
 }
 
-function openTrimmer(runtime: Runtime, stream: Stream, persister: Persister): LogTrimmer | undefined {
-  const { config, clock, topics } = runtime;
-  if (!stream.trim) return undefined;
-  return new LogTrimmer({
-    stream: {
-      trim: (at, beforeOffset) => stream.trim!(at, beforeOffset),
-      startOffset: (at) => stream.startOffset(at),
-      endOffset: (at) => stream.endOffset(at),
-    },
-    stored: () => persister.positions(),
-    controlTopic: topics.controlTopic,
-    keepRecords: config.embeddedTailRecords,
-    sweepMs: TRIM_SWEEP_MS,
-    clock,
-    logger: runtime.logger.child({ service: 'persister' }),
-  });
+interface RebuildParams {
+  document?: DocumentId;
+  tenantId?: string;
+  roomId?: string;
+  after?: number;
+  limit: number;
 }
 
-async function open(service: PersisterService) {
-  const { config, clock, topics } = service.runtime;
-  const [stream, store] = [await service.runtime.stream(), await service.runtime.store()];
-  const logger = service.runtime.logger.child({ service: 'persister' });
-  const known = await registerTopics({
-    stream,
-    store,
-    specs: topics.staticTopics,
-    adopt: config.adoptTopics,
-  });
-  const persister: Persister = new Persister({
-    stream,
-    store,
-    topics,
-    epochs: new EpochBook({ stream, store, known }),
-    group: `${config.namespace}-persister`,
-    classifier: {
-      limits: {
-        ...DEFAULT_LIMITS,
-        maxMetadataBytes: config.maxMetadataBytes,
-        maxUpdateBytes: config.maxUpdateBytes,
-      },
-      isDecodable,
-    },
-    delayMs: config.storeDelayMs,
-    clock,
-    logger,
-    onStored: (touched) => snapshotter.note(touched),
-  });
-  const snapshotter = new Snapshotter({
-    store,
-    folder: remoteFolder(service),
-    policy: new SnapshotPolicy(config),
-    clock,
-    logger,
-    isAssigned: (epoch, partition) => persister.isAssigned(epoch, partition),
-    sweepMs: Math.max(1_000, config.snapshotAgeMs / 4),
-  });
-  return { persister, snapshotter, trimmer: openTrimmer(service.runtime, stream, persister) };
+async function rebuild(
+  { runtime, parts, log }: PersisterService,
+  { document, after, ...query }: RebuildParams,
+): Promise<RebuildPage> {
+  const { config, clock } = runtime;
+  const store = await runtime.store();
+  const { snapshotter } = parts!;
+  if (document) {
+    const found = await store.findStored(document);
+    const at = found && { document, epoch: found.epoch, partition: found.partition };
+    const outcome = at ? await snapshotter.rebuild(at) : 'skipped';
+    return { rebuilt: Number(outcome === 'rebuilt'), skipped: Number(outcome === 'skipped'), failed: [] };
+  }
+  return rebuildPage(
+    { store, rebuild: (at) => snapshotter.rebuild(at), clock, logger: log },
+    { ...query, ...(after === undefined ? {} : { afterId: after }), budgetMs: config.requestTimeoutMs / 4 },
+  );
 }
 
-async function answersNow({ runtime, persister }: PersisterService): Promise<boolean> {
-  return persister !== undefined && (await runtime.store()).ping(PING_LIMIT_MS);
+async function answersNow({ runtime, parts }: PersisterService): Promise<boolean> {
+  return parts !== undefined && (await runtime.store()).ping(PING_LIMIT_MS);
 }
 
 const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
@@ -121,7 +79,7 @@ const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
       repetition: 'idempotent',
       params: { $$strict: true },
       handler(this: PersisterService) {
-        return this.persister!.positions();
+        return this.parts!.persister.positions();
       },
     },
     /** Makes a snapshot of a document now; tells whether one was written. */
@@ -129,7 +87,65 @@ const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
       repetition: 'idempotent',
       params: { $$strict: true, document: documentParam },
       async handler(this: PersisterService, ctx: Context<{ document: DocumentId }>) {
-        return { written: await this.snapshotter!.make(ctx.params.document) };
+        return { written: await this.parts!.snapshotter.make(ctx.params.document) };
+      },
+    },
+    /**
+     * Makes snapshots anew from the rows: of one document, a room, or all, a page at a time (`next` is the `after` of
+     * the next call). A second run does the same work again.
+     */
+    'snapshots.rebuild': {
+      repetition: 'idempotent',
+      params: {
+        $$strict: true,
+        document: { ...documentParam, optional: true },
+        tenantId: { ...idParam, optional: true },
+        roomId: { ...idParam, optional: true },
+        after: { ...countParam, optional: true },
+        limit: { type: 'number', integer: true, min: 1, max: 1000, default: 100 },
+      },
+      handler(this: PersisterService, ctx: Context<RebuildParams>) {
+        return rebuild(this, ctx.params);
+      },
+    },
+    /** Where partitions stand still, and what was given up so far. */
+    'partitions.blocked': {
+      repetition: 'idempotent',
+      params: { $$strict: true },
+      async handler(this: PersisterService) {
+        const losses = await (await this.runtime.store()).acceptedLosses(MAX_LISTED_LOSSES);
+        return { blocked: this.parts!.persister.status().blocked, losses };
+      },
+    },
+    /** Gives up what the log no longer has, from exactly this place, and goes on at the log's beginning. */
+    'partitions.resume': {
+      repetition: 'idempotent',
+      params: { $$strict: true, topic: { type: 'string', min: 1, max: 249 }, ...placeParams },
+      async handler(this: PersisterService, ctx: Context<ResumeRequest>) {
+        const [stream, store] = [await this.runtime.stream(), await this.runtime.store()];
+        return resumePartition({ stream, store, epochs: this.parts!.epochs, logger: this.log }, ctx.params);
+      },
+    },
+    /** Records that nobody could use, in pages, without their content. */
+    'quarantine.list': {
+      repetition: 'idempotent',
+      params: {
+        $$strict: true,
+        document: { ...documentParam, optional: true },
+        replayed: { type: 'boolean', optional: true },
+        after: { type: 'object', strict: true, props: placeParams, optional: true },
+        limit: { type: 'number', integer: true, min: 1, max: 1000, default: 100 },
+      },
+      handler(this: PersisterService, ctx: Context<QuarantineListRequest>) {
+        return this.parts!.quarantine.list(ctx.params);
+      },
+    },
+    /** Tries one of them again; it is stored at its own place if it is fine now. */
+    'quarantine.replay': {
+      repetition: 'idempotent',
+      params: { $$strict: true, ...placeParams },
+      handler(this: PersisterService, ctx: Context<RecordPlace>) {
+        return this.parts!.quarantine.replay(ctx.params);
       },
     },
     /** Records that nobody could use. */
@@ -143,27 +159,37 @@ const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
   }),
   created(this: PersisterService) {
     this.runtime = runtimeOf(this.broker);
+    this.log = this.runtime.logger.child({ service: 'persister' });
     this.runtime.health.register('persister', async () => {
-      const status = this.persister?.status();
+      const status = this.parts?.persister.status();
       // Also when nothing is to be stored: a store that hangs is an outage.
       const storeOut = status?.storeOut === true || !(await answersNow(this));
       const ready = status?.consuming === true && !storeOut && status.blocked.length === 0;
-      return { ready, ...status, storeOut, ...this.snapshotter?.usage() };
+      return {
+        ready,
+        ...status,
+        storeOut,
+        ...this.parts?.snapshotter.usage(),
+        retention: this.parts?.retention.status(),
+      };
     });
   },
   async started(this: PersisterService) {
-    const { persister, snapshotter, trimmer } = await open(this);
-    this.persister = persister;
-    this.snapshotter = snapshotter;
-    this.trimmer = trimmer;
+    const { config, clock, topics } = this.runtime;
+    const [stream, store] = [await this.runtime.stream(), await this.runtime.store()];
+    const folder = remoteFolder(this);
+    this.parts = await assemblePersister({ config, stream, store, topics, folder, clock, logger: this.log });
+    const { persister, snapshotter, trimmer, retention } = this.parts;
     await persister.start();
     snapshotter.start();
     trimmer?.start();
+    retention.start();
   },
   async stopped(this: PersisterService) {
-    await this.trimmer?.stop();
-    await this.persister?.stop();
-    await this.snapshotter?.stop();
+    await this.parts?.retention.stop();
+    await this.parts?.trimmer?.stop();
+    await this.parts?.persister.stop();
+    await this.parts?.snapshotter.stop();
   },
 };
 

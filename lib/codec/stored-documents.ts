@@ -9,6 +9,8 @@ export interface StoredReference {
   document: DocumentId;
   epoch: number;
   partition: number;
+  /** From all rows, without the snapshot. */
+  fromRows?: boolean;
 }
 
 export interface FoldedDocument {
@@ -46,8 +48,8 @@ export function createStoredDocuments(
   store: Pick<PersistenceAdapter, 'load'>,
   codec: Codec,
 ): StoredDocuments {
-  const load = async ({ document, epoch, partition }: StoredReference) => {
-    const state = await store.load({ document, epoch, partition });
+  const load = async ({ document, epoch, partition, fromRows = false }: StoredReference) => {
+    const state = await store.load({ document, epoch, partition, fromRows });
     const hasContent = state.snapshot !== undefined || state.updates.length > 0;
     if (state.deleted || !hasContent) return undefined;
     const { generation, storedThrough } = state;

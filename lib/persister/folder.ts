@@ -5,6 +5,8 @@ export interface FoldRequest {
   document: DocumentId;
   epoch: number;
   partition: number;
+  /** From all rows, without the snapshot that is there. */
+  fromRows?: boolean;
 }
 
 export interface FoldResult {

@@ -49,8 +49,14 @@ export interface PersisterStatus {
   consuming: boolean;
   /** The store fails: batches wait. */
   storeOut: boolean;
-  /** Partitions that stand still until somebody looks: the log no longer has what comes next. */
-  blocked: string[];
+  blocked: BlockedPartition[];
+}
+
+/** A partition that stands still until somebody acts: the log no longer has what comes next. */
+export interface BlockedPartition extends TopicPartition {
+  epoch?: number;
+  /** What is to be stored next. */
+  offset: number;
 }
 
 /** Follows the doc topics as a member of a group and puts every record into the store, exactly where the last one ended. */
@@ -58,7 +64,7 @@ export class Persister {
   readonly #parts: PersisterParts;
   readonly #writer: RunWriter;
   readonly #assigned = new Map<string, TopicPartition & { epoch: number }>();
-  readonly #blocked = new Set<string>();
+  readonly #blocked = new Map<string, BlockedPartition>();
   #consuming: Follow | undefined;
   #stopped = false;
   #storeOut = false;
@@ -104,7 +110,7 @@ export class Persister {
     return {
       consuming: this.#consuming !== undefined,
       storeOut: this.#storeOut,
-      blocked: [...this.#blocked],
+      blocked: [...this.#blocked.values()],
     };
   }
 
@@ -129,6 +135,9 @@ export class Persister {
     const epoch = await this.#parts.epochs.epochOf(at.topic);
     const nextOffset = await this.#parts.store.nextOffset(PERSISTER_CONSUMER, epoch, at.partition);
     this.#assigned.set(`${epoch}/${at.partition}`, { ...at, epoch });
+    // Somebody has accepted the loss: going on from elsewhere.
+    const key = `${at.topic}/${at.partition}`;
+    if (this.#blocked.get(key)?.offset !== nextOffset) this.#blocked.delete(key);
     return nextOffset;
   }
 
@@ -165,10 +174,14 @@ export class Persister {
       logger.warn({ err: error }, 'consuming failed: trying again');
       return;
     }
-    const { topic, partition } = error.data;
-    const key = `${String(topic)}/${String(partition)}`;
+    const { topic, partition, offset } = error.data as { topic: string; partition: number; offset: number };
+    const key = `${topic}/${partition}`;
     if (this.#blocked.has(key)) return;
-    this.#blocked.add(key);
-    logger.error({ err: error, topic, partition }, 'the log no longer has what is to be stored next');
+    const assigned = [...this.#assigned.values()].findLast(
+      (at) => at.topic === topic && at.partition === partition,
+    );
+    const blocked = { topic, partition, offset, ...(assigned ? { epoch: assigned.epoch } : {}) };
+    this.#blocked.set(key, blocked);
+    logger.error({ err: error, ...blocked }, 'the log no longer has what is to be stored next');
   }
 }

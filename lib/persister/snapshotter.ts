@@ -2,13 +2,19 @@ import type { Clock } from '../clock.ts';
 import { failpoint } from '../failpoints.ts';
 import type { Logger } from '../log.ts';
 import { documentKey, type DocumentId, type DocumentKey } from '../protocol/ids.ts';
-import type { PersistenceAdapter, SnapshotDebt, StoreResult } from '../store/port.ts';
+import type { PersistenceAdapter, Snapshot, SnapshotDebt, StoreResult } from '../store/port.ts';
 import type { SnapshotPolicy } from '../store/snapshot-policy.ts';
-import type { Folder } from './folder.ts';
+import type { Folder, FoldRequest, FoldResult } from './folder.ts';
 import { Sweeper } from './sweeper.ts';
 
+/** skipped: nothing to build from, or the document has changed under it; what was there stays. */
+export type RebuildOutcome = 'rebuilt' | 'skipped';
+
 export interface SnapshotterParts {
-  store: Pick<PersistenceAdapter, 'snapshotDebt' | 'snapshotDebts' | 'persistSnapshot' | 'trimSnapshots'>;
+  store: Pick<
+    PersistenceAdapter,
+    'snapshotDebt' | 'snapshotDebts' | 'persistSnapshot' | 'replaceSnapshots' | 'trimSnapshots'
+  >;
   folder: Folder;
   policy: SnapshotPolicy;
   clock: Clock;
@@ -106,6 +112,20 @@ export class Snapshotter {
     }
   }
 
+  /** Makes the snapshot anew from all rows; it takes the place of those that are there. */
+  async rebuild(at: Omit<FoldRequest, 'fromRows'>): Promise<RebuildOutcome> {
+    const key = documentKey(at.document);
+    await Promise.allSettled([this.#running.get(key)]);
+    const running = this.#refold(at);
+    this.#running.set(key, running);
+    try {
+      return (await running) ? 'rebuilt' : 'skipped';
+    } finally {
+      this.#running.delete(key);
+      this.#next();
+    }
+  }
+
   /** Folds that run and wait. */
   usage(): { folding: number; waiting: number; failing: number } {
     return { folding: this.#running.size, waiting: this.#waiting.size, failing: this.#failed.size };
@@ -154,23 +174,25 @@ export class Snapshotter {
     }
   }
 
+  async #refold(at: Omit<FoldRequest, 'fromRows'>): Promise<boolean> {
+    const folded = await this.#parts.folder.fold({ ...at, fromRows: true });
+    return folded !== undefined && this.#parts.store.replaceSnapshots(snapshotOf(at.document, folded));
+  }
+
   async #fold({ document, epoch, partition }: SnapshotDebt): Promise<boolean> {
     const { folder, store, logger } = this.#parts;
     const folded = await folder.fold({ document, epoch, partition });
     if (!folded) return false;
-    const { generation, offset } = folded.position;
+    const { offset } = folded.position;
     failpoint('snapshot:before');
-    const written = await store.persistSnapshot({
-      document,
-      generation,
-      epoch: folded.position.epoch,
-      partition: folded.position.partition,
-      throughOffset: offset,
-      data: folded.update,
-      stateVector: folded.stateVector,
-    });
+    const written = await store.persistSnapshot(snapshotOf(document, folded));
     failpoint('snapshot:after');
     logger.debug({ document: documentKey(document), offset, written }, 'snapshot made');
     return written;
   }
+}
+
+function snapshotOf(document: DocumentId, { position, update, stateVector }: FoldResult): Snapshot {
+  const { generation, epoch, partition, offset } = position;
+  return { document, generation, epoch, partition, throughOffset: offset, data: update, stateVector };
 }

@@ -265,6 +265,12 @@ export class MemoryStore implements PersistenceAdapter {
     return newestLosses(this.#losses, limit);
   }
 
+  async findStored({ tenantId, roomId, ...rest }: DocumentId): Promise<StoredDocument | undefined> {
+    const key = documentKey({ tenantId, roomId, ...rest });
+    const found = documentsOf(this.#documents.values(), { tenantId, roomId, limit: Infinity });
+    return found.find(({ document }) => documentKey(document) === key);
+  }
+
   async documents(query: DocumentQuery): Promise<StoredDocument[]> {
     return documentsOf(this.#documents.values(), query);
   }

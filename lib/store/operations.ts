@@ -90,6 +90,8 @@ export interface StoreOperations {
   acceptLoss(loss: Omit<AcceptedLoss, 'atMs'>): Promise<boolean>;
   /** The newest first, at most `limit`. */
   acceptedLosses(limit: number): Promise<AcceptedLoss[]>;
+  /** Undefined for a document that the store does not know, or that is deleted. */
+  findStored(document: DocumentId): Promise<StoredDocument | undefined>;
   /** Documents that are not deleted, by their ids. */
   documents(query: DocumentQuery): Promise<StoredDocument[]>;
   /**

@@ -1,3 +1,4 @@
+import type { DocumentId } from '../protocol/ids.ts';
 import type { AcceptedLoss, DocumentQuery, StoredDocument } from './operations.ts';
 import { PERSISTER_CONSUMER } from './port.ts';
 import { documentOf, type RawDocument } from './postgres-documents.ts';
@@ -51,19 +52,32 @@ export async function listLosses(sql: Sql, limit: number): Promise<AcceptedLoss[
   }));
 }
 
+type RawStored = RawDocument & { epoch: number; partition: number };
+
+const toStored = (row: RawStored): StoredDocument => ({
+  id: Number(row.id),
+  document: documentOf(row),
+  epoch: row.epoch,
+  partition: row.partition,
+});
+
+export async function findStored(sql: Sql, document: DocumentId): Promise<StoredDocument | undefined> {
+  const [row] = await sql<RawStored>(
+    `select d.* from documents d where not d.tombstone
+       and d.tenant_id = $1 and d.room_id = $2 and d.doc_id = $3 and d.subdoc_id = $4`,
+    [document.tenantId, document.roomId, document.docId, document.subdocId ?? ''],
+  );
+  return row && toStored(row);
+}
+
 export async function listDocuments(sql: Sql, query: DocumentQuery): Promise<StoredDocument[]> {
   const { limit, afterId = 0, tenantId, roomId } = query;
-  const rows = await sql<RawDocument & { epoch: number; partition: number }>(
+  const rows = await sql<RawStored>(
     `select d.* from documents d
      where d.id > $1 and not d.tombstone
        and ($2::text is null or d.tenant_id = $2) and ($3::text is null or d.room_id = $3)
      order by d.id limit $4`,
     [afterId, tenantId ?? null, roomId ?? null, limit],
   );
-  return rows.map((row) => ({
-    id: Number(row.id),
-    document: documentOf(row),
-    epoch: row.epoch,
-    partition: row.partition,
-  }));
+  return rows.map(toStored);
 }

@@ -41,7 +41,7 @@ import { writeBatch } from './postgres-batch.ts';
 import { readLifecycle, removeStep } from './postgres-lifecycle.ts';
 import { readEpoch, writeEpoch } from './postgres-epochs.ts';
 import { listQuarantined, markReplayed, readQuarantined, replay } from './postgres-quarantine.ts';
-import { acceptLoss, listDocuments, listLosses } from './postgres-recovery.ts';
+import { acceptLoss, findStored, listDocuments, listLosses } from './postgres-recovery.ts';
 import { appendedVersions, exportRows, loadState, nextOffset } from './postgres-reads.ts';
 import {
   debtOf,
@@ -240,6 +240,10 @@ class PostgresStore implements PersistenceAdapter {
 
   acceptedLosses(limit: number): Promise<AcceptedLoss[]> {
     return listLosses(this.#client.query.bind(this.#client), limit);
+  }
+
+  findStored(document: DocumentId): Promise<StoredDocument | undefined> {
+    return findStored(this.#client.query.bind(this.#client), document);
   }
 
   documents(query: DocumentQuery): Promise<StoredDocument[]> {

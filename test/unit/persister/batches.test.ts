@@ -133,10 +133,12 @@ describe('a batch', () => {
 describe('a log that no longer has what comes next', () => {
   it('makes the partition stand still and raises the alarm, until it goes on', async () => {
     const { persister, request } = await setUp();
-    const error = new AppError('STREAM_OFFSET_OUT_OF_RANGE', { data: { topic: TOPIC, partition: 0 } });
+    const error = new AppError('STREAM_OFFSET_OUT_OF_RANGE', {
+      data: { topic: TOPIC, partition: 0, offset: 3 },
+    });
     request.onError!(error);
     request.onError!(error);
-    expect(persister.status().blocked).toEqual([`${TOPIC}/0`]);
+    expect(persister.status().blocked).toMatchObject([{ topic: TOPIC, partition: 0, offset: 3 }]);
     await request.onBatch(batchOf([0], 0, 1), contextOf());
     expect(persister.status().blocked).toEqual([]);
   });
