@@ -4,6 +4,7 @@ import { createBrokerOptions } from '../../lib/broker/options.ts';
 import { call } from '../../lib/broker/call.ts';
 import { attachRuntime } from '../../lib/broker/runtime.ts';
 import type { Config } from '../../lib/config.ts';
+import { assertListenable } from '../../lib/http/listen.ts';
 import type { Logger } from '../../lib/log.ts';
 import codec from '../../services/codec.service.ts';
 import fastsync from '../../services/fastsync.service.ts';
@@ -31,6 +32,8 @@ export async function startEmbedded({
   logger,
   wrapStream,
 }: EmbeddedOptions): Promise<EmbeddedServer> {
+  // Before seconds of opening log and database: who has the port already should hear of it at once.
+  await assertListenable(config.host, config.port);
   const nodeId = config.nodeId || 'embedded';
   const runtime = createRuntime({ config, logger, nodeId, ...(wrapStream ? { wrapStream } : {}) });
   const broker = new ServiceBroker({
