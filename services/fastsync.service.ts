@@ -4,6 +4,8 @@ import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import { createCodecPool } from '../lib/codec/pool.ts';
 import type { Codec } from '../lib/codec/port.ts';
 import { shareCodec } from '../lib/codec/shared.ts';
+import { ControlFollow } from '../lib/lifecycle/control-follow.ts';
+import { documentKey } from '../lib/protocol/ids.ts';
 import { createSyncSource, type JoinSource } from '../lib/sync/join.ts';
 import { bytesParam, documentParam, idParam, positionParam } from '../lib/sync/params.ts';
 import type { SyncRequest } from '../lib/sync/port.ts';
@@ -18,6 +20,7 @@ interface FastsyncService extends Service {
   runtime: Runtime;
   documentCodec: Codec;
   source: JoinSource | undefined;
+  changes: ControlFollow | undefined;
 }
 
 async function openSource(runtime: Runtime, codec: Codec): Promise<JoinSource> {
@@ -39,6 +42,21 @@ async function openSource(runtime: Runtime, codec: Codec): Promise<JoinSource> {
       maxRecentBytes: config.ringBytes,
     },
   });
+}
+
+/** What was computed before a deletion or a replacement leaves the memory at once. */
+async function followChanges(runtime: Runtime, source: JoinSource): Promise<ControlFollow> {
+  const { clock, logger, topics } = runtime;
+  const changes = new ControlFollow({
+    stream: await runtime.stream(),
+    controlTopic: topics.controlTopic,
+    clock,
+    logger: logger.child({ part: 'fastsync' }),
+    onChange: ({ document }) => source.forget(documentKey(document)),
+    onGap: () => source.forget(),
+  });
+  await changes.start();
+  return changes;
 }
 
 const schema: ServiceSchema<ServiceSettingSchema, FastsyncService> = {
@@ -84,9 +102,12 @@ const schema: ServiceSchema<ServiceSettingSchema, FastsyncService> = {
     }));
   },
   async started(this: FastsyncService) {
-    this.source = await openSource(this.runtime, this.documentCodec);
+    const source = await openSource(this.runtime, this.documentCodec);
+    this.changes = await followChanges(this.runtime, source);
+    this.source = source;
   },
   async stopped(this: FastsyncService) {
+    await this.changes?.stop();
     this.source = undefined;
     await this.documentCodec.close();
   },
