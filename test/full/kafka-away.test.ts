@@ -10,6 +10,8 @@ import { waitFor } from '../support/wait.ts';
 // Whole sessions with restarts; every wait inside has a deadline of its own.
 jest.setTimeout(900_000);
 
+const readiness = async (url: string) => (await fetch(`${url}/health/ready`)).status;
+
 const AWAY_MS = 30_000;
 
 describe('Kafka away for 30 s and back', () => {
@@ -28,6 +30,13 @@ describe('Kafka away for 30 s and back', () => {
           if (acked < total / 3 || outage) return;
           outage = (async () => {
             await kafka.kill('SIGKILL');
+            const away = cluster.urls.map((url) =>
+              waitFor(async () => (await readiness(url)) === 503, {
+                timeoutMs: 20_000,
+                what: `${url} is not ready`,
+              }),
+            );
+            await Promise.all(away);
             // The outage itself is the condition: clients and services have to live through all of it.
             await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
             await kafka.restart();
@@ -41,6 +50,13 @@ describe('Kafka away for 30 s and back', () => {
         await process.waitUntilReady(60_000);
         expect(process.isRunning).toBe(true);
       }
+      // Said once for the outage, not for each update, by a gateway whose clients wrote meanwhile.
+      const gateways = [...cluster.processes.values()].filter(({ name }) => name.startsWith('gateway'));
+      const told = (phrase: string) =>
+        gateways.map(({ lines }) => lines.filter((line) => line.includes(`"${phrase}"`)).length);
+      const [begun, ended] = [told('the log does not take updates'), told('the log takes updates again')];
+      expect(Math.max(...begun)).toBe(1);
+      expect(ended).toEqual(begun);
       // A join goes from a gateway over the transporter to fastsync; a new room has to reach the store.
       for (const [index, url] of cluster.urls.entries()) {
         const again = await replayTrace({ urls: [url], trace, room: `after-${index}`, limit: 100 });
