@@ -6,7 +6,7 @@ jest.setTimeout(900_000);
 
 /** Begins with a gateway killed at a point, PostgreSQL, a persister at a point and Kafka;  `npm run test:faults` takes any seed. */
 const SEED = 3_934;
-const FAULTS_FOR_MS = 45_000;
+const FAULTS_FOR_MS = 25_000;
 
 it('nothing acked is lost while processes die, hang and lose their connections', async () => {
   const lines: string[] = [];

@@ -47,12 +47,16 @@ export class Room {
     for (const person of this.#people) person.rest();
   }
 
-  /** Milliseconds until an edit that each person makes now has reached every other one. */
+  /** Milliseconds until an edit that each person makes now has reached every other one who is still there. */
   async worksAgain(token: string, timeoutMs: number): Promise<number> {
     const since = performance.now();
-    for (const person of this.#people) person.probe(token);
+    const writers = [...this.#people];
+    for (const person of writers) person.probe(token);
     await waitFor(
-      () => this.#people.every((reader) => this.#people.every(({ name }) => reader.sees(name, token))),
+      () => {
+        const present = writers.filter((writer) => this.#people.includes(writer));
+        return this.#people.every((reader) => present.every(({ name }) => reader.sees(name, token)));
+      },
       { timeoutMs, intervalMs: PROBE_POLL_MS, what: 'edits reach everybody again' },
     ).catch((cause: unknown) => {
       throw new Error(`${this.roomId} does not work within ${timeoutMs} ms: ${this.describe()}`, { cause });

@@ -11,7 +11,7 @@ export interface RunOptions {
   kills: number;
   /** The first step; what a step does depends on seed and number alone. */
   fromStep?: number;
-  /** Ends, after the scenario that runs, when this time is over. */
+  /** Ends, after the scenario that runs, when the cluster has run for so long. */
   maxMs?: number;
   /** Faults between two looks of the oracle. */
   stepsPerScenario?: number;
@@ -78,7 +78,8 @@ export async function runFaults(options: RunOptions): Promise<RunResult> {
     try {
       const runner = new Runner(options, { world, ledger, result });
       print(`seed ${seed}: the cluster runs after ${seconds(performance.now() - started)}`);
-      while (!runner.isDone(performance.now() - started)) {
+      const running = performance.now();
+      while (!runner.isDone(performance.now() - running)) {
         await runner.scenario();
         result.durationMs = performance.now() - started;
         await options.onScenario?.(result);
