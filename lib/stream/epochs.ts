@@ -24,17 +24,18 @@ export async function registerTopics(options: RegisterTopicsOptions): Promise<Ma
     throw explainConfiguredPartitions(error);
   });
   const epochs = new Map<string, number>();
-  for (const { topic } of specs) {
-    if (epochs.has(topic)) continue;
-    const identity = await requireIdentity(stream, topic);
-    const epoch = adopt.includes(topic) ? store.adoptEpoch(identity) : store.epochOf(identity);
-    epochs.set(
-      topic,
-      await epoch.catch((error: unknown) => {
-        throw explainIdentity(error, identity);
-      }),
-    );
+  const refused: RefusedTopic[] = [];
+  for (const topic of new Set(specs.map((spec) => spec.topic))) {
+    const found = await requireIdentity(stream, topic);
+    try {
+      const epoch = adopt.includes(topic) ? store.adoptEpoch(found) : store.epochOf(found);
+      epochs.set(topic, await epoch);
+    } catch (error) {
+      if (!isOtherLog(error)) throw error;
+      refused.push({ error, found });
+    }
   }
+  if (refused.length > 0) throw explainIdentities(refused);
   return epochs;
 }
 
@@ -145,31 +146,45 @@ function explainConfiguredPartitions(error: unknown): unknown {
   });
 }
 
+function isOtherLog(error: unknown): error is AppError {
+  return isAppError(error, 'STREAM_IDENTITY_CHANGED') || isAppError(error, 'STREAM_PARTITIONS_CHANGED');
+}
+
+interface RefusedTopic {
+  error: AppError;
+  found: TopicIdentity;
+}
+
+/** A lost log has several topics: all of them are named at once, not one for each start. */
+function explainIdentities(refused: readonly RefusedTopic[]): AppError {
+  const [{ error, found }] = refused as [RefusedTopic];
+  const topics = refused.map((each) => each.found.topic);
+  const data = refused.length === 1 ? { ...error.data, found } : { topics };
+  return new AppError(error.type, {
+    message:
+      `${refused.map(describe).join('\n')} Check that this is the right log and the right database. ` +
+      `If the change is meant, start once with YKAFKA_ADOPT_TOPICS=${topics.join(',')}: a new epoch begins, ` +
+      `and what the old topic held and the database does not is lost.`,
+    data,
+    cause: error,
+  });
+}
+
 function explainIdentity(error: unknown, found: TopicIdentity): unknown {
-  const { topic } = found;
-  const adopt =
-    `Check that this is the right log and the right database. ` +
-    `If the change is meant, start once with YKAFKA_ADOPT_TOPICS=${topic}: a new epoch begins, ` +
-    `and what the old topic held and the database does not is lost.`;
-  if (isAppError(error, 'STREAM_IDENTITY_CHANGED')) {
-    return new AppError('STREAM_IDENTITY_CHANGED', {
-      message:
-        `The topic ${topic} is another one than before: recorded as ${recorded(error.data)}, found as ` +
-        `topic id ${found.topicId} in cluster ${found.clusterId} with ${found.partitions} partitions. ${adopt}`,
-      data: { ...error.data, found },
-      cause: error,
-    });
-  }
-  if (isAppError(error, 'STREAM_PARTITIONS_CHANGED')) {
-    return new AppError('STREAM_PARTITIONS_CHANGED', {
-      message:
-        `The topic ${topic} has another number of partitions than before: recorded as ` +
-        `${recorded(error.data)}, found with ${found.partitions} partitions. ${adopt}`,
-      data: { ...error.data, found },
-      cause: error,
-    });
-  }
-  return error;
+  return isOtherLog(error) ? explainIdentities([{ error, found }]) : error;
+}
+
+function describe({ error, found }: RefusedTopic): string {
+  const { topic, topicId, clusterId, partitions } = found;
+  if (isAppError(error, 'STREAM_PARTITIONS_CHANGED'))
+    return (
+      `The topic ${topic} has another number of partitions than before: recorded as ` +
+      `${recorded(error.data)}, found with ${partitions} partitions.`
+    );
+  return (
+    `The topic ${topic} is another one than before: recorded as ${recorded(error.data)}, found as ` +
+    `topic id ${topicId} in cluster ${clusterId} with ${partitions} partitions.`
+  );
 }
 
 /** What the store said about its row, e.g. `epoch 1, partitions 16`. */

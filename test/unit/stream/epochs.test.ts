@@ -89,6 +89,24 @@ describe('registerTopics', () => {
     );
   });
 
+  it('names all topics of another log at once, in the words that adopt them', async () => {
+    const store = new Rows();
+    await registerTopics({ stream: new Topics(), store, specs });
+    const stream = new Topics('cluster-2');
+    const refused = await registerTopics({ stream, store, specs }).catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      type: 'STREAM_IDENTITY_CHANGED',
+      data: { topics: ['yjs-doc', 'yjs-awareness'] },
+      message: expect.stringContaining('YKAFKA_ADOPT_TOPICS=yjs-doc,yjs-awareness:'),
+    });
+    const half = registerTopics({ stream, store, specs, adopt: ['yjs-doc'] });
+    await expect(half).rejects.toMatchObject({
+      message: expect.stringContaining('YKAFKA_ADOPT_TOPICS=yjs-awareness:'),
+    });
+    const adopt = ['yjs-doc', 'yjs-awareness'];
+    expect((await registerTopics({ stream, store, specs, adopt })).size).toBe(2);
+  });
+
   it('refuses the same topic names of another cluster', async () => {
     const store = new Rows();
     await registerTopics({ stream: new Topics('cluster-1'), store, specs });
