@@ -5,7 +5,8 @@ import { createKafkaJsClient, retryOptions, type KafkaJsClient } from './kafkajs
 import { maxBatchBytes, type KafkaSettings } from './settings.ts';
 
 const RETRIES = 5;
-const REQUEST_TIMEOUT_MS = 15_000;
+/** Less than a person waits for: a connection that has gone deaf is noticed by this alone. */
+const REQUEST_TIMEOUT_MS = 6_000;
 /** How long a fetch waits for records; also how long it takes to stop, and to take up a resumed partition. */
 const MAX_WAIT_MS = 250;
 /** Of all partitions together: so much is handed out without waiting for more. */

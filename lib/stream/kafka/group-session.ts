@@ -89,7 +89,7 @@ export class GroupSession {
 
   async #join(): Promise<void> {
     const { settings } = this.#parts;
-    const { GROUP_JOIN, HEARTBEAT, CRASH } = this.#consumer.events;
+    const { GROUP_JOIN, HEARTBEAT, CRASH, REQUEST_TIMEOUT } = this.#consumer.events;
     this.#consumer.on(GROUP_JOIN, ({ payload }) => {
       this.#memberId = payload.memberId;
       this.#heartbeatAt = settings.clock.now();
@@ -97,6 +97,7 @@ export class GroupSession {
     });
     this.#consumer.on(HEARTBEAT, () => void (this.#heartbeatAt = settings.clock.now()));
     this.#consumer.on(CRASH, ({ payload }) => this.#onCrash(payload.error));
+    this.#consumer.on(REQUEST_TIMEOUT, ({ payload }) => this.#client.cut(payload.broker));
     await this.#consumer.connect();
     await this.#consumer.subscribe({ topics: [...this.#topics], fromBeginning: true });
     await this.#consumer.run({

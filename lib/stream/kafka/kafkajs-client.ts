@@ -31,19 +31,24 @@ export interface KafkaJsClient {
    * process later. A `disconnect` does not do that: a send that is being retried connects again.
    */
   abandon(): void;
+  /**
+   * Cuts the connections to a broker (host:port), so that the next request makes a new one. kafkajs keeps one on which
+   * requests time out, and after a network that swallowed everything it would stay deaf for all its retries.
+   */
+  cut(broker: string): void;
 }
 
 /** A kafkajs client of its own: one for each producer and consumer, so that each can be abandoned alone. */
 export function createKafkaJsClient(options: KafkaJsOptions): KafkaJsClient {
   guardIdleTimer();
-  const sockets = new Set<Socket>();
+  const sockets = new Map<Socket, string>();
   let abandoned = false;
   const socketFactory: ISocketFactory = ({ host, port, onConnect }) => {
     if (abandoned) throw new Error('The client has been abandoned.');
     const socket = connect({ host, port }, onConnect);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    sockets.add(socket);
+    sockets.set(socket, `${host}:${port}`);
     socket.once('close', () => sockets.delete(socket));
     return socket;
   };
@@ -62,7 +67,11 @@ export function createKafkaJsClient(options: KafkaJsOptions): KafkaJsClient {
     kafka,
     abandon() {
       abandoned = true;
-      for (const socket of sockets) socket.destroy(new Error('The client has been abandoned.'));
+      for (const socket of sockets.keys()) socket.destroy(new Error('The client has been abandoned.'));
+    },
+    cut(broker) {
+      for (const [socket, of] of sockets)
+        if (of === broker) socket.destroy(new Error('The broker did not answer in time.'));
     },
   };
 }

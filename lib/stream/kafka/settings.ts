@@ -39,7 +39,7 @@ export interface KafkaStreamOptions {
   requestRetryMs?: number;
   /** Pause before a failed piece of work is tried again. Default 250 ms. */
   retryPauseMs?: number;
-  /** After this silence a group gives the partitions of a member to others; the broker allows 6 s at the least. */
+  /** After this silence a group gives the partitions of a member to others. Default 6 s, the least a broker allows. */
   sessionTimeoutMs?: number;
   /** Most time that `close` takes. Default 10 s. */
   closeTimeoutMs?: number;
@@ -54,7 +54,7 @@ export function withDefaults(options: KafkaStreamOptions): KafkaSettings {
     connectTimeoutMs: 30_000,
     requestRetryMs: 3_000,
     retryPauseMs: 250,
-    sessionTimeoutMs: 10_000,
+    sessionTimeoutMs: 6_000,
     closeTimeoutMs: 10_000,
     ...options,
   };
