@@ -1,6 +1,7 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
 import { declareActions } from '../lib/broker/actions.ts';
 import { call } from '../lib/broker/call.ts';
+import { documentActions } from '../lib/broker/document-actions.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import type { Logger } from '../lib/log.ts';
 import { assemblePersister, type AssembledPersister } from '../lib/persister/assemble.ts';
@@ -73,6 +74,8 @@ async function answersNow({ runtime, parts }: PersisterService): Promise<boolean
 
 const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
   name: 'persister',
+  // It has the log and the store: no other process is needed for operations on documents.
+  mixins: [documentActions as ServiceSchema],
   actions: declareActions<PersisterService>({
     /** Where each partition of this process stands: stored next offset and lag. */
     'positions.list': {
