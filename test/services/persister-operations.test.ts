@@ -24,7 +24,7 @@ describe('operations of the persister', () => {
   let runtime: OpenRuntime;
   let broker: ServiceBroker;
 
-  function open(settings: { maxMetadataBytes?: number }) {
+  function open(settings: { maxMetadataBytes?: number; adoptTopics?: string[] }) {
     const config = loadConfig(
       {},
       { mode: 'embedded', dataDir, partitions: 1, storeDelayMs: 0, logLevel: 'error', ...settings },
@@ -38,7 +38,7 @@ describe('operations of the persister', () => {
     broker.createService(persisterService);
   }
 
-  async function start(settings: { maxMetadataBytes?: number } = {}) {
+  async function start(settings: { maxMetadataBytes?: number; adoptTopics?: string[] } = {}) {
     open(settings);
     await broker.start();
   }
@@ -198,19 +198,39 @@ describe('operations of the persister', () => {
     expect((await runtime.health.report()).parts.persister).toMatchObject({ ready: true });
   });
 
+  it('refuses a log that was wiped beside an old database, until it is adopted as a new epoch', async () => {
+    await storedThrough(0);
+    const before = await call<object>('codec.documents.render', { document, as: 'json' });
+    await stop();
+    for (const end of ['', '-wal', '-shm']) await rm(join(dataDir, `log.sqlite${end}`), { force: true });
+    open({});
+    const topics = [...new Set(runtime.topics.staticTopics.map(({ topic }) => topic))];
+    await expect(broker.start()).rejects.toMatchObject({
+      type: 'STREAM_IDENTITY_CHANGED',
+      message: expect.stringContaining(`YKAFKA_ADOPT_TOPICS=${topics.join(',')}:`),
+    });
+    await stop();
+    await start({ adoptTopics: topics });
+    const { topic, partition } = target();
+    const store = await runtime.store();
+    const epoch = await store.epochOf((await (await runtime.stream()).identity(topic))!);
+    expect(epoch).toBeGreaterThan(1);
+    expect(await call('codec.documents.render', { document, as: 'json' })).toMatchObject({
+      content: (before as { content: string }).content,
+    });
+    await append({ version: 500 });
+    await waitFor(async () => (await store.nextOffset(PERSISTER_CONSUMER, epoch, partition)) === 1);
+  });
+
   it('never goes on where the log is shorter than what is stored', async () => {
     const store = await runtime.store();
+    const stream = await runtime.stream();
     const { partition, topic } = target();
-    const end = await (await runtime.stream()).endOffset(target());
-    const range = {
-      consumer: PERSISTER_CONSUMER,
-      epoch: 1,
-      partition,
-      fetchOffset: end,
-      nextOffset: end + 7,
-    };
-    await store.storeBatch({ ...range, records: [] });
-    const place = { topic, epoch: 1, partition, offset: end + 7 };
+    const epoch = await store.epochOf((await stream.identity(topic))!);
+    const end = await stream.endOffset(target());
+    const range = { epoch, partition, fetchOffset: end, nextOffset: end + 7 };
+    await store.storeBatch({ consumer: PERSISTER_CONSUMER, ...range, records: [] });
+    const place = { topic, epoch, partition, offset: end + 7 };
     await expect(call('persister.partitions.resume', place)).rejects.toMatchObject({ type: 'BAD_INPUT' });
   });
 });
