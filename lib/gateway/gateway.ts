@@ -26,6 +26,7 @@ import { RateLimits } from './rate-limits.ts';
 import { DefaultRoomRegistry } from './room-registry.ts';
 import { StateDelivery } from './state-delivery.ts';
 import type { UpdateChecker } from './update-check.ts';
+import { UpdateAttempts } from './update-attempts.ts';
 import { UpdateDoor } from './update-door.ts';
 
 export interface GatewayParts {
@@ -61,7 +62,7 @@ export class Gateway {
   readonly #closing: ControlClosing;
   readonly #states: StateDelivery;
   readonly #inbound: Inbound;
-  readonly #updates: UpdateDoor;
+  readonly #attempts: UpdateAttempts;
   readonly #watch: LogWatch;
   readonly #rates: RateLimits;
   readonly #metrics: GatewayMetrics;
@@ -129,24 +130,28 @@ export class Gateway {
       sessions: this.#sessions,
       joins: this.#joins,
     });
-    this.#updates = new UpdateDoor({
+    this.#attempts = new UpdateAttempts({
       ...shared,
       appender,
       watch,
-      maxWaitingBytes: Math.max(config.maxQueueBytes, 2 * config.maxUpdateBytes),
       appendTimeoutMs: config.appendTimeoutMs,
+    });
+    const updates = new UpdateDoor({
+      ...shared,
+      attempts: this.#attempts,
+      maxWaitingBytes: Math.max(config.maxQueueBytes, 2 * config.maxUpdateBytes),
     });
     this.#inbound = new Inbound({
       ...shared,
       states: this.#states,
       awareness: this.#awareness,
-      updates: this.#updates,
+      updates,
     });
     this.registry.onRemove((document) => this.#awareness.close(document));
     parts.metrics?.watch('connections', () => this.connections);
     parts.metrics?.watch('rooms', () => this.registry.rooms);
     parts.metrics?.watch('documents', () => [...this.registry.members()].length);
-    parts.metrics?.watch('append_bytes_pending', () => this.#updates.pendingBytes);
+    parts.metrics?.watch('append_bytes_pending', () => this.#attempts.pendingBytes);
   }
 
   get connections(): number {
@@ -169,7 +174,7 @@ export class Gateway {
     await stream.ensureTopics(topics.staticTopics);
     await this.#closing.start();
     this.#every('expire', Math.max(50, config.appendTimeoutMs / 10), () => {
-      this.#updates.expire();
+      this.#attempts.expire();
       this.#watch.check();
     });
     this.#every('beat', config.beatIntervalMs, () => this.#awareness.beat());

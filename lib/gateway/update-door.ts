@@ -1,21 +1,16 @@
 import type { Clock } from '../clock.ts';
-import { AppError, isAppError } from '../errors.ts';
-import type { Logger } from '../log.ts';
 import type { Message } from '../protocol/envelope.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
 import { ProtocolMessageType } from '../protocol/message-types.ts';
 import { NACK_CODES, type NackCode } from '../protocol/nack-codes.ts';
 import type { StreamRecord } from '../stream/port.ts';
-import type { TopicResolver } from '../stream/topics.ts';
-import type { Appender } from './appender.ts';
 import type { ClientSession } from './client-session.ts';
-import type { Attempt } from './client-versions.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
-import type { HostedDocument, Subscription } from './hosted-document.ts';
-import type { LogWatch } from './log-watch.ts';
+import type { Subscription } from './hosted-document.ts';
 import { tooLargeMessage, type NackDetails } from './nacks.ts';
 import { RecordHeader } from './record-headers.ts';
 import { stampEnvelope } from './stamp.ts';
+import type { UpdateAttempts } from './update-attempts.ts';
 import type { CheckResult, UpdateChecker } from './update-check.ts';
 
 /** A sync message that carries an update. */
@@ -26,15 +21,11 @@ export interface UpdateMessage extends Message {
 
 export interface UpdateDoorParts {
   clock: Clock;
-  logger: Logger;
   limits: ProtocolLimits;
   checker: UpdateChecker;
-  appender: Appender;
-  topics: TopicResolver;
+  attempts: UpdateAttempts;
   /** Bytes that may wait behind a check of one (connection, document). */
   maxWaitingBytes: number;
-  appendTimeoutMs: number;
-  watch: LogWatch;
   metrics: GatewayMetrics;
 }
 
@@ -43,17 +34,6 @@ interface Lane {
   waiting: UpdateMessage[];
   bytes: number;
 }
-
-interface Unacked {
-  session: ClientSession;
-  /** How far the follow of the partition was when it was last looked at, and when it last had moved by then. */
-  through: number;
-  movedAtMs: number;
-}
-
-/** So many time limits an update may wait in a log that moves. */
-const MAX_TIME_LIMITS = 6;
-const FULL_PAUSE_MS = 200;
 
 interface Arrival {
   session: ClientSession;
@@ -66,17 +46,8 @@ export class UpdateDoor {
   readonly #parts: UpdateDoorParts;
   /** Only subscriptions with a check under way. */
   readonly #lanes = new Map<Subscription, Lane>();
-  /** Subscriptions that may have something unacked, for the time limit. */
-  readonly #unacked = new Map<Subscription, Unacked>();
-  #pendingBytes = 0;
-
   constructor(parts: UpdateDoorParts) {
     this.#parts = parts;
-  }
-
-  /** Bytes handed to the log that it has not answered for yet. */
-  get pendingBytes(): number {
-    return this.#pendingBytes;
   }
 
   receive(session: ClientSession, subscription: Subscription, message: UpdateMessage): void {
@@ -94,40 +65,20 @@ export class UpdateDoor {
     lane.waiting.push(message);
   }
 
-  /**
-   * Nacks what the follow has not delivered within the time limit. To be called regularly. As long as the follow of
-   * the partition moves, what is behind in it is only slow, and to have it sent again would make it slower; nothing
-   * waits longer than some time limits.
-   */
-  expire(): void {
-    const { clock, appendTimeoutMs } = this.#parts;
-    const now = clock.now();
-    const before = now - appendTimeoutMs;
-    for (const [subscription, unacked] of this.#unacked) {
-      const through = subscription.document.followedThrough();
-      if (through > unacked.through) Object.assign(unacked, { through, movedAtMs: now });
-      const limit = unacked.movedAtMs < before ? before : now - MAX_TIME_LIMITS * appendTimeoutMs;
-      const expired = subscription.versions.expired(limit);
-      if (expired) this.#timedOut(unacked.session, subscription, expired);
-      if (subscription.versions.unacked === 0 || subscription.isClosed) this.#unacked.delete(subscription);
-    }
-  }
-
-  #timedOut(session: ClientSession, subscription: Subscription, attempt: Attempt): void {
-    const error = new AppError('STREAM_APPEND_FAILED', { message: 'The append took too long.' });
-    if (!subscription.isClosed) this.#parts.watch.failed(subscription.document.target, error);
-    this.#fail(session, subscription, { attempt, code: 'APPEND_TIMEOUT' });
-  }
-
   #process(arrival: Arrival): void {
     const { subscription, message } = arrival;
     const refusal = this.#refusalOf(arrival);
-    if (refusal) return this.#refuse(arrival, refusal.code, refusal.details);
-    subscription.versions.reach(message.metadata.generation ?? subscription.generation);
     const bytes = message.payload.byteLength;
+    if (refusal) {
+      this.#countInVain(arrival, bytes);
+      return this.#refuse(arrival, refusal.code, refusal.details);
+    }
+    subscription.versions.reach(message.metadata.generation ?? subscription.generation);
     const admission = subscription.versions.admit(message.metadata.version, bytes);
-    if (admission.kind === 'in-flight') return;
-    if (admission.kind === 'refused') return this.#nack(arrival, admission.code);
+    if (admission.kind !== 'admitted') {
+      this.#countInVain(arrival, bytes);
+      return admission.kind === 'refused' ? this.#nack(arrival, admission.code) : undefined;
+    }
     const waitMs = this.#overRate(arrival, bytes);
     if (waitMs > 0) return this.#slowDown(arrival, waitMs);
     const result = this.#parts.checker.check(message.body);
@@ -148,6 +99,12 @@ export class UpdateDoor {
     session.rate.restore(bytes);
     rateLimited.inc({ scope: 'room' });
     return room;
+  }
+
+  /** What is not appended costs as well: a client that passes over its nacks is not read for a while. */
+  #countInVain({ session }: Arrival, bytes: number): void {
+    const waitMs = session.rate.take(bytes);
+    if (waitMs > 0) session.pauseReading(waitMs);
   }
 
   #slowDown({ session, subscription, message }: Arrival, retryAfterMs: number): void {
@@ -201,55 +158,15 @@ export class UpdateDoor {
       return this.#nack(arrival, 'OVERLOADED');
     }
     const generation = message.metadata.generation ?? subscription.generation;
-    const { clock, limits, appender, topics } = this.#parts;
+    const { clock, limits } = this.#parts;
     const stamp = { identity: subscription.identity, generation, wallTimeMs: clock.wallTime() };
     const envelope = stampEnvelope(message, stamp, limits);
     if (!envelope.ok) return this.#refuse(arrival, envelope.failure.code);
-    const { document } = subscription;
-    const record = recordOf(subscription, { version, generation, envelope: envelope.value });
-    const bytes = envelope.value.byteLength;
-    const attempt = subscription.versions.begin(version, clock.now(), bytes);
-    this.#pendingBytes += bytes;
-    if (!this.#unacked.has(subscription))
-      this.#unacked.set(subscription, { session, through: document.followedThrough(), movedAtMs: -Infinity });
-    appender
-      .append(document.target, () => topics.spec('doc', document.id), record)
-      .then(
-        () => this.#appended(document),
-        (error: unknown) => this.#appendFailed(arrival, attempt, error),
-      )
-      .finally(() => {
-        this.#pendingBytes -= bytes;
-      });
-  }
-
-  #appended({ target }: HostedDocument): void {
-    this.#parts.metrics.appends.inc({ outcome: 'ok' });
-    this.#parts.watch.appended(target);
-  }
-
-  #appendFailed(arrival: Arrival, attempt: Attempt, error: unknown): void {
-    const { session, subscription } = arrival;
-    const { metrics, watch } = this.#parts;
-    metrics.appends.inc({ outcome: 'failed' });
-    if (isAppError(error, 'STREAM_RECORD_TOO_LARGE')) return this.#refuse(arrival, 'UPDATE_TOO_LARGE');
-    const isFull = isAppError(error, 'STREAM_BUFFER_FULL');
-    const code = isFull ? 'OVERLOADED' : 'APPEND_FAILED';
-    // A full buffer says nothing about the log; whoever goes on filling it is not read for a while.
-    if (isFull) session.pauseReading(FULL_PAUSE_MS);
-    else watch.failed(subscription.document.target, error);
-    this.#fail(session, subscription, { attempt, code });
-  }
-
-  /** The attempt and what arrived behind it is owed now; nothing that the follow has delivered. */
-  #fail(
-    session: ClientSession,
-    subscription: Subscription,
-    { attempt, code }: { attempt: Attempt; code: NackCode },
-  ): void {
-    for (const version of subscription.versions.fail(attempt)) {
-      if (!subscription.isClosed) session.nack(code, { address: subscription.document.address, version });
-    }
+    this.#parts.attempts.begin(session, subscription, {
+      version,
+      record: recordOf(subscription, { version, generation, envelope: envelope.value }),
+      onTooLarge: () => this.#refuse(arrival, 'UPDATE_TOO_LARGE'),
+    });
   }
 
   #refuse(arrival: Arrival, code: NackCode, details: NackDetails = {}): void {
