@@ -76,16 +76,30 @@ function instances(world: World, service: Service): ServiceProcess[] {
   return [...world.cluster.processes.values()].filter(({ name }) => name.startsWith(service));
 }
 
-/** Chosen by the seed alone, whatever runs. */
+/** Chosen by the seed; among those that are there, if another fault has taken one away. */
 function choose(world: World, service: Service, random: Random): ServiceProcess {
-  return random.pick(instances(world, service));
+  const all = instances(world, service);
+  const present = all.filter(({ name }) => !world.away.has(name));
+  return random.pick(present.length > 0 ? present : all);
 }
 
-async function restart(world: World, { name }: ServiceProcess): Promise<void> {
-  const process = world.cluster.processes.get(name)!;
-  world.doomed.delete(name);
-  process.start();
-  await process.waitUntilReady(READY_TIMEOUT_MS);
+/** Marks as away until the work is done. */
+function whileAway(world: World, names: readonly string[], work: Promise<unknown>): Promise<void> {
+  for (const name of names) world.away.add(name);
+  return work.then(() => names.forEach((name) => world.away.delete(name)));
+}
+
+function restart(world: World, targets: readonly ServiceProcess[]): Promise<void> {
+  const work = targets.map(async (target) => {
+    world.doomed.delete(target.name);
+    target.start();
+    await target.waitUntilReady(READY_TIMEOUT_MS);
+  });
+  return whileAway(
+    world,
+    targets.map(({ name }) => name),
+    Promise.all(work),
+  );
 }
 
 async function killProcess(world: World, process: ServiceProcess): Promise<void> {
@@ -97,7 +111,7 @@ function kill(service: Service): FaultKind['inject'] {
   return async (world, random) => {
     const target = choose(world, service, random);
     await killProcess(world, target);
-    return { what: target.name, kills: 1, repaired: restart(world, target) };
+    return { what: target.name, kills: 1, repaired: restart(world, [target]) };
   };
 }
 
@@ -138,8 +152,8 @@ function killAt(points: readonly Failpoint[]): FaultKind['inject'] {
     const at = reached ? `${point} #${hit}` : `${point} was not reached: at random`;
     // A second instance may have come by at the same moment.
     const dead = targets.filter(({ isRunning }) => !isRunning);
-    const repaired = Promise.all(dead.map((process) => restart(world, process))).then(() => undefined);
-    return { what: `${dead.map(({ name }) => name).join(' and ')} at ${at}`, kills: dead.length, repaired };
+    const what = `${dead.map(({ name }) => name).join(' and ')} at ${at}`;
+    return { what, kills: dead.length, repaired: restart(world, dead) };
   };
 }
 
@@ -192,14 +206,22 @@ async function delayAt(world: World, random: Random): Promise<Injected> {
 async function killPostgres(world: World, random: Random): Promise<Injected> {
   const downMs = random.int(0, 2_000);
   await world.postgres.kill('SIGKILL');
-  const repaired = pause(downMs).then(() => world.postgres.restart());
+  const repaired = whileAway(
+    world,
+    ['PostgreSQL'],
+    pause(downMs).then(() => world.postgres.restart()),
+  );
   return { what: `away for ${downMs} ms and its recovery`, kills: 1, repaired };
 }
 
 async function killKafka(world: World, random: Random): Promise<Injected> {
   const downMs = random.int(0, 2_000);
   await world.kafka.kill('SIGKILL');
-  const repaired = pause(downMs).then(() => world.kafka.restart());
+  const repaired = whileAway(
+    world,
+    ['Kafka'],
+    pause(downMs).then(() => world.kafka.restart()),
+  );
   return { what: `away for ${downMs} ms and its start`, kills: 1, repaired };
 }
 
@@ -239,8 +261,7 @@ function disturb(which: 'kafkaProxy' | 'postgresProxy'): FaultKind['inject'] {
 async function killTwo(world: World, random: Random): Promise<Injected> {
   const targets = [choose(world, 'gateway', random), choose(world, 'persister', random)];
   await Promise.all(targets.map((target) => killProcess(world, target)));
-  const repaired = Promise.all(targets.map((target) => restart(world, target))).then(() => undefined);
-  return { what: targets.map(({ name }) => name).join(' and '), kills: 2, repaired };
+  return { what: targets.map(({ name }) => name).join(' and '), kills: 2, repaired: restart(world, targets) };
 }
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -288,4 +309,20 @@ export function chooseFault(random: Random): FaultName {
     Object.entries(FAULTS).map(([name, { weight }]) => [name, weight]),
   ) as Record<FaultName, number>;
   return random.weighted(weights);
+}
+
+/** What may happen while the first fault is being got over: the ends that need no waiting. */
+const MEANWHILE = {
+  'kill gateway': 3,
+  'kill persister': 3,
+  'kill fastsync': 2,
+  'kill codec': 1,
+  'kill PostgreSQL': 2,
+};
+
+/** A second fault for a step, or none. */
+export function chooseSecond(first: FaultName, random: Random): FaultName | undefined {
+  if (!random.chance(0.2)) return undefined;
+  const second = random.weighted(MEANWHILE);
+  return second === first ? undefined : second;
 }

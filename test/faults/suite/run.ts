@@ -1,6 +1,6 @@
 import { judge, type Verdict } from '../../support/oracle/index.ts';
 import { Random } from '../../support/random.ts';
-import { chooseFault, faultOf, type FaultName, type Injected } from './faults.ts';
+import { chooseFault, chooseSecond, faultOf, type FaultName, type Injected } from './faults.ts';
 import { Ledger } from './ledger.ts';
 import { Room } from './room.ts';
 import { openWorld, type World } from './world.ts';
@@ -143,7 +143,7 @@ class Runner {
   }
 
   async #step(rooms: readonly Room[]): Promise<void> {
-    const { result, world } = this.#parts;
+    const { result } = this.#parts;
     const { seed, print } = this.#options;
     const step = result.nextStep++;
     const random = new Random(seed).fork(`step ${step}`);
@@ -152,9 +152,9 @@ class Runner {
     const ackedBefore = acksOf(rooms);
     await pause(random.int(0, 400));
     const churn = this.#churn(rooms, random, fault.needsJoin === true);
-    let injected: Injected | undefined;
+    let injected: (Injected & { isDouble: boolean }) | undefined;
     try {
-      injected = await fault.inject(world, random);
+      injected = await this.#inject(name, random);
       const since = performance.now();
       const repaired = injected.repaired.then(() => performance.now() - since);
       const worksAgainMs = Math.max(
@@ -162,7 +162,7 @@ class Runner {
           rooms.map((room) => room.worksAgain(`step ${step}`, WORKS_AGAIN_MS * this.#patience)),
         )),
       );
-      this.#checkPromise(step, fault.promisedMs, worksAgainMs);
+      if (!injected.isDouble) this.#checkPromise(step, fault.promisedMs, worksAgainMs);
       const repairedMs = await repaired;
       await churn;
       const acked = acksOf(rooms) - ackedBefore;
@@ -181,6 +181,23 @@ class Runner {
       await injected?.repaired;
       await churn;
     }
+  }
+
+  /** The fault of the step, and sometimes another one while that is being got over. */
+  async #inject(name: FaultName, random: Random): Promise<Injected & { isDouble: boolean }> {
+    const { world } = this.#parts;
+    const second = chooseSecond(name, random.fork('second'));
+    const first = await faultOf(name).inject(world, random);
+    if (!second) return { ...first, isDouble: false };
+    first.repaired.catch(() => undefined); // awaited below, together with the other one
+    await pause(random.int(0, 1_500));
+    const other = await faultOf(second).inject(world, random);
+    return {
+      isDouble: true,
+      what: `${first.what}; meanwhile ${second}: ${other.what}`,
+      kills: first.kills + other.kills,
+      repaired: Promise.all([first.repaired, other.repaired]).then(() => undefined),
+    };
   }
 
   /** The product promises a time; a machine on which everything is slower gets as much more as `patience` says. */

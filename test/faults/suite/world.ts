@@ -30,6 +30,8 @@ export interface World {
   deaths: Death[];
   /** Processes whose death is ordered: they are not counted as `deaths`. */
   doomed: Set<string>;
+  /** What is away and being brought back: no second fault chooses it. */
+  away: Set<string>;
   /** Calls back for each line that a process logs, until the returned function is called. */
   onLine(listener: (name: string, line: string) => void): () => void;
   stop(): Promise<void>;
@@ -72,6 +74,7 @@ export async function openWorld({ onProblem }: WorldOptions): Promise<World> {
     const listeners = new Set<(name: string, line: string) => void>();
     const deaths: Death[] = [];
     const doomed = new Set<string>();
+    const away = new Set<string>();
     const cluster = await startCluster({
       kafkaBrokers: [`${HOST}:${kafkaProxyPort}`],
       databaseUrl: proxied.href,
@@ -107,6 +110,7 @@ export async function openWorld({ onProblem }: WorldOptions): Promise<World> {
       partitions: 4,
       deaths,
       doomed,
+      away,
       onLine(listener) {
         listeners.add(listener);
         return () => listeners.delete(listener);
