@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { HealthBoard } from '../health/board.ts';
-import { answerHealth, answerReadiness } from '../http/health.ts';
+import { answerHealth, answerLiveness, answerReadiness } from '../http/health.ts';
 import { listen } from '../http/listen.ts';
 import { answerMetrics } from '../http/metrics.ts';
 import type { Metrics } from '../metrics.ts';
@@ -27,6 +27,8 @@ export async function openInternalHttp(options: InternalHttpOptions): Promise<In
     switch (request.url?.split('?')[0]) {
       case '/health':
         return void answerHealth(options.health, response);
+      case '/health/live':
+        return answerLiveness(response);
       case '/health/ready':
         return void answerReadiness(options.health, response);
       case '/metrics':

@@ -1,6 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { HealthBoard } from '../health/board.ts';
 
+/** `/health/live`: 200 at once; asks nobody, so that a supervisor ends only a process that hangs itself. */
+export function answerLiveness(response: ServerResponse): void {
+  response
+    .writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+    .end('{"live":true}');
+}
+
 /** `/health`: always 200 while the process answers, with what it knows of itself. */
 export async function answerHealth(health: HealthBoard, response: ServerResponse): Promise<void> {
   await answer(health, response, () => 200);

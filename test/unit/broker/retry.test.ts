@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ServiceBroker, type ActionSchema, type ServiceSchema } from 'moleculer';
+import { ServiceBroker, type ActionSchema, type Context, type ServiceSchema } from 'moleculer';
 import { trackedCalls } from '../../../lib/broker/node-watch.ts';
 import { createBrokerOptions } from '../../../lib/broker/options.ts';
 import { loadConfig } from '../../../lib/config.ts';
@@ -172,6 +172,26 @@ describe('a call', () => {
     });
     expect(runs).toBe(1);
     expect((await counts()).timeout).toBe(1);
+  });
+
+  it('gives a later attempt only the time that is left', async () => {
+    const limits: number[] = [];
+    const { caller } = await nodes([
+      things({
+        get: {
+          repetition: 'idempotent',
+          handler: async (ctx: Context) => {
+            limits.push(ctx.options.timeout!);
+            if (limits.length > 1) return 'answer';
+            await new Promise((resolve) => setTimeout(resolve, 0.4 * REQUEST_TIMEOUT_MS));
+            throw new AppError('STORE_UNAVAILABLE');
+          },
+        },
+      }),
+    ]);
+    await caller.call('things.get');
+    expect(limits[0]).toBe(REQUEST_TIMEOUT_MS);
+    expect(limits[1]).toBeLessThanOrEqual(0.6 * REQUEST_TIMEOUT_MS);
   });
 
   it('says so when nobody offers the action', async () => {

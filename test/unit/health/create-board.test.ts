@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHealthBoard } from '../../../lib/health/create-board.ts';
+import { ManualClock } from '../gateway/manual-clock.ts';
 
 const answers = (db: boolean | undefined, kafka: boolean | undefined) => ({
   db: () => (db === undefined ? undefined : Promise.resolve(db)),
@@ -38,5 +39,25 @@ describe('createHealthBoard', () => {
     const board = createHealthBoard(answers(false, true));
     board.register('fastsync', () => ({ ready: true }));
     expect(await board.report()).toMatchObject({ status: 'degraded', db: 'down' });
+  });
+
+  it('answers in bounded time when a part or a component hangs, and says so', async () => {
+    const clock = new ManualClock();
+    const hangs = new Promise<never>(() => undefined);
+    const board = createHealthBoard({ db: () => hangs, kafka: () => Promise.resolve(true) }, clock);
+    board.register('persister', () => hangs);
+    board.register('codec', () => ({ ready: true }));
+    const report = board.report();
+    await Promise.resolve();
+    for (let step = 0; step < 5; step++) {
+      clock.advance(3_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await report).toMatchObject({
+      status: 'degraded',
+      db: 'down',
+      kafka: 'ok',
+      parts: { persister: { ready: false }, codec: { ready: true } },
+    });
   });
 });

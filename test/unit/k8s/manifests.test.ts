@@ -45,6 +45,31 @@ describe('k8s manifests', () => {
     expect(names.filter((name) => !settings.has(name))).toEqual([]);
   });
 
+  it.each(services)('ask %s for its life without asking what it depends on', (service) => {
+    const [{ livenessProbe, readinessProbe }] = manifestsOf(`${service}.yaml`)[0]!.spec!.template!.spec
+      .containers as unknown as [
+      Record<string, { httpGet: { path: string }; timeoutSeconds: number; periodSeconds: number }>,
+    ];
+    // A probe that PostgreSQL or Kafka could fail would end every process while one of them is away.
+    expect(livenessProbe!.httpGet.path).toBe('/health/live');
+    expect(readinessProbe!.httpGet.path).toBe('/health/ready');
+    // Longer than the report waits for what hangs.
+    expect(readinessProbe!.timeoutSeconds).toBeGreaterThan(3);
+  });
+
+  it.each(services)('let Prometheus find the metrics of %s on its internal port', (service) => {
+    const { metadata, spec } = manifestsOf(`${service}.yaml`)[0]!.spec!.template! as unknown as {
+      metadata: { annotations: Record<string, string> };
+      spec: { containers: [{ ports: { name: string; containerPort: number }[] }] };
+    };
+    const { containerPort } = spec.containers[0].ports.find(({ name }) => name === 'internal')!;
+    expect(metadata.annotations).toEqual({
+      'prometheus.io/scrape': 'true',
+      'prometheus.io/port': String(containerPort),
+      'prometheus.io/path': '/metrics',
+    });
+  });
+
   it('share settings that the configuration knows and accepts', () => {
     for (const [name, value] of Object.entries(manifestsOf('configmap.yaml')[0]!.data!)) {
       expect(settings.has(name)).toBe(true);
