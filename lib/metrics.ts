@@ -92,6 +92,7 @@ export const METRICS = {
     type: 'counter',
     help: 'Records that were put aside because nobody can use them.',
   },
+  records_in_quarantine: { type: 'gauge', help: 'Records that are in quarantine now, of all processes.' },
   store_out: { type: 'gauge', help: '1 while the store fails and batches wait.' },
   partitions_assigned: { type: 'gauge', help: 'Partitions that this process stores.' },
   partitions_blocked: { type: 'gauge', help: 'Partitions that stand still until somebody acts.' },

@@ -178,10 +178,19 @@ const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
     });
   },
   async started(this: PersisterService) {
-    const { config, clock, topics } = this.runtime;
+    const { config, clock, topics, metrics } = this.runtime;
     const [stream, store] = [await this.runtime.stream(), await this.runtime.store()];
     const folder = remoteFolder(this);
-    this.parts = await assemblePersister({ config, stream, store, topics, folder, clock, logger: this.log });
+    this.parts = await assemblePersister({
+      config,
+      stream,
+      store,
+      topics,
+      folder,
+      clock,
+      logger: this.log,
+      metrics,
+    });
     const { persister, snapshotter, trimmer, retention } = this.parts;
     await persister.start();
     snapshotter.start();

@@ -2,6 +2,7 @@ import * as Y from 'yjs';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import { DEFAULT_LIMITS } from '../protocol/limits.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
 import { SnapshotPolicy } from '../store/snapshot-policy.ts';
@@ -10,6 +11,7 @@ import type { Stream } from '../stream/port.ts';
 import type { TopicResolver } from '../stream/topics.ts';
 import type { Folder } from './folder.ts';
 import { LogTrimmer } from './log-trimmer.ts';
+import { persisterMetrics, watchPersister } from './metrics.ts';
 import { Persister } from './persister.ts';
 import { QuarantineDesk } from './quarantine-desk.ts';
 import { RetentionWatch } from './retention-watch.ts';
@@ -23,6 +25,7 @@ export interface PersisterSetting {
   folder: Folder;
   clock: Clock;
   logger: Logger;
+  metrics: Metrics;
 }
 
 /** Everything that one persister process runs. */
@@ -58,6 +61,7 @@ export async function assemblePersister(setting: PersisterSetting): Promise<Asse
     },
     isDecodable,
   };
+  const counters = persisterMetrics(setting.metrics);
   const persister: Persister = new Persister({
     stream,
     store,
@@ -66,6 +70,7 @@ export async function assemblePersister(setting: PersisterSetting): Promise<Asse
     group: `${config.namespace}-persister`,
     classifier,
     delayMs: config.storeDelayMs,
+    metrics: counters,
     clock,
     logger,
     onStored: (touched) => snapshotter.note(touched),
@@ -78,6 +83,7 @@ export async function assemblePersister(setting: PersisterSetting): Promise<Asse
     logger,
     isAssigned: (epoch, partition) => persister.isAssigned(epoch, partition),
     sweepMs: Math.max(1_000, config.snapshotAgeMs / 4),
+    metrics: counters,
   });
   const retention = new RetentionWatch({
     stream,
@@ -87,6 +93,7 @@ export async function assemblePersister(setting: PersisterSetting): Promise<Asse
     clock,
     logger,
   });
+  watchPersister(setting.metrics, { persister, retention, store });
   const quarantine = new QuarantineDesk({ store, stream, topics, classifier, logger });
   return { persister, snapshotter, quarantine, retention, epochs, trimmer: openTrimmer(setting, persister) };
 }

@@ -16,6 +16,7 @@ import type {
   TopicPartition,
 } from '../stream/port.ts';
 import type { TopicResolver } from '../stream/topics.ts';
+import { noPersisterMetrics, type PersisterMetrics } from './metrics.ts';
 import { classifyRecord, type ClassifierOptions } from './classify.ts';
 import { splitBatch } from './split.ts';
 import { RunWriter } from './writer.ts';
@@ -36,6 +37,7 @@ export interface PersisterParts {
   clock: Clock;
   logger: Logger;
   onStored?: (touched: StoreResult['touched']) => void;
+  metrics?: PersisterMetrics;
 }
 
 export interface StoredPosition extends TopicPartition {
@@ -75,6 +77,7 @@ export class Persister {
       store: parts.store,
       clock: parts.clock,
       logger: parts.logger,
+      metrics: parts.metrics ?? noPersisterMetrics,
       onStored: (touched) => parts.onStored?.(touched),
       onOutage: (isOut) => {
         this.#storeOut = isOut;
@@ -117,6 +120,11 @@ export class Persister {
   /** Whether this member was given the partition. May stay true for a while after it was taken away. */
   isAssigned(epoch: number, partition: number): boolean {
     return this.#assigned.has(`${epoch}/${partition}`);
+  }
+
+  /** Partitions that this member was given. */
+  get assignedPartitions(): number {
+    return this.#assigned.size;
   }
 
   /** Where each assigned partition stands. */
@@ -162,6 +170,7 @@ export class Persister {
     const incoming = classifyRecord(record, classifier);
     if (incoming?.kind === 'quarantine') {
       const { offset, reason } = incoming;
+      this.#parts.metrics?.quarantined(1);
       logger.warn({ topic, partition, offset, reason }, 'record quarantined');
     }
     return incoming;

@@ -5,6 +5,7 @@ import { documentKey, type DocumentId, type DocumentKey } from '../protocol/ids.
 import type { PersistenceAdapter, Snapshot, SnapshotDebt, StoreResult } from '../store/port.ts';
 import type { SnapshotPolicy } from '../store/snapshot-policy.ts';
 import type { Folder, FoldRequest, FoldResult } from './folder.ts';
+import type { PersisterMetrics } from './metrics.ts';
 import { Sweeper } from './sweeper.ts';
 
 /** skipped: nothing to build from, or the document has changed under it; what was there stays. */
@@ -23,6 +24,7 @@ export interface SnapshotterParts {
   isAssigned: (epoch: number, partition: number) => boolean;
   /** How often documents are looked for whose updates have become old, in ms. */
   sweepMs: number;
+  metrics?: PersisterMetrics;
   /** Folds at a time. */
   concurrency?: number;
 }
@@ -165,9 +167,11 @@ export class Snapshotter {
 
   async #foldQuietly(key: DocumentKey, debt: SnapshotDebt): Promise<void> {
     try {
-      await this.#fold(debt);
+      const written = await this.#fold(debt);
+      this.#parts.metrics?.snapshot(written ? 'ok' : 'superseded');
       this.#failed.delete(key);
     } catch (error) {
+      this.#parts.metrics?.snapshot('failed');
       const delayMs = Math.min(RETRY_MAX_MS, (this.#failed.get(key)?.delayMs ?? RETRY_MIN_MS / 2) * 2);
       this.#failed.set(key, { delayMs, notBeforeMs: this.#parts.clock.now() + delayMs });
       this.#parts.logger.warn({ err: error, document: key, delayMs }, 'snapshot failed: later again');

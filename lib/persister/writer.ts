@@ -3,6 +3,7 @@ import { isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import {
   PERSISTER_CONSUMER,
+  type IncomingBatch,
   type IncomingRecord,
   type PersistenceAdapter,
   type StoreResult,
@@ -10,6 +11,7 @@ import {
 import { isStorableJson } from '../store/text.ts';
 import type { BatchContext } from '../stream/port.ts';
 import { quarantine } from './classify.ts';
+import type { PersisterMetrics } from './metrics.ts';
 import { dropBefore, halve, type ClassifiedRecord, type SubBatch } from './split.ts';
 
 export interface WriterParts {
@@ -20,6 +22,7 @@ export interface WriterParts {
   onStored: (touched: StoreResult['touched']) => void;
   /** Told when the store begins to fail and when it takes data again. */
   onOutage: (isOut: boolean) => void;
+  metrics: PersisterMetrics;
 }
 
 export interface RunPlace {
@@ -84,6 +87,7 @@ export class RunWriter {
 
   #refused({ delivered, incoming }: ClassifiedRecord, place: RunPlace, cause: Error): ClassifiedRecord {
     const { epoch, partition } = place;
+    this.#parts.metrics.quarantined(1);
     const data = isAppError(cause) ? cause.data : {};
     this.#parts.logger.warn(
       { epoch, partition, offset: delivered.offset, ...data },
@@ -99,7 +103,7 @@ export class RunWriter {
     const { epoch, partition } = place;
     const { fetchOffset, nextOffset } = run;
     const stored = await this.#untilAnswered(place, () =>
-      this.#parts.store.storeBatch({
+      this.#measured({
         consumer: PERSISTER_CONSUMER,
         epoch,
         partition,
@@ -110,6 +114,7 @@ export class RunWriter {
     );
     if (!stored) return { outcome: 'elsewhere', nextOffset: fetchOffset };
     if (stored.outcome === 'stored') {
+      this.#parts.metrics.stored(records.length);
       this.#parts.onStored(stored.touched);
       return { outcome: 'done', nextOffset };
     }
@@ -122,6 +127,19 @@ export class RunWriter {
       'the stored position is elsewhere: going on from there',
     );
     return { outcome: 'elsewhere', nextOffset: stored.nextOffset };
+  }
+
+  async #measured(batch: IncomingBatch): Promise<StoreResult> {
+    const { store, clock, metrics } = this.#parts;
+    const since = clock.now();
+    try {
+      const result = await store.storeBatch(batch);
+      metrics.batch('ok', clock.now() - since);
+      return result;
+    } catch (error) {
+      metrics.batch('failed', clock.now() - since);
+      throw error;
+    }
   }
 
   /** Repeats through an outage, keeping the membership alive. Undefined when the partition or the process is given up. */

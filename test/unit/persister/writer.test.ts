@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { AppError } from '../../../lib/errors.ts';
 import { silentLogger } from '../../../lib/log.ts';
+import { noPersisterMetrics } from '../../../lib/persister/metrics.ts';
 import { RunWriter } from '../../../lib/persister/writer.ts';
 import type { StoreResult } from '../../../lib/store/port.ts';
 import { ManualClock } from '../gateway/manual-clock.ts';
@@ -18,6 +19,7 @@ function setUp() {
     },
     clock,
     logger: silentLogger,
+    metrics: noPersisterMetrics,
     onStored: () => undefined,
     onOutage: (isOut) => void told.push(isOut),
   });
