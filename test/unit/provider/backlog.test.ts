@@ -56,6 +56,20 @@ describe('a server that is away or slow', () => {
     expect(client.all('backlog').at(-1)!.isFull).toBe(false);
   });
 
+  it('what is merged into several updates is sent in several, all of it', () => {
+    const { client, doc, session } = joined({ maxUnacked: 2 });
+    session.isPaused = true;
+    for (let i = 0; i < 6; i++) {
+      type(doc, String(i).repeat(700_000));
+      world.run(5);
+    }
+    session.isPaused = false;
+    session.deliver(ROOM);
+    world.run(30_000);
+    expect(world.serverText()).toBe(textOf(doc));
+    expect(client.manager.hasUnackedChanges).toBe(false);
+  });
+
   it('an update beyond the bound of bytes goes alone', () => {
     const { doc } = joined({ maxUnackedBytes: 100 });
     type(doc, 'x'.repeat(5000));
