@@ -1,5 +1,5 @@
 import type { NackCode } from '../protocol/nack-codes.ts';
-import { addVersion, hasVersion, type VersionRanges } from '../protocol/ranges.ts';
+import { addVersion, hasVersion, mergeRanges, type VersionRanges } from '../protocol/ranges.ts';
 
 /** An update on its way into the log. */
 export interface Attempt {
@@ -34,6 +34,8 @@ export class ClientVersions {
   readonly #unacked = new Map<number, Attempt>();
   readonly #refused = new Map<number, NackCode>();
   #owed: VersionRanges = [];
+  /** Found in the log, or answered for good: the client may hold them no longer, so they must never become owed. */
+  #settled: VersionRanges = [];
   #generation = 0;
 
   constructor(maxUnacked: number, budget: UnackedBudget = { bytes: 0, maxBytes: Infinity }) {
@@ -76,8 +78,9 @@ export class ClientVersions {
     return { kind: 'admitted' };
   }
 
-  /** For a transient nack that is given before `admit` was asked. */
+  /** For a transient nack that is given before `admit` was asked. A repeat of what is in the log is never owed. */
   owe(version: number): void {
+    if (hasVersion(this.#settled, version)) return;
     addVersion(this.#owed, version);
     if (this.#owed.length > MAX_OWED_RANGES) this.#owed.pop();
   }
@@ -128,6 +131,8 @@ export class ClientVersions {
   /** Found in the log, or answered for good. Returns the attempt that was under way. */
   settle(version: number): Attempt | undefined {
     this.#disown(version);
+    addVersion(this.#settled, version);
+    if (this.#settled.length > MAX_OWED_RANGES) this.#settled.shift();
     return this.#end(version);
   }
 
@@ -137,6 +142,7 @@ export class ClientVersions {
       if (hasVersion(appended, version)) this.#end(version);
     }
     this.#owed = subtract(this.#owed, appended);
+    this.#settled = mergeRanges(this.#settled, appended);
   }
 
   #end(version: number): Attempt | undefined {

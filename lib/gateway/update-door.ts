@@ -123,7 +123,8 @@ export class UpdateDoor {
     const generation = metadata.generation ?? subscription.generation;
     if (generation < log.acceptsFrom) {
       const closed = log.refusalOf(generation, subscription.document.followedThrough());
-      if (closed) return { code: closed.code, details: { position: closed.position ?? subscription.sent } };
+      // Only the barrier itself may be named: whoever is told a position takes it for the empty beginning.
+      if (closed) return { code: closed.code, details: { position: closed.position } };
     }
     if (generation > Math.max(log.generation, subscription.generation))
       return { code: 'BAD_METADATA', details: { message: '`generation` has not begun.' } };

@@ -59,6 +59,19 @@ describe('versions of a client', () => {
     expect(versions.admit(3)).toEqual({ kind: 'admitted' });
   });
 
+  it('a repeat of what the log has is never owed: the client may hold it no longer', () => {
+    const versions = new ClientVersions(2);
+    for (const version of [1, 2]) versions.begin(version, 0);
+    versions.settle(1);
+    versions.settleAll([[2, 3]]);
+    versions.begin(1, 0);
+    versions.begin(2, 0);
+    expect(versions.admit(3)).toEqual({ kind: 'refused', code: 'TOO_MANY_UNACKED' });
+    expect(versions.lowestOwed).toBeUndefined();
+    versions.settle(1);
+    expect(versions.admit(4)).toEqual({ kind: 'admitted' });
+  });
+
   it('a refused version stays refused, and does not hold back the next ones', () => {
     const versions = new ClientVersions(10);
     versions.owe(1);
