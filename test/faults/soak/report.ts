@@ -1,4 +1,3 @@
-import { readFile, writeFile } from 'node:fs/promises';
 import type { Kill } from './killer.ts';
 import type { Measure } from './measure.ts';
 
@@ -20,9 +19,6 @@ export interface SoakResult {
   /** When everybody has gone. */
   empty: Measure;
 }
-
-const BEGIN = '<!-- soak -->';
-const END = '<!-- /soak -->';
 
 /** Markdown of one run. */
 export function soakReport(result: SoakResult): string {
@@ -50,6 +46,8 @@ export function soakReport(result: SoakResult): string {
     ...[before, after, empty].map((measured) => describe(measured, name)),
   ]);
   return [
+    '## Soak',
+    '',
     `\`${result.command}\``,
     '',
     `${result.clients} clients (real providers) in ${result.rooms} rooms over ${result.minutes} minutes; ${result.arrived} came, ${result.arrived - result.clients} went; ${result.edits} edits, ${result.acked} acked updates, ${result.records} records in the log.`,
@@ -74,20 +72,4 @@ function describe(measured: Measure, name: string): string {
 function table(head: readonly string[], rows: readonly string[][]): string {
   const lines = [head, head.map(() => '---'), ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-}
-
-/** Puts the section between its marks; the rest of the file stays. */
-export async function writeSoakSection(file: string, section: string): Promise<void> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-    return '# Results of the fault suites\n';
-  });
-  const marked = `${BEGIN}\n\n${section}\n\n${END}`;
-  const begin = text.indexOf(BEGIN);
-  const end = text.indexOf(END);
-  const next =
-    begin >= 0 && end > begin
-      ? text.slice(0, begin) + marked + text.slice(end + END.length)
-      : `${text.trimEnd()}\n\n## Soak\n\n${marked}\n`;
-  await writeFile(file, next);
 }

@@ -15,7 +15,8 @@ import { seededRandom } from './random.ts';
 import { Crowd } from './crowd.ts';
 import { Killer } from './killer.ts';
 import { measure, type Measure } from './measure.ts';
-import { soakReport, writeSoakSection, type SoakResult } from './report.ts';
+import { writeSection } from '../suite/report.ts';
+import { soakReport, type SoakResult } from './report.ts';
 
 const PARTITIONS = 16;
 const TOPIC_PATTERN = 'soak-{channel}';
@@ -211,7 +212,7 @@ async function soak(
   };
   const section = soakReport(result);
   console.log(`\n${section}\n`);
-  if (options.report) await writeSoakSection(options.report, section);
+  if (options.report) await writeSection(options.report, 'soak', section);
   for (const violation of verdict.violations.slice(0, 20)) console.log(violation);
   for (const complaint of complaints.slice(0, 20)) console.log(complaint);
   return verdict.violations.length > 0 || complaints.length > 0 ? 1 : 0;

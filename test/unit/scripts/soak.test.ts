@@ -1,9 +1,6 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Measure } from '../../faults/soak/measure.ts';
-import { soakReport, writeSoakSection, type SoakResult } from '../../faults/soak/report.ts';
+import { soakReport, type SoakResult } from '../../faults/soak/report.ts';
 import { soakOptions } from '../../faults/soak/run.ts';
 
 const measured = (topics: number, rssMb: number): Measure => ({
@@ -38,12 +35,6 @@ const result: SoakResult = {
 };
 
 describe('the soak', () => {
-  let folder: string;
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'soak-'));
-  });
-  afterEach(() => rm(folder, { recursive: true, force: true }));
-
   it('reports the kills, what was lost, and begin beside end', () => {
     const report = soakReport(result);
     expect(report).toContain(
@@ -52,23 +43,6 @@ describe('the soak', () => {
     expect(report).toContain('**0 acked updates lost, 0 violations.**');
     expect(report).toContain('| topics in Kafka | 51 | 52 | 53 |');
     expect(report).toContain('| gateway-1 | 100 / 50, 40, 12 ms, 60 s | 120 / 50, 40, 12 ms, 60 s |');
-  });
-
-  it('writes its own section and leaves the others', async () => {
-    const file = join(folder, 'RESULTS.md');
-    await writeFile(file, '# Results\n\n## Kills\n\nothers\n');
-    await writeSoakSection(file, 'first');
-    await writeFile(file, `${await readFile(file, 'utf8')}\n## Later\n`);
-    await writeSoakSection(file, 'second');
-    const text = await readFile(file, 'utf8');
-    expect(text).not.toContain('first');
-    expect(text.match(/## (Kills|Soak|Later)|others|second/g)).toEqual([
-      '## Kills',
-      'others',
-      '## Soak',
-      'second',
-      '## Later',
-    ]);
   });
 
   it('refuses an option that it does not know', () => {
