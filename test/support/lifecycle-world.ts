@@ -73,19 +73,24 @@ export class LifecycleWorld {
     return this.topics.target('doc', this.document);
   }
 
+  reader(): DocumentReader {
+    const { stream, store, topics } = this;
+    return new DocumentReader({
+      stream,
+      store,
+      topics,
+      epochs: this.#epochs,
+      limits: DEFAULT_LIMITS,
+      maxReadBytes: 2 * MB,
+    });
+  }
+
   /** One operator's process; `append` stands between it and the log. */
   operator(options: { append?: Append; maxUpdateBytes?: number } = {}): DocumentOperations {
-    const { stream, store, topics } = this;
+    const { stream, topics } = this;
     return new DocumentOperations({
       stream: { append: options.append ?? ((...request) => stream.append(...request)) },
-      reader: new DocumentReader({
-        stream,
-        store,
-        topics,
-        epochs: this.#epochs,
-        limits: DEFAULT_LIMITS,
-        maxReadBytes: 2 * MB,
-      }),
+      reader: this.reader(),
       codec: createInlineCodec(),
       controlTopic: topics.controlTopic,
       maxUpdateBytes: options.maxUpdateBytes ?? DEFAULT_LIMITS.maxUpdateBytes,
