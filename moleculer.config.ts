@@ -43,14 +43,29 @@ const watch = new TransporterWatch({
   metrics: runtime.metrics,
   onDeaf: () => lifecycle?.leave('the transporter sends but hears nothing'),
 });
+let isStarted = false;
+runtime.health.register('start', () => ({ ready: isStarted }));
 runtime.health.register('transporter', () => ({ ready: watch.isHearing(), nodes: watch.nodes() }));
+
+/** Kafka may be away for long when a process starts: it waits, and says so now and then. */
+async function untilKafkaAnswers<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isAppError(error, 'STREAM_UNAVAILABLE')) throw error;
+      logger.warn({ err: error }, 'kafka does not answer: the start waits for it');
+    }
+  }
+}
 
 /** Before the services: probes must be answered while they start, and results offered by them fetched. */
 async function prepare(): Promise<BrokerOptions['middlewares']> {
   const { claimNodeId, prepareTransporterTopics, TransporterCleaner } = await import('./lib/stream/kafka.ts');
   const transporter = { config, nodeId: nodeID, logger, clock };
-  const { isNewNode } = await prepareTransporterTopics(transporter);
+  // The listener first: while Kafka is away nothing else holds the process (the clock's timers do not).
   logger.info({ port: await runtime.listen() }, 'internal listener open');
+  const { isNewNode } = await untilKafkaAnswers(() => prepareTransporterTopics(transporter));
   return [
     holdNodeId({
       logger,
@@ -71,6 +86,9 @@ const shared = createBrokerOptions(config, nodeID, { metrics: runtime.metrics, c
 const options: BrokerOptions = {
   ...shared,
   middlewares: [...(shared.middlewares ?? []), ...((await prepare().catch(failStart)) ?? [])],
+  started() {
+    isStarted = true;
+  },
   created(broker: ServiceBroker) {
     attachRuntime(broker, runtime);
     lifecycle = ownProcessLifecycle(broker, {

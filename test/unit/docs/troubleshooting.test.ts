@@ -23,7 +23,8 @@ describe('docs/troubleshooting.md', () => {
   let phrases: string[] = [];
 
   beforeAll(async () => {
-    source = (await Promise.all(['lib', 'services'].map(sourcesIn))).join('\n');
+    const folders = await Promise.all(['lib', 'services'].map(sourcesIn));
+    source = [...folders, await readFile('moleculer.config.ts', 'utf8')].join('\n');
     phrases = phrasesOf(await readFile('docs/troubleshooting.md', 'utf8'));
   });
 
