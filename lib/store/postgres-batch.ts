@@ -86,7 +86,7 @@ interface RawFirst {
  * "+ 0" leaves the planner only the index of the retry key, which begins with sender and version: without statistics
  * it takes the document's index as well, and reads all rows of a long document for each row of the batch.
  */
-async function findFirsts(
+export async function findFirsts(
   sql: Sql,
   batch: IncomingBatch,
   documents: ReadonlyMap<DocumentKey, DocumentRow>,

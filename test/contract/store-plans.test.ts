@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../lib/clock.ts';
+import { silentLogger } from '../../lib/log.ts';
+import { createPostgresStore, openOrm } from '../../lib/store/postgres.ts';
+import { findFirsts } from '../../lib/store/postgres-batch.ts';
+import { lockDocuments } from '../../lib/store/postgres-documents.ts';
+import { SqlClient, type Row, type Sql } from '../../lib/store/sql.ts';
+import type { PersistenceAdapter } from '../../lib/store/port.ts';
+import { makeDatabase, type TestDatabase } from './store-database.ts';
+import { Bench } from './store.suite.ts';
+
+const ROWS = 20_000;
+const BATCH = 100;
+/** Of 8 kB. One lookup walks an index of two levels or three; a document of 20,000 rows has some 400 pages. */
+const MAX_BUFFERS_PER_KEY = 12;
+
+interface Plan {
+  'Shared Hit Blocks': number;
+  'Shared Read Blocks': number;
+}
+
+/** Without statistics, as PGlite always and PostgreSQL for the first minutes of a busy table. */
+describe('looking up retry keys', () => {
+  let database: TestDatabase;
+  let store: PersistenceAdapter;
+
+  beforeAll(async () => {
+    database = await makeDatabase();
+    const parts = { logger: silentLogger, clock: systemClock };
+    store = await createPostgresStore({ databaseUrl: database.url, ...parts });
+    await store.prepare();
+    await database.run('alter table update_history set (autovacuum_enabled = off)');
+  });
+
+  afterAll(async () => {
+    await store.close();
+    await database.drop();
+  });
+
+  it('reads as little in a document of 20,000 rows by one sender or many as in an empty one', async () => {
+    const bench = await Bench.make(store);
+    await bench.put(0, [bench.update(0)]);
+    await database.run(
+      `insert into update_history (epoch, partition, "offset", document_id, generation, sender_id, client_version, at, metadata, payload)
+       select epoch, partition, n, document_id, generation, case when n % 2 = 0 then 'sender' else 'other-' || n end,
+         n, at, '{}'::jsonb, payload
+       from update_history, generate_series(2, ${ROWS}) n where epoch = ${bench.epoch}`,
+    );
+    const orm = await openOrm({ databaseUrl: database.url, logger: silentLogger, clock: systemClock });
+    const client = new SqlClient(orm);
+    const buffers = await client.transaction(async (sql) => {
+      const documents = await lockDocuments(sql, [bench.document]);
+      let read = 0;
+      const explaining: Sql = async <T = Row>(text: string, params?: readonly unknown[]) => {
+        const [row] = await sql<{ 'QUERY PLAN': { Plan: Plan }[] }>(
+          `explain (analyze, buffers, format json) ${text}`,
+          params,
+        );
+        const { Plan: plan } = row!['QUERY PLAN'][0]!;
+        read = plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
+        return [] as T[];
+      };
+      // Half of them are repeats.
+      const records = Array.from({ length: BATCH }, (_, n) =>
+        bench.update(ROWS + n, { clientVersion: n % 2 === 0 ? 2 * n + 2 : 1_000_000 + n }),
+      );
+      await findFirsts(explaining, bench.batch(ROWS, records), documents);
+      return read;
+    });
+    await orm.close(true);
+    expect(buffers).toBeGreaterThan(BATCH);
+    expect(buffers).toBeLessThan(BATCH * MAX_BUFFERS_PER_KEY);
+  });
+});
