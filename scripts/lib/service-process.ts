@@ -67,6 +67,7 @@ export class ServiceProcess {
   start(): void {
     this.#isExpectedToEnd = false;
     this.#port = undefined;
+    this.#lines = [];
     const args = [
       '--disable-warning=ExperimentalWarning',
       RUNNER,
@@ -111,7 +112,9 @@ export class ServiceProcess {
     let last = 'no answer yet';
     while (performance.now() < deadline) {
       if (!this.isRunning)
-        throw new Error(`${this.name} ended while starting:\n${this.#lines.slice(-20).join('\n')}`);
+        throw new Error(
+          `${this.name} ended while starting (${this.#child?.signalCode ?? this.#child?.exitCode}):\n${this.#lines.slice(-20).join('\n')}`,
+        );
       if (this.internalUrl) {
         try {
           const response = await fetch(`${this.internalUrl}/health/ready`, {

@@ -25,7 +25,7 @@ export interface FaultKind {
   inject(world: World, random: Random): Promise<Injected>;
 }
 
-const READY_TIMEOUT_MS = 120_000;
+const READY_TIMEOUT_MS = 240_000;
 const POINT_TIMEOUT_MS = 5_000;
 /** A trim comes with every tenth sweep. */
 const TRIM_TIMEOUT_MS = 15_000;

@@ -157,6 +157,7 @@ class Runner {
       injected = await this.#inject(name, random);
       const since = performance.now();
       const repaired = injected.repaired.then(() => performance.now() - since);
+      repaired.catch(() => undefined); // awaited below
       const worksAgainMs = Math.max(
         ...(await Promise.all(
           rooms.map((room) => room.worksAgain(`step ${step}`, WORKS_AGAIN_MS * this.#patience)),
