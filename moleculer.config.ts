@@ -69,7 +69,7 @@ async function prepare(): Promise<BrokerOptions['middlewares']> {
   return [
     holdNodeId({
       logger,
-      claim: (instanceId) => claimNodeId({ ...transporter, instanceId, isNewNode }),
+      claim: (instanceId) => untilKafkaAnswers(() => claimNodeId({ ...transporter, instanceId, isNewNode })),
       onLost: (error) => lifecycle?.leave(error.message),
     }),
     removeTransporterTraces({

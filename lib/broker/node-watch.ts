@@ -88,7 +88,8 @@ export class TransporterWatch implements NodeWatch {
   }
 
   isHearing(): boolean {
-    if (!this.#broker?.transit) return true;
+    if (!this.#broker) return false; // the process has only begun
+    if (!this.#broker.transit) return true;
     return this.#isConnected && this.#parts.clock.now() - this.#ownBeatAt < 2 * BEAT_BACK_MS;
   }
 
