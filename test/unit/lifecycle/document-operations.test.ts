@@ -230,12 +230,12 @@ describe('documents.replace', () => {
 
   it('a crash at any of its records is completed by the repetition, with every record once', async () => {
     const doc = new Y.Doc();
-    for (let n = 0; n < 40; n++) doc.getArray<string>('a').insert(0, [`${n}`.repeat(200)]);
+    for (let n = 0; n < 20; n++) doc.getArray<string>('a').insert(0, [`${n}`.repeat(200)]);
     doc.getArray('a').delete(3, 2);
     const state = Y.encodeStateAsUpdate(doc);
-    const options = { maxUpdateBytes: 4096 };
+    const options = { maxUpdateBytes: 2048 };
     for (const persisted of [false, true]) {
-      for (const atCall of [1, 2, 3, 5]) {
+      for (const atCall of persisted ? [3] : [1, 2, 4]) {
         const big = { ...request(`k${atCall}${persisted}`), state };
         const dies = world.operator({ ...options, append: dying(atCall) }).replace(big);
         await expect(dies).rejects.toThrow('killed');
@@ -249,7 +249,7 @@ describe('documents.replace', () => {
           ['4', '0'],
           ...Array.from({ length: written.length - 1 }, (_, n) => ['0', String(n + 1)]),
         ]);
-        expect(written.length).toBeGreaterThan(4);
+        expect(written.length).toBeGreaterThan(3);
         const joined = await world.join();
         expect(joined.position.generation).toBe(generation);
         const copy = new Y.Doc();
@@ -263,10 +263,12 @@ describe('documents.replace', () => {
   it('is finished in its own generation only: a deletion that came meanwhile stays', async () => {
     await expect(world.operator({ append: dying(2) }).replace(replace('k', 'secret'))).rejects.toThrow();
     await world.operator().delete(request('delete'));
+    const { length } = await world.records();
     expect(await world.operator().replace(replace('k', 'secret'))).toMatchObject({
       outcome: 'superseded',
       deleted: true,
     });
+    expect(await world.records()).toHaveLength(length);
     expect(await world.join()).toMatchObject({ deleted: true, text: '' });
   });
 

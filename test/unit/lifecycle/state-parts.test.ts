@@ -16,7 +16,7 @@ function documentOf(words: readonly string[]): Y.Doc {
     const other = clients[(index + 1) % clients.length]!;
     Y.applyUpdate(other, Y.encodeStateAsUpdate(doc));
   });
-  const all = new Y.Doc();
+  const all = new Y.Doc({ gc: false }); // else the deletes are in the structs as well
   for (const doc of clients) Y.applyUpdate(all, Y.encodeStateAsUpdate(doc));
   return all;
 }

@@ -32,7 +32,7 @@ describe('a document that has been deleted', () => {
     await world.barrier(document, 2, 'deleted');
     // Written by somebody who has not heard of it, and by somebody who should not have.
     await world.append(document, writer.type('!'), { version: 2 });
-    await world.append(document, writer.type('?'), { version: 3, generation: 2 });
+    await world.append(document, new Writer(2).type('?'), { version: 3, generation: 2 });
     const heldAfter = await world.lastOffset(document);
     const expected = { deleted: true, kind: 'full', appended: [], position: { generation: 2 } };
     for (const source of [world.source, world.sourceWithoutCache()]) {
