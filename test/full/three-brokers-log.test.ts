@@ -3,7 +3,7 @@ import { startKafkaCluster, type RunningKafkaCluster } from '../../scripts/dev/k
 import { isAppError } from '../../lib/errors.ts';
 import type { Stream } from '../../lib/stream/port.ts';
 import { openAdmin, openStream } from '../kafka/support/kafka-harness.ts';
-import { consumeAll, followAll, Seen, Writer } from '../kafka/support/log-load.ts';
+import { consumeAll, followAll, record, Seen, Writer } from '../kafka/support/log-load.ts';
 import { waitFor } from '../support/wait.ts';
 
 // Brokers that die and come back; every wait inside has a deadline of its own.
@@ -119,6 +119,23 @@ describe('the log on three brokers', () => {
     }
   });
 
+  it('takes new topics and new processes while one broker is away', async () => {
+    await kafka.node(1).kill('SIGKILL');
+    try {
+      const stream = await open();
+      const target = { topic: 'made-meanwhile', partition: 0 };
+      await stream.ensureTopics([{ topic: target.topic, kind: 'doc', partitions: 2 }]);
+      const offsets = await waitFor(() => stream.append(target, [record('0-0')]).catch(() => undefined), {
+        timeoutMs: 30_000,
+        what: 'an append to the new topic',
+      });
+      expect(offsets).toEqual([expect.any(Number)]);
+      expect((await stream.identity(target.topic))?.partitions).toBe(2);
+    } finally {
+      await kafka.node(1).restart();
+    }
+  });
+
   it('goes on when a broker hangs that takes connections but does not answer', async () => {
     const { untilMore, drain } = await load('broker-hangs');
     await untilMore(100, 'everything runs');
@@ -127,6 +144,10 @@ describe('the log on three brokers', () => {
       await kafka.node(nodeId).kill('SIGSTOP');
       try {
         await untilMore(200, `appends go on while ${nodeId} hangs`);
+        // A process that starts meanwhile finds its way, too.
+        const late = await open();
+        expect(await late.endOffset({ topic: 'broker-hangs', partition: 0 })).toBeGreaterThan(0);
+        await late.close();
       } finally {
         await kafka.node(nodeId).kill('SIGCONT');
       }
