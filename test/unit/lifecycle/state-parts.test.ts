@@ -49,6 +49,16 @@ describe('splitState', () => {
     );
   });
 
+  it('keeps what was deleted deleted, also where the content is still there', () => {
+    const doc = new Y.Doc({ gc: false });
+    for (const word of ['one ', 'two ', 'three ', 'four ']) doc.getText('t').insert(0, word);
+    doc.getText('t').delete(2, 6);
+    const copy = new Y.Doc();
+    const parts = splitState(Y.encodeStateAsUpdate(doc), { partBytes: 8, maxBytes: 1000 });
+    for (const part of parts) Y.applyUpdate(copy, part);
+    expect(copy.getText('t').toString()).toBe(doc.getText('t').toString());
+  });
+
   it('keeps what still waits for something that has not come', () => {
     const doc = new Y.Doc();
     const updates: Uint8Array[] = [];
