@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { format, resolveConfig } from 'prettier';
 import type { RunResult, StepResult } from './run.ts';
 
 const TITLE = `# Results of the fault suites
@@ -52,7 +53,8 @@ function row(kind: string, steps: readonly StepResult[]): string {
 /** Puts the section into the file, in place of an earlier one of the same name; the other sections stay. */
 export async function writeSection(file: string, name: string, section: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch(() => TITLE);
-  await writeFile(file, withSection(text, name, section));
+  const options = await resolveConfig(file);
+  await writeFile(file, await format(withSection(text, name, section), { ...options, parser: 'markdown' }));
 }
 
 export function withSection(text: string, name: string, section: string): string {
