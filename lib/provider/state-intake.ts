@@ -22,8 +22,12 @@ export class StateIntake {
   onState(head: StateHead, payload: Uint8Array): void {
     const { joins, tracker } = this.#session;
     const attempt = head.join === 0 ? undefined : joins.take(head.join);
-    if (head.join !== 0 && !attempt) return; // of a join that was given up; a later one is on its way
     tracker.hear(head.position);
+    if (head.join !== 0 && !attempt) {
+      // Of a join that was given up. The gateway goes on behind this state: if no later join is on its way, one has to be.
+      if (!joins.isActive) joins.want('resume');
+      return;
+    }
     // The payload is a SyncStep2 behind its message type, which is one byte.
     const sync = tryDecodeSync(payload.subarray(1));
     if (!sync.ok) return this.#session.recovery.onUnappliable(sync.failure, head.position);
