@@ -11,8 +11,11 @@ const CHECK_MS = 500;
 const SILENCE_MS = 6_000;
 /** Longest time between two own beats that come back. */
 const BEAT_BACK_MS = 4_000;
-/** Beats that were sent and never came back until a node is taken as deaf for good: half a minute. */
-const DEAF_BEATS = 15;
+/**
+ * Since the first beat that was sent and has not come back. Not counted in beats: after an outage all that
+ * waited are sent at once.
+ */
+const DEAF_MS = 60_000;
 
 export interface NodeWatchParts {
   clock: Clock;
@@ -57,7 +60,7 @@ export class TransporterWatch implements NodeWatch {
   #isDisturbed = false;
   #isDeaf = false;
   #ownBeatAt = -Infinity;
-  #unheardBeats = 0;
+  #unheardSince: number | undefined;
 
   constructor(parts: NodeWatchParts) {
     this.#parts = parts;
@@ -141,14 +144,16 @@ export class TransporterWatch implements NodeWatch {
     if (type !== 'HEARTBEAT' || sender !== this.#broker?.nodeID || instanceID !== this.#broker.instanceID)
       return;
     this.#ownBeatAt = now;
-    this.#unheardBeats = 0;
+    this.#unheardSince = undefined;
     if (!this.#isDisturbed) return;
     this.#isDisturbed = false;
     this.#parts.logger.info({}, 'transporter works again');
   }
 
   #beatSent(): void {
-    if (++this.#unheardBeats < DEAF_BEATS || this.#isDeaf) return;
+    const now = this.#parts.clock.now();
+    this.#unheardSince ??= now;
+    if (now - this.#unheardSince < DEAF_MS || this.#isDeaf) return;
     this.#isDeaf = true;
     this.#parts.onDeaf?.();
   }

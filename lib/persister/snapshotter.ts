@@ -147,7 +147,7 @@ export class Snapshotter {
     const key = documentKey(debt.document);
     if (this.#stopped || this.#running.has(key) || !isAssigned(debt.epoch, debt.partition)) return;
     if ((this.#failed.get(key)?.notBeforeMs ?? 0) > clock.now()) return;
-    if (!policy.isDue(debt, clock.wallTime())) return;
+    if (!policy.isDue(debt)) return;
     this.#waiting.set(key, debt);
     this.#next();
   }

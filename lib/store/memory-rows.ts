@@ -37,7 +37,7 @@ export function newestOf(
   );
 }
 
-export function debtOf(found: MemoryDocument): SnapshotDebt | undefined {
+export function debtOf(found: MemoryDocument, nowMs: number): SnapshotDebt | undefined {
   const snapshot = newestOf(found, () => true);
   const since = snapshot ? pointOf(snapshot) : { epoch: -1, offset: -1 };
   const rows = found.rows.filter((row) => isPayloadOf(row, found.state.generation) && isAfter(row, since));
@@ -49,7 +49,7 @@ export function debtOf(found: MemoryDocument): SnapshotDebt | undefined {
     partition: found.partition,
     updates: rows.length,
     bytes: rows.reduce((sum, row) => sum + row.update.payload.byteLength, 0),
-    oldestAtMs: found.oldestBehindMs,
+    ageMs: nowMs - found.oldestBehindMs,
     snapshotBytes: snapshot?.data.byteLength ?? 0,
   };
 }

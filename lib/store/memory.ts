@@ -187,15 +187,15 @@ export class MemoryStore implements PersistenceAdapter {
 
   async snapshotDebts(limit: number): Promise<SnapshotDebt[]> {
     return [...this.#documents.values()]
-      .map(debtOf)
+      .map((found) => debtOf(found, this.#clock.wallTime()))
       .filter((debt) => debt !== undefined)
-      .sort((a, b) => a.oldestAtMs - b.oldestAtMs)
+      .sort((a, b) => b.ageMs - a.ageMs)
       .slice(0, limit);
   }
 
   async snapshotDebt(document: DocumentId): Promise<SnapshotDebt | undefined> {
     const found = this.#documents.get(documentKey(document));
-    return found && debtOf(found);
+    return found && debtOf(found, this.#clock.wallTime());
   }
 
   async *exportHistory(document: DocumentId, since?: Position): AsyncIterable<HistoryRow> {
@@ -336,7 +336,7 @@ export class MemoryStore implements PersistenceAdapter {
     const { epoch, partition } = batch;
     for (const { key, document, state, restarted, updates } of plan.changes.values()) {
       const found = this.#documents.get(key) ?? this.#addDocument(key, document);
-      const owedNothing = restarted || debtOf(found) === undefined;
+      const owedNothing = restarted || debtOf(found, this.#clock.wallTime()) === undefined;
       if (updates > 0 && owedNothing) found.oldestBehindMs = this.#clock.wallTime();
       if (updates > 0 || restarted) Object.assign(found, { epoch, partition });
       found.state = state;

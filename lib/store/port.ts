@@ -151,8 +151,8 @@ export interface SnapshotDebt {
   partition: number;
   updates: number;
   bytes: number;
-  /** When the oldest update that no snapshot covers was stored, in ms since 1970. */
-  oldestAtMs: number;
+  /** How long ago the oldest update that no snapshot covers was stored, by the store's own clock. */
+  ageMs: number;
   snapshotBytes: number;
 }
 

@@ -11,10 +11,10 @@ import { storableText } from './text.ts';
  * One batch in one transaction (design rule 8): the position row is locked and must stand where the batch
  * begins; rows, quarantine, barriers and the new position are committed together or not at all.
  */
-export async function writeBatch(sql: Sql, batch: IncomingBatch, nowMs: number): Promise<StoreResult> {
+export async function writeBatch(sql: Sql, batch: IncomingBatch): Promise<StoreResult> {
   const stored = await lockPosition(sql, batch);
   if (stored !== batch.fetchOffset) return { outcome: 'moved', nextOffset: stored, touched: new Map() };
-  const plan = await applyRecords(sql, batch, nowMs);
+  const plan = await applyRecords(sql, batch);
   await sql(
     `update stream_positions set next_offset = $4 where consumer = $1 and epoch = $2 and partition = $3`,
     [batch.consumer, batch.epoch, batch.partition, batch.nextOffset],
@@ -24,7 +24,7 @@ export async function writeBatch(sql: Sql, batch: IncomingBatch, nowMs: number):
 }
 
 /** Everything of a batch but its position. */
-export async function applyRecords(sql: Sql, batch: IncomingBatch, nowMs: number): Promise<BatchPlan> {
+export async function applyRecords(sql: Sql, batch: IncomingBatch): Promise<BatchPlan> {
   const documents = await lockDocuments(sql, documentsOf(batch));
   const known = [...documents, ...(await findDeleted(sql, quarantinedOnly(batch, documents)))];
   const plan = planBatch(batch, {
@@ -36,7 +36,7 @@ export async function applyRecords(sql: Sql, batch: IncomingBatch, nowMs: number
   failpoint('insert:after');
   await insertGenerations(sql, batch, { plan, documents });
   await insertQuarantined(sql, batch, plan);
-  await updateDocuments(sql, batch, { plan, documents, nowMs });
+  await updateDocuments(sql, batch, { plan, documents });
   return plan;
 }
 
@@ -192,9 +192,9 @@ async function insertQuarantined(sql: Sql, batch: IncomingBatch, plan: BatchPlan
 async function updateDocuments(
   sql: Sql,
   batch: IncomingBatch,
-  context: { plan: BatchPlan; documents: ReadonlyMap<DocumentKey, DocumentRow>; nowMs: number },
+  context: { plan: BatchPlan; documents: ReadonlyMap<DocumentKey, DocumentRow> },
 ): Promise<void> {
-  const { plan, documents, nowMs } = context;
+  const { plan, documents } = context;
   const changes = [...plan.changes.values()]
     .filter((change) => change.restarted || change.updates > 0)
     .map(({ key, state, restarted, updates, bytes }) => ({
@@ -218,11 +218,11 @@ async function updateDocuments(
        bytes_behind = c.b + case when c.f then 0 else d.bytes_behind end,
        snapshot_bytes = case when c.f then 0 else d.snapshot_bytes end,
        oldest_behind_at = case
-         when c.f or d.updates_behind = 0 then case when c.n > 0 then to_timestamp($4::double precision / 1000.0) end
+         when c.f or d.updates_behind = 0 then case when c.n > 0 then clock_timestamp() end
          else d.oldest_behind_at end
      from json_to_recordset($1::json)
        as c(id bigint, g bigint, ge int, go bigint, x boolean, dg bigint, f boolean, n int, b bigint)
      where d.id = c.id`,
-    [JSON.stringify(changes), batch.epoch, batch.partition, nowMs],
+    [JSON.stringify(changes), batch.epoch, batch.partition],
   );
 }

@@ -73,7 +73,7 @@ export async function readQuarantined(sql: Sql, place: RecordPlace): Promise<Qua
 
 export async function replay(
   sql: Sql,
-  { place, update, nowMs }: { place: RecordPlace; update: IncomingUpdate; nowMs: number },
+  { place, update }: { place: RecordPlace; update: IncomingUpdate },
 ): Promise<ReplayResult> {
   // One replay of a record at a time.
   const held = await sql(`select 1 from quarantined_records where ${AT_PLACE} for update`, placeOf(place));
@@ -86,18 +86,14 @@ export async function replay(
   const start = (await findDocument(sql, update.document))?.state.generationStart;
   if (start && isBefore(place, start)) return { outcome: 'refused', reason: 'stale-generation' };
   const { epoch, partition, offset } = place;
-  const plan = await applyRecords(
-    sql,
-    {
-      consumer: PERSISTER_CONSUMER,
-      epoch,
-      partition,
-      fetchOffset: offset,
-      nextOffset: offset + 1,
-      records: [{ ...update, offset }],
-    },
-    nowMs,
-  );
+  const plan = await applyRecords(sql, {
+    consumer: PERSISTER_CONSUMER,
+    epoch,
+    partition,
+    fetchOffset: offset,
+    nextOffset: offset + 1,
+    records: [{ ...update, offset }],
+  });
   const [row] = plan.rows;
   if (row) return { outcome: 'stored', isRepeat: row.repeatOf !== undefined };
   return { outcome: 'refused', reason: plan.quarantined[0]?.reason ?? 'unknown' };

@@ -5,7 +5,7 @@ import { nextOffset } from './postgres-reads.ts';
 import type { Sql } from './sql.ts';
 
 /** Writes a snapshot if it covers more than what is there, no more than what is stored, and the generation still holds. */
-export async function writeSnapshot(sql: Sql, snapshot: Snapshot, nowMs: number): Promise<boolean> {
+export async function writeSnapshot(sql: Sql, snapshot: Snapshot): Promise<boolean> {
   const id = await lockFor(sql, snapshot);
   if (id === undefined) return false;
   const { epoch, throughOffset } = snapshot;
@@ -15,19 +15,19 @@ export async function writeSnapshot(sql: Sql, snapshot: Snapshot, nowMs: number)
     [id, snapshot.generation, epoch, throughOffset],
   );
   if (better.length > 0) return false;
-  await insertSnapshot(sql, { snapshot, id, nowMs });
+  await insertSnapshot(sql, { snapshot, id });
   return true;
 }
 
 /** Puts a snapshot in the place of all others, also of newer ones: those may rest on what it replaces. */
-export async function replaceSnapshots(sql: Sql, snapshot: Snapshot, nowMs: number): Promise<boolean> {
+export async function replaceSnapshots(sql: Sql, snapshot: Snapshot): Promise<boolean> {
   const id = await lockFor(sql, snapshot);
   if (id === undefined) return false;
   // Archived rows are in the snapshots, but not in what was made from the rows.
   const archived = await sql(`select 1 from documents where id = $1 and trimmed_through >= 0`, [id]);
   if (archived.length > 0) return false;
   await sql(`delete from document_snapshots where document_id = $1`, [id]);
-  await insertSnapshot(sql, { snapshot, id, nowMs });
+  await insertSnapshot(sql, { snapshot, id });
   return true;
 }
 
@@ -44,10 +44,7 @@ async function lockFor(sql: Sql, snapshot: Snapshot): Promise<number | undefined
   return id;
 }
 
-async function insertSnapshot(
-  sql: Sql,
-  { snapshot, id, nowMs }: { snapshot: Snapshot; id: number; nowMs: number },
-): Promise<void> {
+async function insertSnapshot(sql: Sql, { snapshot, id }: { snapshot: Snapshot; id: number }): Promise<void> {
   const { epoch, throughOffset } = snapshot;
   await sql(
     `insert into document_snapshots
@@ -67,13 +64,13 @@ async function insertSnapshot(
   // What came while the snapshot was made lies behind it now; its age begins again.
   await sql(
     `update documents d set snapshot_bytes = $4, updates_behind = b.updates, bytes_behind = b.bytes,
-       oldest_behind_at = case when b.updates > 0 then to_timestamp($6::double precision / 1000.0) end
+       oldest_behind_at = case when b.updates > 0 then clock_timestamp() end
      from (
        select count(*) as updates, coalesce(sum(octet_length(payload)), 0) as bytes from update_history
        where document_id = $1 and generation = $2 and repeat_of is null
          and (epoch, "offset") > ($3::int, $5::bigint)
      ) b where d.id = $1`,
-    [id, snapshot.generation, epoch, snapshot.data.byteLength, throughOffset, nowMs],
+    [id, snapshot.generation, epoch, snapshot.data.byteLength, throughOffset],
   );
 }
 
@@ -87,10 +84,10 @@ interface RawDebt extends RawDocument {
   updates_behind: number;
   bytes_behind: string;
   snapshot_bytes: string;
-  oldest_ms: string;
+  age_ms: string;
 }
 
-const DEBT = `select d.*, round(extract(epoch from d.oldest_behind_at) * 1000)::bigint as oldest_ms from documents d`;
+const DEBT = `select d.*, round(extract(epoch from clock_timestamp() - d.oldest_behind_at) * 1000)::bigint as age_ms from documents d`;
 
 const toDebt = (row: RawDebt): SnapshotDebt => ({
   document: documentOf(row),
@@ -99,7 +96,7 @@ const toDebt = (row: RawDebt): SnapshotDebt => ({
   partition: row.partition,
   updates: row.updates_behind,
   bytes: Number(row.bytes_behind),
-  oldestAtMs: Number(row.oldest_ms),
+  ageMs: Number(row.age_ms),
   snapshotBytes: Number(row.snapshot_bytes),
 });
 

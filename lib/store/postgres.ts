@@ -175,7 +175,7 @@ class PostgresStore implements PersistenceAdapter {
   }
 
   async storeBatch(batch: IncomingBatch): Promise<StoreResult> {
-    const result = await this.#client.transaction((sql) => writeBatch(sql, batch, this.#clock.wallTime()));
+    const result = await this.#client.transaction((sql) => writeBatch(sql, batch));
     failpoint('commit:after');
     return result;
   }
@@ -189,7 +189,7 @@ class PostgresStore implements PersistenceAdapter {
   }
 
   persistSnapshot(snapshot: Snapshot): Promise<boolean> {
-    return this.#client.transaction((sql) => writeSnapshot(sql, snapshot, this.#clock.wallTime()));
+    return this.#client.transaction((sql) => writeSnapshot(sql, snapshot));
   }
 
   snapshotDebts(limit: number): Promise<SnapshotDebt[]> {
@@ -224,8 +224,7 @@ class PostgresStore implements PersistenceAdapter {
   }
 
   replayQuarantined(place: RecordPlace, update: IncomingUpdate): Promise<ReplayResult> {
-    const nowMs = this.#clock.wallTime();
-    return this.#client.transaction((sql) => replay(sql, { place, update, nowMs }));
+    return this.#client.transaction((sql) => replay(sql, { place, update }));
   }
 
   markReplayed(place: RecordPlace): Promise<void> {
@@ -251,7 +250,7 @@ class PostgresStore implements PersistenceAdapter {
   }
 
   replaceSnapshots(snapshot: Snapshot): Promise<boolean> {
-    return this.#client.transaction((sql) => replaceSnapshots(sql, snapshot, this.#clock.wallTime()));
+    return this.#client.transaction((sql) => replaceSnapshots(sql, snapshot));
   }
 
   lifecycle(request: Omit<LoadRequest, 'sinceOffset'>): Promise<DocumentLifecycle> {

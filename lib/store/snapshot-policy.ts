@@ -27,14 +27,14 @@ export class SnapshotPolicy {
     this.#options = options;
   }
 
-  isDue(debt: SnapshotDebt, nowMs: number): boolean {
+  isDue(debt: SnapshotDebt): boolean {
     if (debt.updates === 0) return false;
     const scale = this.scaleOf(debt.snapshotBytes);
     const { snapshotUpdates, snapshotBytes, snapshotAgeMs } = this.#options;
     return (
       debt.updates >= scale * snapshotUpdates ||
       debt.bytes >= scale * snapshotBytes ||
-      nowMs - debt.oldestAtMs >= scale * snapshotAgeMs
+      debt.ageMs >= scale * snapshotAgeMs
     );
   }
 

@@ -47,7 +47,7 @@ describe('a store on PostgreSQL in trouble', () => {
       hasWritten = resolve;
     });
     const zombie = new SqlClient(orm).transaction(async (sql) => {
-      await writeBatch(sql, bench.batch(1, [bench.update(1, { senderId: 'zombie' })]), 0);
+      await writeBatch(sql, bench.batch(1, [bench.update(1, { senderId: 'zombie' })]));
       hasWritten();
       await frozen; // holds the position row, as a process that was stopped there
     });

@@ -127,17 +127,33 @@ describe('TransporterWatch', () => {
     expect(watch.isHearing()).toBe(true);
   });
 
-  it('is deaf when beats go out for half a minute and none comes back, and says so once', async () => {
-    const { connect, sendBeat, beat, deaf, sent } = world();
+  it('is deaf when beats go out for a minute and none comes back, and says so once', async () => {
+    const { connect, clock, sendBeat, beat, deaf, sent } = world();
     connect();
-    for (let n = 0; n < 14; n++) await sendBeat();
+    const send = async (ms: number) => {
+      for (let past = 0; past < ms; past += 2_000) {
+        await sendBeat();
+        clock.advance(2_000);
+      }
+    };
+    await send(60_000);
     expect(deaf()).toBe(0);
     beat('own');
-    for (let n = 0; n < 14; n++) await sendBeat();
+    await send(60_000);
     expect(deaf()).toBe(0);
-    for (let n = 0; n < 5; n++) await sendBeat();
+    await send(10_000);
     expect(deaf()).toBe(1);
     expect(sent[0]!.payload.instanceID).toBe('own-instance');
+  });
+
+  it('is not deaf when all that waited for Kafka goes out at once', async () => {
+    const { connect, clock, sendBeat, beat, deaf } = world();
+    connect();
+    clock.advance(240_000);
+    for (let n = 0; n < 60; n++) await sendBeat();
+    clock.advance(5_000);
+    beat('own');
+    expect(deaf()).toBe(0);
   });
 
   it('tells a disturbance and its end once each', () => {

@@ -13,7 +13,7 @@ const debt = (fields: Partial<SnapshotDebt>): SnapshotDebt => ({
   partition: 0,
   updates: 1,
   bytes: 1,
-  oldestAtMs: 0,
+  ageMs: 0,
   snapshotBytes: 0,
   ...fields,
 });
@@ -25,16 +25,16 @@ describe('SnapshotPolicy', () => {
     ['many updates', { updates: 500 }, 0, true],
     ['many bytes', { bytes: 256 * KB }, 0, true],
     ['something old', {}, 60_000, true],
-  ])('a small document with %s', (_what, fields, nowMs, due) => {
-    expect(policy.isDue(debt(fields), nowMs)).toBe(due);
+  ])('a small document with %s', (_what, fields, ageMs, due) => {
+    expect(policy.isDue(debt({ ...fields, ageMs }))).toBe(due);
   });
 
   it('does not write 50 MB again for every 256 kB, 500 updates or minute', () => {
     const large = { snapshotBytes: 50 * MB };
-    expect(policy.isDue(debt({ ...large, bytes: MB, updates: 5_000 }), 10 * 60_000)).toBe(false);
-    expect(policy.isDue(debt({ ...large, bytes: 12.5 * MB }), 0)).toBe(true);
-    expect(policy.isDue(debt({ ...large, updates: 25_000 }), 0)).toBe(true);
-    expect(policy.isDue(debt({ ...large }), 50 * 60_000)).toBe(true);
+    expect(policy.isDue(debt({ ...large, bytes: MB, updates: 5_000, ageMs: 10 * 60_000 }))).toBe(false);
+    expect(policy.isDue(debt({ ...large, bytes: 12.5 * MB }))).toBe(true);
+    expect(policy.isDue(debt({ ...large, updates: 25_000 }))).toBe(true);
+    expect(policy.isDue(debt({ ...large, ageMs: 50 * 60_000 }))).toBe(true);
   });
 
   it('writes at most four bytes of snapshot for each byte of updates, once a document is large', () => {
@@ -47,7 +47,7 @@ describe('SnapshotPolicy', () => {
       appended += 10 * KB;
       behind += 10 * KB;
       updates++;
-      if (!policy.isDue(debt({ snapshotBytes: size, bytes: behind, updates }), 0)) continue;
+      if (!policy.isDue(debt({ snapshotBytes: size, bytes: behind, updates }))) continue;
       size += behind;
       written += size;
       behind = updates = 0;
