@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { documentKey } from '../../../lib/protocol/ids.ts';
 import { Bench, offsets, type StoreCheck } from './bench.ts';
 
 export const deletionChecks: Record<string, StoreCheck> = {
@@ -28,6 +29,15 @@ export const deletionChecks: Record<string, StoreCheck> = {
     );
     assert.equal(await store.persistSnapshot(b.snapshot(5)), false);
     await b.put(9, [b.barrier(9, 3, 'recreated'), b.update(10, { generation: 3 }), b.update(11)]);
+    const late = await store.listQuarantined({ documentKey: documentKey(b.document), limit: 10 });
+    assert.deepEqual(
+      late.filter(({ offset }) => offset > 7).map(({ offset, bytes }) => [offset, bytes]),
+      [
+        [8, 0],
+        [11, 0],
+      ],
+      'what came behind it is counted, without its bytes',
+    );
     const [deletion] = await b.removeAll(2);
     assert.equal(deletion!.generation, 2);
     const { rows, bytes, snapshots, quarantined, completedAtMs } = deletion!.removed!;
