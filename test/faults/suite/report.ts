@@ -10,13 +10,14 @@ What the suites of \`test/faults\` and \`test/sim\` have found, with the command
 /** A table of a run: what was done how often, and how long the rooms needed. */
 export function reportOf(result: RunResult, command: string): string {
   const { steps, seed, acked, lost, quarantined, violations, durationMs } = result;
-  const kinds = [...new Set(steps.map(({ fault }) => fault))].sort();
+  const kindOf = ({ fault, isDouble }: StepResult) => (isDouble ? 'two faults at once' : fault);
+  const kinds = [...new Set(steps.map(kindOf))].sort();
   const kills = sum(steps.map((step) => step.kills));
   const rows = [
     ...kinds.map((kind) =>
       row(
         kind,
-        steps.filter(({ fault }) => fault === kind),
+        steps.filter((step) => kindOf(step) === kind),
       ),
     ),
   ];
@@ -26,8 +27,8 @@ export function reportOf(result: RunResult, command: string): string {
     `\`${command}\`: ${steps.length} faults, ${kills} of them kill -9, in ${Math.round(durationMs / 60_000)} minutes; ` +
       `${acked} updates acked, **${lost} lost**, ${violations.length} violations, ${quarantined} records in quarantine.`,
     '',
-    '| kind | times | kills | acked meanwhile | room works again, p50 | max | all runs again, p50 |',
-    '| --- | --: | --: | --: | --: | --: | --: |',
+    '| kind | times | kills | acked meanwhile | lost | room works again, p50 | max | all runs again, p50 |',
+    '| --- | --: | --: | --: | --: | --: | --: | --: |',
     ...rows,
     row('**all**', steps),
     ...(violations.length > 0 ? ['', ...violations.map((violation) => `- ${violation}`)] : []),
@@ -43,6 +44,7 @@ function row(kind: string, steps: readonly StepResult[]): string {
     steps.length,
     sum(steps.map(({ kills }) => kills)),
     sum(steps.map(({ acked }) => acked)),
+    Math.max(0, ...steps.map(({ lost }) => lost)),
     seconds(median(works)),
     seconds(Math.max(0, ...works)),
     seconds(median(repaired)),

@@ -34,6 +34,10 @@ export interface StepResult {
   what: string;
   kills: number;
   acked: number;
+  /** Of everything that was acked in its scenario. */
+  lost: number;
+  /** Another fault came while this one was being got over. */
+  isDouble: boolean;
   /** Until an edit of everybody has reached everybody, over all rooms. */
   worksAgainMs: number;
   /** Until what was ended ran and was ready again, or what was disturbed was healed. */
@@ -132,7 +136,7 @@ class Runner {
       for (const room of rooms) room.type();
       for (let left = stepsPerScenario; left > 0 && this.#kills < this.#options.kills; left--)
         await this.#step(rooms);
-      await this.#look(rooms);
+      await this.#look(rooms, from);
     } catch (error) {
       this.#violation(`${(error as Error).message}`);
     } finally {
@@ -169,7 +173,18 @@ class Runner {
       const acked = acksOf(rooms) - ackedBefore;
       this.#kills += injected.kills;
       const { what, kills } = injected;
-      result.steps.push({ step, fault: name, what, kills, acked, worksAgainMs, repairedMs });
+      const { isDouble } = injected;
+      result.steps.push({
+        step,
+        fault: name,
+        what,
+        kills,
+        acked,
+        lost: 0,
+        isDouble,
+        worksAgainMs,
+        repairedMs,
+      });
       print(
         `seed ${seed} step ${step}: ${name}: ${injected.what}; works again after ${seconds(worksAgainMs)}, repaired after ${seconds(repairedMs)}, ${acked} acked`,
       );
@@ -224,7 +239,7 @@ class Runner {
     person.connect();
   }
 
-  async #look(rooms: readonly Room[]): Promise<void> {
+  async #look(rooms: readonly Room[], fromStep: number): Promise<void> {
     const { ledger, result } = this.#parts;
     const { print, seed } = this.#options;
     const started = performance.now();
@@ -240,6 +255,7 @@ class Runner {
     });
     ledger.forget();
     this.#take(verdict);
+    for (const step of result.steps) if (step.step >= fromStep) step.lost = verdict.lost;
     print(
       `seed ${seed} through step ${result.nextStep - 1}: ${verdict.acked} acked, ${verdict.lost} lost, ${verdict.violations.length} violations, ${verdict.quarantined} in quarantine; looked at in ${seconds(performance.now() - started)}`,
     );

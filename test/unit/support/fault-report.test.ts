@@ -20,6 +20,8 @@ describe('the report of the fault suite', () => {
     what: '',
     kills: 1,
     acked: 10,
+    lost: 0,
+    isDouble: false,
     worksAgainMs: 2_000,
     repairedMs: 900,
   };
@@ -39,7 +41,7 @@ describe('the report of the fault suite', () => {
     expect(report).toContain(
       '`the command`: 3 faults, 3 of them kill -9, in 1 minutes; 30 updates acked, **1 lost**',
     );
-    expect(report).toContain('| kill Kafka | 3 | 3 | 30 | 4.0 s | 9.0 s | 0.9 s |');
+    expect(report).toContain('| kill Kafka | 3 | 3 | 30 | 0 | 4.0 s | 9.0 s | 0.9 s |');
     expect(report).toContain('- something was lost');
   });
 
