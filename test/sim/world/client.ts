@@ -2,6 +2,7 @@ import * as Y from 'yjs';
 import { documentKey, type DocumentKey } from '../../../lib/protocol/ids.ts';
 import type { Position } from '../../../lib/protocol/position.ts';
 import { ProtocolManager } from '../../../lib/provider/manager.ts';
+import type { ManagerOptions } from '../../../lib/provider/manager-options.ts';
 import type { TransportFactory } from '../../../lib/provider/transport.ts';
 import type { Counters } from '../engine/counters.ts';
 import type { SimProcess } from '../engine/process.ts';
@@ -24,7 +25,7 @@ export interface ClientParts {
   documents: readonly SimDocument[];
   urls: readonly string[];
   transport: TransportFactory;
-  tuning: { maxUnacked: number; maxFrameBytes: number };
+  tuning: Partial<ManagerOptions>;
   counters: Counters;
   /** Yjs client ids, never the same. */
   nextClientId: () => number;

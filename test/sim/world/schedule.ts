@@ -5,7 +5,7 @@ import type { Trouble } from '../engine/weather.ts';
 export type Action = { atMs: number } & (
   | { kind: 'insert'; client: number; document: number; length: number; place: number }
   | { kind: 'delete'; client: number; document: number; length: number; place: number }
-  | { kind: 'trouble'; trouble: Trouble; target: string | undefined; forMs: number }
+  | { kind: 'trouble'; trouble: Trouble; target?: string | undefined; forMs: number }
   | { kind: 'crash'; process: string; forMs: number }
   | { kind: 'freeze'; process: string; forMs: number }
   | { kind: 'cut'; client: number; byClientMs: number; byServerMs: number; arrives: boolean }
@@ -29,6 +29,9 @@ export interface Setup {
   maxUnacked: number;
   /** The clients' own bound; above the server's they are told off. */
   clientMaxUnacked: number;
+  /** How long a client waits for the answer of a join and for an ack. */
+  joinTimeoutMs: number;
+  ackTimeoutMs: number;
   tailBytes: number;
   syncCacheBytes: number;
   snapshotUpdates: number;
@@ -43,6 +46,8 @@ export interface Schedule {
 }
 
 export const PROCESSES = ['gateway0', 'gateway1', 'persister0', 'persister1', 'sync0', 'sync1'] as const;
+/** Of the gateways; a client sends what is larger too. */
+export const MAX_UPDATE_BYTES = 1_500;
 /** Actions and troubles happen within this time; then all is well again. */
 export const SPAN_MS = 5_000;
 const DOCUMENTS = [
@@ -57,7 +62,7 @@ export function scheduleOf(seed: number): Schedule {
   const setup = setupOf(random);
   const actions: Action[] = [];
   for (let left = random.int(8, 20); left > 0; left--) actions.push(editOf(random, setup, actions));
-  for (let left = random.int(2, 6); left > 0; left--) actions.push(faultOf(random, setup));
+  for (let left = random.int(2, 6); left > 0; left--) actions.push(...faultsOf(random, setup));
   actions.push({ atMs: random.int(1_000, SPAN_MS), kind: 'probe' });
   actions.sort((a, b) => a.atMs - b.atMs);
   return { seed, setup, actions };
@@ -75,6 +80,8 @@ function setupOf(random: Random): Setup {
     maxFrameBytes: random.pick([400, 262_144, 262_144, 262_144]),
     maxUnacked: random.pick([2, 256, 256]),
     clientMaxUnacked: random.pick([2, 256, 256]),
+    joinTimeoutMs: random.pick([400, 30_000]),
+    ackTimeoutMs: random.pick([1_500, 20_000]),
     tailBytes: random.pick([700, 1_048_576, 1_048_576]),
     syncCacheBytes: random.pick([0, 1_048_576, 1_048_576]),
     snapshotUpdates: random.pick([3, 8]),
@@ -112,6 +119,14 @@ const TROUBLES: readonly Trouble[] = [
   'slow-client',
   'slow-client',
 ];
+
+/** Most come alone; an update that is refused for good comes with a good one right behind it. */
+function faultsOf(random: Random, setup: Setup): Action[] {
+  if (!random.chance(0.06)) return [faultOf(random, setup)];
+  const edit = editOf(random, setup, []);
+  const tooLarge = { ...edit, kind: 'insert', length: 2 * MAX_UPDATE_BYTES } as Action;
+  return [tooLarge, { ...edit, atMs: edit.atMs + random.int(0, 2), kind: 'insert', length: 1 } as Action];
+}
 
 function faultOf(random: Random, setup: Setup): Action {
   const at = { atMs: random.int(100, SPAN_MS) };

@@ -24,7 +24,7 @@ import {
   type Surroundings,
   type SyncNode,
 } from './nodes.ts';
-import { PROCESSES, type Schedule } from './schedule.ts';
+import { MAX_UPDATE_BYTES, PROCESSES, type Schedule } from './schedule.ts';
 
 const PARTITIONS = 2;
 const TENANT = 'default';
@@ -163,7 +163,12 @@ export class World {
         this.connections.add(connection);
         return connection.clientEnd;
       },
-      tuning: { maxUnacked: setup.clientMaxUnacked, maxFrameBytes: setup.maxFrameBytes },
+      tuning: {
+        maxUnacked: setup.clientMaxUnacked,
+        maxFrameBytes: setup.maxFrameBytes,
+        joinTimeoutMs: setup.joinTimeoutMs,
+        ackTimeoutMs: setup.ackTimeoutMs,
+      },
       counters: this.counters,
       nextClientId: () => ++this.#yjsClients,
       onAck: (ack) => {
@@ -228,6 +233,7 @@ function configOf({ setup }: Schedule): Config {
       tailBytes,
       syncCacheBytes,
       snapshotUpdates,
+      maxUpdateBytes: MAX_UPDATE_BYTES,
       partitions: PARTITIONS,
       // Their buckets are filled by the real clock.
       connectionUpdatesPerSecond: 0,

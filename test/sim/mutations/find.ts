@@ -1,0 +1,18 @@
+import { MUTATIONS } from './list.ts';
+import { loadMutated } from './load.ts';
+
+/**
+ * Looks for a seed that finds each mutation, and prints one line of JSON for each: `node test/sim/mutations/find.ts
+ * <most seeds> [name …]`. A process of its own, since the mutated modules are loaded by hooks.
+ */
+const [limit = '2000', ...names] = process.argv.slice(2);
+
+for (const mutation of MUTATIONS) {
+  if (names.length > 0 && !names.includes(mutation.name)) continue;
+  const { runSeeds } = await loadMutated(mutation);
+  const { schedules, failures } = await runSeeds(1, Number(limit), { maxFailures: 1 });
+  const [first] = failures;
+  console.log(
+    JSON.stringify({ name: mutation.name, schedules, seed: first?.seed, found: first?.found.slice(0, 2) }),
+  );
+}
