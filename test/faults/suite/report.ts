@@ -7,6 +7,9 @@ const TITLE = `# Results of the fault suites
 What the suites of \`test/faults\` and \`test/sim\` have found, with the commands that repeat it. Written by them.
 `;
 
+/** One loss is often told by many violations. */
+const MOST_NAMED = 20;
+
 /** A table of a run: what was done how often, and how long the rooms needed. */
 export function reportOf(result: RunResult, command: string): string {
   const { steps, seed, acked, lost, quarantined, violations, durationMs } = result;
@@ -31,7 +34,9 @@ export function reportOf(result: RunResult, command: string): string {
     '| --- | --: | --: | --: | --: | --: | --: | --: |',
     ...rows,
     row('**all**', steps),
-    ...(violations.length > 0 ? ['', ...violations.map((violation) => `- ${violation}`)] : []),
+    ...(violations.length > 0
+      ? ['', ...violations.slice(0, MOST_NAMED).map((violation) => `- ${violation}`)]
+      : []),
     '',
   ].join('\n');
 }
