@@ -61,6 +61,7 @@ export class TransporterWatch implements NodeWatch {
   #isDeaf = false;
   #ownBeatAt = -Infinity;
   #unheardSince: number | undefined;
+  #sentAt = -Infinity;
 
   constructor(parts: NodeWatchParts) {
     this.#parts = parts;
@@ -152,6 +153,9 @@ export class TransporterWatch implements NodeWatch {
 
   #beatSent(): void {
     const now = this.#parts.clock.now();
+    // Beats that failed in between: an outage is over, and what was sent before it may be lost.
+    if (now - this.#sentAt > 2 * BEAT_BACK_MS) this.#unheardSince = undefined;
+    this.#sentAt = now;
     this.#unheardSince ??= now;
     if (now - this.#unheardSince < DEAF_MS || this.#isDeaf) return;
     this.#isDeaf = true;

@@ -4,6 +4,7 @@ import type { DeliveredRecord, RecordBatch, TopicPartition } from '../port.ts';
 type FetchedPartition = fetchV17.FetchResponsePartition;
 
 const IS_TRANSACTIONAL = 1 << 4;
+const IS_APPEND_TIME = 1 << 3;
 const IS_CONTROL = 1 << 5;
 /** Type of the control record that ends an aborted transaction. */
 const ABORT = 0;
@@ -62,7 +63,9 @@ class AbortedTransactions {
 /** A batch may begin before the offset asked for. */
 function addRecords(into: DeliveredRecord[], batch: RecordsBatch, fetchOffset: number): void {
   const firstOffset = Number(batch.firstOffset);
-  const firstTimestamp = Number(batch.firstTimestamp);
+  // With the broker's time all records of a batch have that of its append.
+  const isAppendTime = (batch.attributes & IS_APPEND_TIME) !== 0;
+  const firstTimestamp = Number(isAppendTime ? batch.maxTimestamp : batch.firstTimestamp);
   const copies = new Copies(batch.records);
   for (const record of batch.records) {
     const offset = firstOffset + record.offsetDelta;
@@ -74,7 +77,7 @@ function addRecords(into: DeliveredRecord[], batch: RecordsBatch, fetchOffset: n
       key: text(record.key),
       value: copies.of(record.value ?? EMPTY),
       headers,
-      timestampMs: firstTimestamp + Number(record.timestampDelta),
+      timestampMs: firstTimestamp + (isAppendTime ? 0 : Number(record.timestampDelta)),
     });
   }
 }

@@ -27,6 +27,9 @@ export function commonConfig(
     'retention.ms': retentionMs,
     // A segment that is written to is not deleted: without this, short retention means a week all the same.
     'segment.ms': Math.min(retentionMs, MAX_SEGMENT_MS),
+    // The broker's clock, not the sender's: a record of a process whose clock is an hour ahead would be refused, and
+    // retention would follow the clocks of all senders.
+    'message.timestamp.type': 'LogAppendTime',
     'min.insync.replicas': settings.minInsyncReplicas,
     // A copy that lacks acked records never becomes the leader: better no leader than a shorter log.
     'unclean.leader.election.enable': 'false',

@@ -149,6 +149,7 @@ describe('TransporterWatch', () => {
   it('is not deaf when all that waited for Kafka goes out at once', async () => {
     const { connect, clock, sendBeat, beat, deaf } = world();
     connect();
+    await sendBeat(); // on its way when Kafka went
     clock.advance(240_000);
     for (let n = 0; n < 60; n++) await sendBeat();
     clock.advance(5_000);
