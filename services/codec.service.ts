@@ -46,7 +46,8 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
         const found = await this.documents!.fold({ ...(await at(this, params)), fromRows });
         if (!found) return null;
         const { update, stateVector } = found.folded;
-        return { position: found.position, stateVector, ...carried(this, update) };
+        const rejected = found.rejected.length > 0 ? { rejected: found.rejected } : {};
+        return { position: found.position, stateVector, ...carried(this, update), ...rejected };
       },
     },
     /** What a state vector lacks of the stored state. */

@@ -34,9 +34,9 @@ function remoteFolder(service: PersisterService): Folder {
     async fold(request) {
       const answer = await call(service.broker, 'codec.documents.fold', request, { timeoutMs });
       if (!answer) return undefined;
-      const { position, stateVector, blob } = answer;
+      const { position, stateVector, blob, rejected } = answer;
       const update = blob ? await blobs.fetch(blob, timeoutMs) : answer.update!;
-      return { position, stateVector, update };
+      return { position, stateVector, update, ...(rejected ? { rejected } : {}) };
     },
   };
 }

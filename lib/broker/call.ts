@@ -2,12 +2,19 @@ import type { ServiceBroker } from 'moleculer';
 import type { BlobReference } from '../transfer/port.ts';
 import type { DocumentId } from '../protocol/ids.ts';
 import type { Position } from '../protocol/position.ts';
+import type { RecordPlace } from '../store/operations.ts';
 
 /** Params and answers of the actions that services call on each other. `ctx.call` itself accepts anything. */
 export interface Actions {
   'codec.documents.fold': {
     params: { document: DocumentId; epoch: number; partition: number; fromRows?: boolean };
-    answer: { position: Position; stateVector: Uint8Array; update?: Uint8Array; blob?: BlobReference } | null;
+    answer: {
+      position: Position;
+      stateVector: Uint8Array;
+      update?: Uint8Array;
+      blob?: BlobReference;
+      rejected?: RecordPlace[];
+    } | null;
   };
   'gateway.addresses.get': { params: Record<string, never>; answer: { url: string } };
 }

@@ -1,7 +1,8 @@
 import { failpoint } from '../failpoints.ts';
 import type { DocumentId } from '../protocol/ids.ts';
 import type { Position } from '../protocol/position.ts';
-import type { PersistenceAdapter, StoredState } from '../store/port.ts';
+import type { RecordPlace } from '../store/operations.ts';
+import type { PersistenceAdapter, StoredState, StoredUpdate } from '../store/port.ts';
 import type { Codec, Description, Folded, RenderRequest } from './port.ts';
 
 /** Where a document's rows are. */
@@ -17,6 +18,8 @@ export interface FoldedDocument {
   /** The last offset that the store covers; only stored data are in the result. */
   position: Position;
   folded: Folded;
+  /** Where the rows stand that no client can apply. */
+  rejected: RecordPlace[];
 }
 
 export interface StoredVerdict {
@@ -43,6 +46,8 @@ export interface StoredDocuments {
   ): Promise<{ position: Position; content: string } | undefined>;
 }
 
+const placeOf = ({ epoch, partition, offset }: StoredUpdate) => ({ epoch, partition, offset });
+
 /** Codec work on documents by reference: what is stored, nothing of the log's tail. */
 export function createStoredDocuments(
   store: Pick<PersistenceAdapter, 'load'>,
@@ -63,9 +68,11 @@ export function createStoredDocuments(
   const fold = async (reference: StoredReference): Promise<FoldedDocument | undefined> => {
     const loaded = await load(reference);
     failpoint('fold:before');
-    const folded = loaded && { position: loaded.position, folded: await foldState(loaded.state) };
+    if (!loaded) return undefined;
+    const { position, state } = loaded;
+    const folded = await foldState(state);
     failpoint('fold:after');
-    return folded;
+    return { position, folded, rejected: folded.rejected.map((index) => placeOf(state.updates[index]!)) };
   };
 
   return {

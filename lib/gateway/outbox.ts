@@ -205,6 +205,7 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
     const chunk = item.chunks.next();
     if (chunk.done) return false;
     transport.send(shareFrame(chunk.value));
+    transport.progressed?.();
     return true;
   }
 

@@ -42,6 +42,8 @@ export interface ClientTransport {
   pauseReading?(forMs: number): void;
   /** Bytes handed over that the network has not taken yet. */
   queuedBytes(): number;
+  /** A part of something large has been taken: a heartbeat may wait behind it without being late. */
+  progressed?(): void;
   /** Called whenever some of them have left; may be called without need. */
   onDrain(callback: () => void): void;
 }

@@ -160,6 +160,15 @@ class SocketTransport implements ClientTransport {
     this.#reading.pause(forMs);
   }
 
+  /**
+   * The heartbeat stands behind megabytes in the buffers of the kernel; a slow line would be cut in the middle of every
+   * large state, and begin it again for ever. Who takes nothing any more is found out once those buffers are full.
+   */
+  progressed(): void {
+    const { pingTimeoutTimer } = this.#socket.conn as unknown as { pingTimeoutTimer?: NodeJS.Timeout };
+    pingTimeoutTimer?.refresh();
+  }
+
   queuedBytes(): number {
     return queuedBytesOf(this.#socket);
   }

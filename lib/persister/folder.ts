@@ -1,5 +1,6 @@
 import type { DocumentId } from '../protocol/ids.ts';
 import type { Position } from '../protocol/position.ts';
+import type { RecordPlace } from '../store/operations.ts';
 
 export interface FoldRequest {
   document: DocumentId;
@@ -14,6 +15,8 @@ export interface FoldResult {
   update: Uint8Array;
   stateVector: Uint8Array;
   position: Position;
+  /** Stored updates that no client can apply: they are not in it. Left out when there are none. */
+  rejected?: RecordPlace[];
 }
 
 /** Makes one state of what is stored of a document, by reference. May be slow; errors are AppErrors. */

@@ -14,7 +14,12 @@ export type RebuildOutcome = 'rebuilt' | 'skipped';
 export interface SnapshotterParts {
   store: Pick<
     PersistenceAdapter,
-    'snapshotDebt' | 'snapshotDebts' | 'persistSnapshot' | 'replaceSnapshots' | 'trimSnapshots'
+    | 'snapshotDebt'
+    | 'snapshotDebts'
+    | 'persistSnapshot'
+    | 'replaceSnapshots'
+    | 'trimSnapshots'
+    | 'quarantineStored'
   >;
   folder: Folder;
   policy: SnapshotPolicy;
@@ -178,8 +183,18 @@ export class Snapshotter {
     }
   }
 
+  /** Before the snapshot is written: behind it nobody would look at these rows again. */
+  async #setAside(document: DocumentId, rejected: FoldResult['rejected'] = []): Promise<void> {
+    if (rejected.length === 0) return;
+    const { store, logger } = this.#parts;
+    const added = await store.quarantineStored(document, rejected, 'inapplicable');
+    if (added > 0)
+      logger.warn({ document: documentKey(document), places: rejected, added }, 'stored updates quarantined');
+  }
+
   async #refold(at: Omit<FoldRequest, 'fromRows'>): Promise<boolean> {
     const folded = await this.#parts.folder.fold({ ...at, fromRows: true });
+    await this.#setAside(at.document, folded?.rejected);
     return folded !== undefined && this.#parts.store.replaceSnapshots(snapshotOf(at.document, folded));
   }
 
@@ -187,6 +202,7 @@ export class Snapshotter {
     const { folder, store, logger } = this.#parts;
     const folded = await folder.fold({ document, epoch, partition });
     if (!folded) return false;
+    await this.#setAside(document, folded.rejected);
     const { offset } = folded.position;
     failpoint('snapshot:before');
     const written = await store.persistSnapshot(snapshotOf(document, folded));

@@ -28,6 +28,7 @@ import {
   hasRetryKey,
   NEW_DOCUMENT,
   planBatch,
+  quarantineUpdate,
   retryKey,
   type BatchPlan,
   type DocumentState,
@@ -126,7 +127,8 @@ export class MemoryStore implements PersistenceAdapter {
     const start = snapshot ? pointOf(snapshot) : { epoch: -1, offset: -1 };
     const since = sinceOffset === undefined ? start : { epoch, offset: sinceOffset };
     const rows = (found?.rows ?? []).filter(
-      (row) => isPayloadOf(row, state.generation) && isAfter(row, since) && isBefore(row),
+      (row) =>
+        isPayloadOf(row, state.generation) && isAfter(row, since) && isBefore(row) && !this.#isAside(row),
     );
     return {
       generation: state.generation,
@@ -226,6 +228,23 @@ export class MemoryStore implements PersistenceAdapter {
     return found && toRecord(found);
   }
 
+  async quarantineStored(
+    document: DocumentId,
+    places: readonly RecordPlace[],
+    reason: string,
+  ): Promise<number> {
+    const found = this.#documents.get(documentKey(document));
+    const before = this.quarantined.length;
+    for (const place of places) {
+      const row = found?.rows.find((candidate) => compare(candidate, place) === 0 && !candidate.repeatOf);
+      if (!row || !found || this.#quarantinedAt(place)) continue;
+      const { epoch, partition, update } = row;
+      const record = quarantineUpdate(update, { reason, state: found.state });
+      this.quarantined.push({ ...record, epoch, partition, atMs: this.#clock.wallTime() });
+    }
+    return this.quarantined.length - before;
+  }
+
   async replayQuarantined(place: RecordPlace, update: IncomingUpdate): Promise<ReplayResult> {
     const { epoch, partition, offset } = place;
     if (!this.#quarantinedAt(place)) return { outcome: 'refused', reason: 'not-quarantined' };
@@ -309,6 +328,11 @@ export class MemoryStore implements PersistenceAdapter {
 
   async close(): Promise<void> {
     // nothing is held
+  }
+
+  #isAside(row: RecordPlace): boolean {
+    const record = this.#quarantinedAt(row);
+    return record !== undefined && record.replayedAtMs === undefined;
   }
 
   #quarantinedAt(place: RecordPlace): MemoryQuarantined | undefined {

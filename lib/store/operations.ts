@@ -81,6 +81,11 @@ export interface StoreOperations {
    * the generation that holds there. Idempotent. STORE_BAD_DATA when the database still refuses it.
    */
   replayQuarantined(place: RecordPlace, update: IncomingUpdate): Promise<ReplayResult>;
+  /**
+   * Sets stored updates aside that no client can apply: they stay in the history and are quarantined as well, with this
+   * reason; `load` leaves them out. How many were not so before. Idempotent.
+   */
+  quarantineStored(document: DocumentId, places: readonly RecordPlace[], reason: string): Promise<number>;
   /** It is no longer counted. Idempotent. */
   markReplayed(place: RecordPlace): Promise<void>;
   /**

@@ -178,9 +178,9 @@ function addRow(
 }
 
 /** An update as a quarantined record: its envelope written again, so that the bytes can be read as from the log. */
-function quarantineUpdate(
+export function quarantineUpdate(
   update: IncomingUpdate,
-  { reason, state }: { reason: string; state: DocumentState },
+  { reason, state }: { reason: string; state: Pick<DocumentState, 'deletedGeneration'> },
 ): IncomingQuarantine {
   const { offset, document, senderId, clientVersion, generation } = update;
   return {

@@ -5,6 +5,8 @@ import type {
   RecordPlace,
   ReplayResult,
 } from './operations.ts';
+import type { DocumentId } from '../protocol/ids.ts';
+import { quarantineUpdate } from './plan.ts';
 import type { IncomingUpdate } from './port.ts';
 import { PERSISTER_CONSUMER } from './port.ts';
 import { applyRecords } from './postgres-batch.ts';
@@ -97,6 +99,50 @@ export async function replay(
   const [row] = plan.rows;
   if (row) return { outcome: 'stored', isRepeat: row.repeatOf !== undefined };
   return { outcome: 'refused', reason: plan.quarantined[0]?.reason ?? 'unknown' };
+}
+
+interface RawStored {
+  generation: string;
+  sender_id: string;
+  client_version: string;
+  user_id: string | null;
+  at_ms: string;
+  metadata: Record<string, unknown>;
+  payload: Uint8Array;
+}
+
+/** Written again as it stood in the log; true when it was not in quarantine before. */
+export async function setAside(
+  sql: Sql,
+  { document, place, reason }: { document: DocumentId; place: RecordPlace; reason: string },
+): Promise<boolean> {
+  const found = await findDocument(sql, document);
+  const [row] = await sql<RawStored>(
+    `select generation, sender_id, client_version, user_id, metadata, payload,
+       round(extract(epoch from at) * 1000)::bigint as at_ms
+     from update_history where ${AT_PLACE} and document_id = $4 and payload is not null`,
+    [...placeOf(place), found?.id ?? -1],
+  );
+  if (!row || !found) return false;
+  const update: IncomingUpdate = {
+    kind: 'update',
+    offset: place.offset,
+    document,
+    generation: Number(row.generation),
+    senderId: row.sender_id,
+    clientVersion: Number(row.client_version),
+    ...(row.user_id === null ? {} : { userId: row.user_id }),
+    atMs: Number(row.at_ms),
+    metadata: row.metadata,
+    payload: row.payload,
+  };
+  const { key, value, headers } = quarantineUpdate(update, { reason, state: found.state });
+  const added = await sql(
+    `insert into quarantined_records (epoch, partition, "offset", document_key, reason, record_key, headers, value)
+     values ($1, $2, $3, $4, $5, $4, $6, $7) on conflict do nothing returning 1`,
+    [...placeOf(place), key, reason, JSON.stringify(headers), value],
+  );
+  return added.length > 0;
 }
 
 export async function markReplayed(

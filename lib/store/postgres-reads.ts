@@ -125,6 +125,10 @@ async function updatesAfter(
      where h.document_id = $1 and h.generation = $2 and h.repeat_of is null
        and (h.epoch, h."offset") > ($3::int, $4::bigint)
        and (h.epoch < $5 or (h.epoch = $5 and h.partition = $6))
+       and not exists (
+         select 1 from quarantined_records q
+         where q.epoch = h.epoch and q.partition = h.partition and q."offset" = h."offset" and q.replayed_at is null
+       )
      order by h.epoch, h."offset"`,
     [id, state.generation, since.epoch, since.throughOffset, request.epoch, request.partition],
   );

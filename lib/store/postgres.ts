@@ -40,7 +40,7 @@ import type {
 import { writeBatch } from './postgres-batch.ts';
 import { readLifecycle, removeStep } from './postgres-lifecycle.ts';
 import { readEpoch, writeEpoch } from './postgres-epochs.ts';
-import { listQuarantined, markReplayed, readQuarantined, replay } from './postgres-quarantine.ts';
+import { listQuarantined, markReplayed, readQuarantined, replay, setAside } from './postgres-quarantine.ts';
 import { acceptLoss, findStored, listDocuments, listLosses } from './postgres-recovery.ts';
 import { appendedVersions, exportRows, loadState, nextOffset } from './postgres-reads.ts';
 import {
@@ -221,6 +221,14 @@ class PostgresStore implements PersistenceAdapter {
 
   readQuarantined(place: RecordPlace): Promise<QuarantinedRecord | undefined> {
     return readQuarantined(this.#client.query.bind(this.#client), place);
+  }
+
+  quarantineStored(document: DocumentId, places: readonly RecordPlace[], reason: string): Promise<number> {
+    return this.#client.transaction(async (sql) => {
+      let added = 0;
+      for (const place of places) if (await setAside(sql, { document, place, reason })) added++;
+      return added;
+    });
   }
 
   replayQuarantined(place: RecordPlace, update: IncomingUpdate): Promise<ReplayResult> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { decodeMessage, tryDecodeSync } from '../../../lib/protocol/envelope.ts';
 import { documentKey } from '../../../lib/protocol/ids.ts';
 import type { IncomingQuarantine } from '../../../lib/store/port.ts';
 import { Bench, offsets, rejectsWith, type StoreCheck } from './bench.ts';
@@ -43,6 +44,32 @@ export const operationChecks: Record<string, StoreCheck> = {
     assert.deepEqual([...whole.value], Array(100).fill(2));
     assert.deepEqual(whole.headers, { s: 'sender' });
     assert.equal(await store.readQuarantined(placeOf(b, 9)), undefined);
+  },
+
+  'stored updates that no client can apply are set aside: kept, quarantined, left out of loads': async (
+    store,
+  ) => {
+    const b = await Bench.make(store);
+    const key = documentKey(b.document);
+    await b.put(0, [b.update(0), b.update(1), b.update(2)]);
+    const places = [placeOf(b, 1), placeOf(b, 9)];
+    const foreign = { ...b.document, docId: 'foreign' };
+    assert.equal(await store.quarantineStored(foreign, places, 'inapplicable'), 0, 'of another document');
+    assert.equal(await store.quarantineStored(b.document, places, 'inapplicable'), 1);
+    assert.equal(await store.quarantineStored(b.document, places, 'inapplicable'), 0, 'idempotent');
+    assert.deepEqual(offsets((await b.load()).updates), [0, 2]);
+    assert.deepEqual(offsets((await b.load(0)).updates), [2]);
+    assert.deepEqual(offsets(await b.history()), [0, 1, 2], 'the history keeps it');
+    const [listed] = await store.listQuarantined({ documentKey: key, limit: 10 });
+    assert.deepEqual([listed!.offset, listed!.reason], [1, 'inapplicable']);
+    const record = (await store.readQuarantined(placeOf(b, 1)))!;
+    const envelope = decodeMessage(record.value);
+    assert.equal(envelope.metadata.senderId, b.update(1).senderId);
+    const sync = tryDecodeSync(envelope.content);
+    assert.ok(sync.ok);
+    assert.deepEqual([...sync.value.body], [...b.update(1).payload]);
+    await store.markReplayed(placeOf(b, 1));
+    assert.deepEqual(offsets((await b.load()).updates), [0, 1, 2], 'an operator wants it tried again');
   },
 
   'a replayed record stands at its own place, once, and is no longer counted': async (store) => {
