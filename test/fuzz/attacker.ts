@@ -4,6 +4,7 @@ import {
   decodeServerFrame,
   FrameKind,
   type CloseNotice,
+  type DocumentAddress,
   type JoinAnswer,
   type Nack,
   type ProtocolLimits,
@@ -39,6 +40,7 @@ export interface AttackReport {
 
 const BATCH = 100;
 const ANSWER_TIMEOUT_MS = 30_000;
+const JOIN_TIMEOUT_MS = 120_000;
 const EVENT_HEAD = '451-["protocol-message",{"_placeholder":true,"num":0}]';
 const NACK_EVENT = '42["protocol-nack",';
 const CLOSE_EVENT = '42["protocol-close",';
@@ -88,14 +90,21 @@ export class Attacker {
   /** Resolves when all is sent and answered, or the server has closed the connection. */
   async run(): Promise<AttackReport> {
     await this.#connect();
-    for (const address of this.#addresses) {
-      const answer = await this.#ask('join', { ...address, senderId: this.#senderId });
-      if (!answer.ok && !this.#isClosed)
-        throw new Error(`The join of an attacker was refused: ${answer.code} ${answer.message}`);
-    }
+    for (const address of this.#addresses) await this.#join(address);
     while (this.report.frames < this.#options.frames && !this.#isClosed) await this.#batch();
     this.#socket?.close();
     return this.report;
+  }
+
+  /** What the server cannot do yet is asked again: a machine that is busy is no finding. */
+  async #join(address: DocumentAddress): Promise<void> {
+    const isJoined = async () => {
+      const answer = await this.#ask('join', { ...address, senderId: this.#senderId });
+      if (answer.ok || this.#isClosed) return true;
+      if (answer.permanent) throw new Error(`The join of an attacker was refused: ${answer.code}`);
+      return false;
+    };
+    await waitFor(isJoined, { timeoutMs: JOIN_TIMEOUT_MS, intervalMs: 500, what: 'an attacker joins' });
   }
 
   async #connect(): Promise<void> {

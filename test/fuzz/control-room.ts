@@ -12,7 +12,6 @@ export interface ControlReport {
 }
 
 const SETTLE_TIMEOUT_MS = 60_000;
-const ROOM = 'control-room';
 
 interface Person {
   manager: ProtocolManager;
@@ -26,12 +25,14 @@ export class ControlRoom {
   readonly #sentAt = new Map<string, number>();
   readonly #delays: number[] = [];
   readonly #url: string;
+  readonly #roomId: string;
   #edits = 0;
   #acked = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(url: string) {
+  constructor(url: string, roomId = 'control-room') {
     this.#url = url;
+    this.#roomId = roomId;
     this.#people = [0, 1].map((index) => this.#person(index));
   }
 
@@ -77,7 +78,7 @@ export class ControlRoom {
   }
 
   #person(index: number): Person {
-    const manager = new ProtocolManager({ url: this.#url, roomId: ROOM });
+    const manager = new ProtocolManager({ url: this.#url, roomId: this.#roomId });
     const doc = new Y.Doc();
     manager.addDoc(doc, { docId: 'doc' });
     manager.on('acked', () => this.#acked++);

@@ -182,10 +182,16 @@ const alone =
   (make: (source: Source, random: SeededRandom) => Uint8Array | undefined): Mutation =>
   (source, random) => [make(source, random) ?? mutateBytes(seedOf(source, random), random)];
 
-/** Each gives the frames of one shot; most give one. Those that come twice are wanted twice as often. */
+const damagedBytes = alone((source, random) => mutateBytes(seedOf(source, random), random));
+const damagedUpdate = alone((source, random) => {
+  const message = messageOf(source, random);
+  return message && mutateUpdate(message, source, random);
+});
+
+/** Each gives the frames of one shot; most give one. Those that come several times are wanted more often. */
 const MUTATIONS: Mutation[] = [
-  alone((source, random) => mutateBytes(seedOf(source, random), random)),
-  alone((source, random) => mutateBytes(seedOf(source, random), random)),
+  ...[damagedBytes, damagedBytes, damagedBytes, damagedBytes, damagedBytes],
+  ...[damagedUpdate, damagedUpdate, damagedUpdate],
   alone((source, random) => seedOf(source, random)),
   alone((source, random) => random.bytes(random.below(200))),
   // Splice: the beginning of one, the end of another.
@@ -209,14 +215,6 @@ const MUTATIONS: Mutation[] = [
     const envelope = encodeKafkaEnvelope(fresh(message, source), message.payload);
     envelope[random.below(2)]! += random.pick([1, -1, 2, 16, 128]);
     return encodeClientEntries([envelope]);
-  }),
-  alone((source, random) => {
-    const message = messageOf(source, random);
-    return message && mutateUpdate(message, source, random);
-  }),
-  alone((source, random) => {
-    const message = messageOf(source, random);
-    return message && mutateUpdate(message, source, random);
   }),
   // A sound update of a new version, and everything that is appended with it.
   alone((source, random) => {
