@@ -187,7 +187,7 @@ export class Snapshotter {
   async #setAside(document: DocumentId, rejected: FoldResult['rejected'] = []): Promise<void> {
     if (rejected.length === 0) return;
     const { store, logger } = this.#parts;
-    const added = await store.quarantineStored(document, rejected, 'inapplicable');
+    const added = await store.quarantineStored(document, rejected);
     if (added > 0)
       logger.warn({ document: documentKey(document), places: rejected, added }, 'stored updates quarantined');
   }

@@ -50,15 +50,16 @@ import {
   type StoredState,
   type StoreResult,
 } from './port.ts';
-import type {
-  AcceptedLoss,
-  DocumentQuery,
-  QuarantinedRecord,
-  QuarantinedSummary,
-  QuarantineQuery,
-  RecordPlace,
-  ReplayResult,
-  StoredDocument,
+import {
+  INAPPLICABLE,
+  type AcceptedLoss,
+  type DocumentQuery,
+  type QuarantinedRecord,
+  type QuarantinedSummary,
+  type QuarantineQuery,
+  type RecordPlace,
+  type ReplayResult,
+  type StoredDocument,
 } from './operations.ts';
 import { isStorableJson } from './text.ts';
 
@@ -228,18 +229,14 @@ export class MemoryStore implements PersistenceAdapter {
     return found && toRecord(found);
   }
 
-  async quarantineStored(
-    document: DocumentId,
-    places: readonly RecordPlace[],
-    reason: string,
-  ): Promise<number> {
+  async quarantineStored(document: DocumentId, places: readonly RecordPlace[]): Promise<number> {
     const found = this.#documents.get(documentKey(document));
     const before = this.quarantined.length;
     for (const place of places) {
       const row = found?.rows.find((candidate) => compare(candidate, place) === 0 && !candidate.repeatOf);
       if (!row || !found || this.#quarantinedAt(place)) continue;
       const { epoch, partition, update } = row;
-      const record = quarantineUpdate(update, { reason, state: found.state });
+      const record = quarantineUpdate(update, { reason: INAPPLICABLE, state: found.state });
       this.quarantined.push({ ...record, epoch, partition, atMs: this.#clock.wallTime() });
     }
     return this.quarantined.length - before;
@@ -332,7 +329,7 @@ export class MemoryStore implements PersistenceAdapter {
 
   #isAside(row: RecordPlace): boolean {
     const record = this.#quarantinedAt(row);
-    return record !== undefined && record.replayedAtMs === undefined;
+    return record?.reason === INAPPLICABLE && record.replayedAtMs === undefined;
   }
 
   #quarantinedAt(place: RecordPlace): MemoryQuarantined | undefined {

@@ -1,6 +1,9 @@
 import type { DocumentId } from '../protocol/ids.ts';
 import type { IncomingUpdate, Snapshot } from './port.ts';
 
+/** The reason of records that are stored, and that no client can apply. */
+export const INAPPLICABLE = 'inapplicable';
+
 /** Where a record stands in the log. */
 export interface RecordPlace {
   epoch: number;
@@ -82,10 +85,11 @@ export interface StoreOperations {
    */
   replayQuarantined(place: RecordPlace, update: IncomingUpdate): Promise<ReplayResult>;
   /**
-   * Sets stored updates aside that no client can apply: they stay in the history and are quarantined as well, with this
-   * reason; `load` leaves them out. How many were not so before. Idempotent.
+   * Sets stored updates aside that no client can apply: they stay in the history and are quarantined as well, with
+   * INAPPLICABLE as the reason; `load` leaves them out until they are marked as replayed. How many were not so before.
+   * Idempotent.
    */
-  quarantineStored(document: DocumentId, places: readonly RecordPlace[], reason: string): Promise<number>;
+  quarantineStored(document: DocumentId, places: readonly RecordPlace[]): Promise<number>;
   /** It is no longer counted. Idempotent. */
   markReplayed(place: RecordPlace): Promise<void>;
   /**

@@ -1,9 +1,10 @@
-import type {
-  QuarantinedRecord,
-  QuarantinedSummary,
-  QuarantineQuery,
-  RecordPlace,
-  ReplayResult,
+import {
+  INAPPLICABLE,
+  type QuarantinedRecord,
+  type QuarantinedSummary,
+  type QuarantineQuery,
+  type RecordPlace,
+  type ReplayResult,
 } from './operations.ts';
 import type { DocumentId } from '../protocol/ids.ts';
 import { quarantineUpdate } from './plan.ts';
@@ -114,7 +115,7 @@ interface RawStored {
 /** Written again as it stood in the log; true when it was not in quarantine before. */
 export async function setAside(
   sql: Sql,
-  { document, place, reason }: { document: DocumentId; place: RecordPlace; reason: string },
+  { document, place }: { document: DocumentId; place: RecordPlace },
 ): Promise<boolean> {
   const found = await findDocument(sql, document);
   const [row] = await sql<RawStored>(
@@ -136,11 +137,14 @@ export async function setAside(
     metadata: row.metadata,
     payload: row.payload,
   };
-  const { key, value, headers } = quarantineUpdate(update, { reason, state: found.state });
+  const { key, value, headers } = quarantineUpdate(update, {
+    reason: INAPPLICABLE,
+    state: found.state,
+  });
   const added = await sql(
     `insert into quarantined_records (epoch, partition, "offset", document_key, reason, record_key, headers, value)
      values ($1, $2, $3, $4, $5, $4, $6, $7) on conflict do nothing returning 1`,
-    [...placeOf(place), key, reason, JSON.stringify(headers), value],
+    [...placeOf(place), key, INAPPLICABLE, JSON.stringify(headers), value],
   );
   return added.length > 0;
 }

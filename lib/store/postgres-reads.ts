@@ -1,6 +1,7 @@
 import type { DocumentId } from '../protocol/ids.ts';
 import type { Position } from '../protocol/position.ts';
 import type { VersionRanges } from '../protocol/ranges.ts';
+import { INAPPLICABLE } from './operations.ts';
 import { NEW_DOCUMENT } from './plan.ts';
 import {
   PERSISTER_CONSUMER,
@@ -127,7 +128,8 @@ async function updatesAfter(
        and (h.epoch < $5 or (h.epoch = $5 and h.partition = $6))
        and not exists (
          select 1 from quarantined_records q
-         where q.epoch = h.epoch and q.partition = h.partition and q."offset" = h."offset" and q.replayed_at is null
+         where q.epoch = h.epoch and q.partition = h.partition and q."offset" = h."offset"
+           and q.reason = '${INAPPLICABLE}' and q.replayed_at is null
        )
      order by h.epoch, h."offset"`,
     [id, state.generation, since.epoch, since.throughOffset, request.epoch, request.partition],

@@ -223,10 +223,10 @@ class PostgresStore implements PersistenceAdapter {
     return readQuarantined(this.#client.query.bind(this.#client), place);
   }
 
-  quarantineStored(document: DocumentId, places: readonly RecordPlace[], reason: string): Promise<number> {
+  quarantineStored(document: DocumentId, places: readonly RecordPlace[]): Promise<number> {
     return this.#client.transaction(async (sql) => {
       let added = 0;
-      for (const place of places) if (await setAside(sql, { document, place, reason })) added++;
+      for (const place of places) if (await setAside(sql, { document, place })) added++;
       return added;
     });
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { decodeMessage, tryDecodeSync } from '../../../lib/protocol/envelope.ts';
 import { documentKey } from '../../../lib/protocol/ids.ts';
+import { createMetadata } from '../../../lib/protocol/metadata.ts';
 import type { IncomingQuarantine } from '../../../lib/store/port.ts';
 import { Bench, offsets, rejectsWith, type StoreCheck } from './bench.ts';
 
@@ -51,12 +52,13 @@ export const operationChecks: Record<string, StoreCheck> = {
   ) => {
     const b = await Bench.make(store);
     const key = documentKey(b.document);
-    await b.put(0, [b.update(0), b.update(1), b.update(2)]);
+    const metadata = createMetadata({ ...b.document, senderId: 'sender', version: 2, timestamp: 0 });
+    await b.put(0, [b.update(0), b.update(1, { metadata }), b.update(2)]);
     const places = [placeOf(b, 1), placeOf(b, 9)];
     const foreign = { ...b.document, docId: 'foreign' };
-    assert.equal(await store.quarantineStored(foreign, places, 'inapplicable'), 0, 'of another document');
-    assert.equal(await store.quarantineStored(b.document, places, 'inapplicable'), 1);
-    assert.equal(await store.quarantineStored(b.document, places, 'inapplicable'), 0, 'idempotent');
+    assert.equal(await store.quarantineStored(foreign, places), 0, 'of another document');
+    assert.equal(await store.quarantineStored(b.document, places), 1);
+    assert.equal(await store.quarantineStored(b.document, places), 0, 'idempotent');
     assert.deepEqual(offsets((await b.load()).updates), [0, 2]);
     assert.deepEqual(offsets((await b.load(0)).updates), [2]);
     assert.deepEqual(offsets(await b.history()), [0, 1, 2], 'the history keeps it');
