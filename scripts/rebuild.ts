@@ -40,7 +40,9 @@ function openSnapshotter(runtime: OpenRuntime, store: Awaited<ReturnType<OpenRun
     folder: {
       async fold(request) {
         const found = await documents.fold(request);
-        return found && { ...found.folded, position: found.position };
+        if (!found) return undefined;
+        const { update, stateVector } = found.folded;
+        return { update, stateVector, position: found.position, rejected: found.rejected };
       },
     },
     policy: new SnapshotPolicy(config),
