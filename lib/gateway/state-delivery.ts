@@ -126,6 +126,8 @@ export class StateDelivery {
   #goLive(subscription: Subscription, { epoch, offset }: Position): boolean {
     const { log } = subscription.document;
     if (log.epoch === undefined) {
+      // The follow began anew since the answer was asked for: what came before that is not held any more.
+      if (epoch !== 0) return false;
       // A room without a topic: its first record makes everybody ask again.
       subscription.isLive = true;
       return true;

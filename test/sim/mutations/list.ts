@@ -24,22 +24,22 @@ export const MUTATIONS: readonly Mutation[] = [
         replace: 'return (await this.#parts.stream.append(target, [record], options))[0];',
       },
       {
-        file: 'lib/gateway/update-door.ts',
-        find: '() => this.#appended(document),',
-        replace: `(offset) => {
-          this.#appended(document);
-          const { generation, epoch } = document.log;
-          if (epoch === undefined || !subscription.isLive) return;
-          const position = { generation, epoch, partition: document.target.partition, offset };
-          const ack = { version, position, previous: subscription.sent?.offset ?? -1 };
-          subscription.versions.settle(version);
-          subscription.outbox.send(subscription, shareFrame(encodeAcks(document.address, [ack])), position);
-        },`,
+        file: 'lib/gateway/update-attempts.ts',
+        find: 'const appended = () => {',
+        replace: `const appended = (offset) => {
+      const { generation, epoch } = document.log;
+      if (epoch !== undefined && subscription.isLive) {
+        const { version } = update;
+        const position = { generation, epoch, partition: document.target.partition, offset };
+        const ack = { version, position, previous: subscription.sent?.offset ?? -1 };
+        subscription.versions.settle(version);
+        subscription.outbox.send(subscription, shareFrame(encodeAcks(document.address, [ack])), position);
+      }`,
       },
       {
-        file: 'lib/gateway/update-door.ts',
-        find: "import { stampEnvelope } from './stamp.ts';",
-        replace: `import { stampEnvelope } from './stamp.ts';
+        file: 'lib/gateway/update-attempts.ts',
+        find: "import type { Clock } from '../clock.ts';",
+        replace: `import type { Clock } from '../clock.ts';
 import { encodeAcks } from '../protocol/frames.ts';
 import { shareFrame } from './shared-frame.ts';`,
       },
@@ -87,29 +87,7 @@ import { shareFrame } from './shared-frame.ts';`,
       first.isSent = true;
       this.#armStalled();
       const payload = encodeSyncPayload(SyncMessageType.Update, update);
-      return [encodeKafkaEnvelope(this.#metadata({ version: first.version, generation }), payload)  {
-    name: 'repeat-becomes-owed',
-    breaks: 'small print, n+1: what the log has delivered is owed no longer',
-    patches: [
-      {
-        file: 'lib/gateway/client-versions.ts',
-        find: 'if (hasVersion(this.#settled, version)) return;',
-        replace: '',
-      },
-    ],
-  },
-  {
-    name: 'nack-with-another-position',
-    breaks: 'small print, permanent nacks: GENERATION_CHANGED carries the barrier’s position',
-    patches: [
-      {
-        file: 'lib/gateway/update-door.ts',
-        find: 'details: { position: closed.position } };',
-        replace: 'details: { position: closed.position ?? subscription.sent } };',
-      },
-    ],
-  },
-];
+      return [encodeKafkaEnvelope(this.#metadata({ version: first.version, generation }), payload)];
     }
     for (const entry of unsent) entry.isSent = true;`,
       },
@@ -210,28 +188,6 @@ import { shareFrame } from './shared-frame.ts';`,
         file: 'lib/gateway/client-versions.ts',
         find: 'if (generation <= this.#generation) return;',
         replace: 'if (generation > 0) return;',
-      },
-    ],
-  },
-  {
-    name: 'repeat-becomes-owed',
-    breaks: 'small print, n+1: what the log has delivered is owed no longer',
-    patches: [
-      {
-        file: 'lib/gateway/client-versions.ts',
-        find: 'if (hasVersion(this.#settled, version)) return;',
-        replace: '',
-      },
-    ],
-  },
-  {
-    name: 'nack-with-another-position',
-    breaks: 'small print, permanent nacks: GENERATION_CHANGED carries the barrier’s position',
-    patches: [
-      {
-        file: 'lib/gateway/update-door.ts',
-        find: 'details: { position: closed.position } };',
-        replace: 'details: { position: closed.position ?? subscription.sent } };',
       },
     ],
   },
