@@ -117,8 +117,8 @@ export const METRICS = {
   // fastsync
   sync_answers_total: {
     type: 'counter',
-    help: 'Answers to joins, by how they were found.',
-    labels: { source: ['computed', 'cached', 'shared', 'failed'] },
+    help: 'Answers to joins, by how they ended.',
+    labels: { outcome: OUTCOMES },
   },
   sync_seconds: { type: 'histogram', help: 'Time of one answer to a join.', buckets: LATENCY_SECONDS },
   sync_cache_bytes: { type: 'gauge', help: 'Bytes of document states that are kept for joins.' },
@@ -126,10 +126,9 @@ export const METRICS = {
   // codec
   codec_tasks_total: {
     type: 'counter',
-    help: 'Tasks on documents, by how they ended.',
+    help: 'Tasks on documents in worker threads, by how they ended.',
     labels: { outcome: [...OUTCOMES, 'timeout'] },
   },
-  codec_queue: { type: 'gauge', help: 'Tasks that wait for a thread.' },
   codec_threads_lost_total: { type: 'counter', help: 'Worker threads that were ended by a task.' },
 } as const satisfies Record<string, MetricRow>;
 

@@ -108,7 +108,7 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
   }),
   created(this: CodecService) {
     const runtime = runtimeOf(this.broker);
-    const { config, clock, logger } = runtime;
+    const { config, clock, logger, metrics } = runtime;
     this.runtime = runtime;
     this.documentCodec = shareCodec(runtime, () =>
       createCodecPool({
@@ -118,6 +118,7 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
         inlineBytes: config.inlineCheckBytes,
         clock,
         logger,
+        metrics,
       }),
     );
     // The log is opened only for those who leave the epoch out.

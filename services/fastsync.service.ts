@@ -59,6 +59,21 @@ async function followChanges(runtime: Runtime, source: JoinSource): Promise<Cont
   return changes;
 }
 
+async function measured<T>({ clock, metrics }: Runtime, work: () => Promise<T>): Promise<T> {
+  const begun = clock.now();
+  const answers = metrics.counter('sync_answers_total');
+  try {
+    const answer = await work();
+    answers.inc({ outcome: 'ok' });
+    return answer;
+  } catch (error) {
+    answers.inc({ outcome: 'failed' });
+    throw error;
+  } finally {
+    metrics.histogram('sync_seconds').observe((clock.now() - begun) / 1_000);
+  }
+}
+
 const schema: ServiceSchema<ServiceSettingSchema, FastsyncService> = {
   name: 'fastsync',
   actions: declareActions<FastsyncService>({
@@ -77,14 +92,14 @@ const schema: ServiceSchema<ServiceSettingSchema, FastsyncService> = {
       },
       async handler(this: FastsyncService, ctx: Context<SyncRequest>): Promise<RemoteSyncAnswer> {
         const { blobs, config } = this.runtime;
-        const answer = await this.source!.join(ctx.params);
+        const answer = await measured(this.runtime, () => this.source!.join(ctx.params));
         return toRemoteAnswer(answer, { blobs, inlineBytes: config.inlineAnswerBytes });
       },
     },
   }),
   created(this: FastsyncService) {
     const runtime = runtimeOf(this.broker);
-    const { config, clock, logger } = runtime;
+    const { config, clock, logger, metrics } = runtime;
     this.runtime = runtime;
     this.documentCodec = shareCodec(runtime, () =>
       createCodecPool({
@@ -94,8 +109,10 @@ const schema: ServiceSchema<ServiceSettingSchema, FastsyncService> = {
         inlineBytes: config.inlineCheckBytes,
         clock,
         logger,
+        metrics,
       }),
     );
+    metrics.watch('sync_cache_bytes', () => this.source?.usage().cachedBytes);
     runtime.health.register('fastsync', () => ({
       ready: this.source !== undefined,
       ...this.source?.usage(),

@@ -2,6 +2,7 @@ import { Piscina } from 'piscina';
 import type { Clock } from '../clock.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { noMetrics, type Counter, type Metrics } from '../metrics.ts';
 import { createInlineCodec } from './inline.ts';
 import { Limiter } from './limiter.ts';
 import { pack, type Packed } from './packing.ts';
@@ -21,6 +22,7 @@ export interface CodecPoolOptions {
   maxHeapMb?: number;
   clock: Clock;
   logger: Logger;
+  metrics?: Metrics;
   /** The file whose default export does the work; tests put a hanging one here. */
   workerUrl?: URL;
 }
@@ -84,11 +86,15 @@ class WorkRunner {
   readonly #options: CodecPoolOptions;
   readonly #limiter: Limiter;
   readonly #pool: Piscina;
+  readonly #tasks: Counter<'codec_tasks_total'>;
+  readonly #threadsLost: Counter<'codec_threads_lost_total'>;
   #closed = false;
 
   constructor(options: CodecPoolOptions) {
     this.#options = options;
-    const { threads, maxQueue, clock } = options;
+    const { threads, maxQueue, clock, metrics = noMetrics } = options;
+    this.#tasks = metrics.counter('codec_tasks_total');
+    this.#threadsLost = metrics.counter('codec_threads_lost_total');
     const overloaded = () => new AppError('CODEC_OVERLOADED');
     // The queue is here, not in the pool: so the time limit begins with the work, not with the wait.
     this.#limiter = new Limiter({ concurrency: threads, maxWaiting: maxQueue, clock, overloaded });
@@ -137,11 +143,15 @@ class WorkRunner {
       kill.abort();
     }, this.#options.timeoutMs);
     try {
-      return (await this.#pool.run(work, {
+      const answer = (await this.#pool.run(work, {
         transferList: [work.inputs.buffer],
         signal: kill.signal,
       })) as WorkAnswer;
+      this.#tasks.inc({ outcome: answer.ok ? 'ok' : 'failed' });
+      return answer;
     } catch (cause) {
+      this.#tasks.inc({ outcome: timedOut ? 'timeout' : 'failed' });
+      if (!this.#closed) this.#threadsLost.inc();
       if (timedOut) throw new AppError('CODEC_TIMEOUT', { data: { kind: work.kind }, cause });
       if (this.#closed) throw new AppError('SERVICE_UNAVAILABLE', { message: 'The codec is closed.', cause });
       // The thread is gone, or the work threw what is no AppError: its WASM instance cannot be trusted.

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { METRICS, noMetrics, type MetricName } from '../../../lib/metrics.ts';
 import { createMetrics, METRIC_PREFIX } from '../../../lib/metrics/prometheus.ts';
@@ -20,6 +22,17 @@ describe('the list of metrics', () => {
     expect(name.endsWith('_total')).toBe(metric.type === 'counter');
     expect('buckets' in metric).toBe(metric.type === 'histogram');
     if (metric.type === 'histogram') expect(name).toMatch(/_(seconds|bytes)$/);
+  });
+
+  it('has no metric that nobody measures', () => {
+    const code = ['lib', 'services']
+      .flatMap((folder) =>
+        readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+      )
+      .filter((file) => file.endsWith('.ts') && file !== join('lib', 'metrics.ts'))
+      .map((file) => readFileSync(file, 'utf8'))
+      .join('\n');
+    expect(names.filter((name) => !code.includes(`'${name}'`))).toEqual([]);
   });
 
   it('has few series, whatever is used', () => {
