@@ -136,6 +136,9 @@ export class StateDelivery {
     if (!held) return false;
     subscription.deliverAfter = Math.max(offset, held.at(-1)?.position.offset ?? -1);
     subscription.isLive = true;
+    // Its own among them are acked by this, and owed no longer: an earlier connection of the sender had appended them.
+    for (const { owner, version } of held)
+      if (owner === subscription.owner) subscription.versions.settle(version);
     sendWhole(subscription, held);
     return true;
   }
