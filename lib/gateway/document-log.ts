@@ -174,6 +174,8 @@ export class DocumentLog {
     if (deleted) this.#barrier = position;
     // What lies before the answer is in the answer; its generation is not known here.
     this.#ring.raise(position.offset);
+    // Nor is it delivered by this follow: whoever stands before it has a gap, and must see it.
+    this.#previous = Math.max(this.#previous, this.#ring.heldAfter);
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;

@@ -1,7 +1,8 @@
-import { judge } from '../support/oracle/index.ts';
+import { judge, type Evidence } from '../support/oracle/index.ts';
 import type { Scheduler } from './engine/scheduler.ts';
 import type { Counters } from './engine/counters.ts';
 import { act } from './world/actions.ts';
+import type { SimClient } from './world/client.ts';
 import { checkClaims, evidenceOf } from './world/evidence.ts';
 import { SPAN_MS, type Schedule } from './world/schedule.ts';
 import { World, type SimViolation } from './world/world.ts';
@@ -25,6 +26,7 @@ export interface RunOptions {
 const SETTLE_LIMIT_MS = 120_000;
 /** What is on its way when all are in step has arrived after this. */
 const CALM_MS = 3_000;
+const CALL_LIMIT_MS = 20_000;
 const CHECK_EVERY_MS = 100;
 
 /** Plays a schedule to its end and says what was wrong. */
@@ -51,10 +53,12 @@ export async function runSchedule(schedule: Schedule, { onTrace }: RunOptions = 
   const fresh = world.openClient('fresh');
   if (settledAfterMs !== undefined) await settle(world, () => fresh.isSettled && isQuiet(world));
   await pass(scheduler, CALM_MS);
-  const violations: SimViolation[] = [...world.violations, ...checkClaims(world)];
-  const evidence = await evidenceOf(world, fresh);
-  if (world.violations.every(({ kind }) => kind !== 'not-settled'))
-    violations.push(...judge(evidence).violations);
+  let { evidence, violations } = await verdictOf(world, fresh);
+  if (violations.length > world.violations.length) {
+    // A call that was lost is given up only after its time limit: then it counts.
+    await pass(scheduler, CALL_LIMIT_MS);
+    ({ evidence, violations } = await verdictOf(world, fresh));
+  }
   for (const { state } of evidence.states) for (const byte of state) scheduler.note(byte);
   const { counters } = world;
   return {
@@ -65,6 +69,17 @@ export async function runSchedule(schedule: Schedule, { onTrace }: RunOptions = 
     acked: evidence.acks.length,
     settledAfterMs: settledAfterMs ?? SETTLE_LIMIT_MS,
   };
+}
+
+async function verdictOf(
+  world: World,
+  fresh: SimClient,
+): Promise<{ evidence: Evidence; violations: SimViolation[] }> {
+  const violations: SimViolation[] = [...world.violations, ...checkClaims(world)];
+  const evidence = await evidenceOf(world, fresh);
+  if (world.violations.every(({ kind }) => kind !== 'not-settled'))
+    violations.push(...judge(evidence).violations);
+  return { evidence, violations };
 }
 
 function pass(scheduler: Scheduler, forMs: number): Promise<void> {

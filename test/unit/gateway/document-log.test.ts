@@ -31,7 +31,7 @@ describe('a document as the follow sees it', () => {
     expect(
       events.map((event) => event.kind === 'entry' && [event.entry.position, event.entry.previous]),
     ).toEqual([
-      [at(12), 9],
+      [at(12), 10],
       [at(15), 12],
     ]);
     expect(log.heldAfter).toBe(10);
