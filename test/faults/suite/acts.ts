@@ -17,7 +17,7 @@ export interface Injected {
 export type Inject = (world: World, random: Random) => Promise<Injected>;
 
 const READY_TIMEOUT_MS = 240_000;
-const POINT_TIMEOUT_MS = 5_000;
+const POINT_TIMEOUT_MS = 3_000;
 /** A trim comes with every tenth sweep. */
 const TRIM_TIMEOUT_MS = 15_000;
 const FREEZE_MS = 5_000;
@@ -106,12 +106,22 @@ export function kill(service: Service): Inject {
   };
 }
 
+/** The other gateway: everybody may have moved there. */
+function others(world: World, targets: readonly ServiceProcess[]): ServiceProcess[] {
+  return [...world.cluster.processes.values()].filter(
+    (process) =>
+      process.name.startsWith('gateway') &&
+      targets.some(({ name }) => name.startsWith('gateway') && name !== process.name),
+  );
+}
+
 /** Gives the order to every instance that may come by; the first one that does takes it. */
 async function reach(
   world: World,
   targets: readonly ServiceProcess[],
   order: FailpointOrder,
 ): Promise<ServiceProcess | undefined> {
+  if (targets.length === 0) return undefined;
   let reached: ServiceProcess | undefined;
   const stopListening = world.onLine((name, line) => {
     if (line.includes('failpoint reached')) reached ??= targets.find((target) => target.name === name);
@@ -136,13 +146,17 @@ export function killAt(points: readonly Failpoint[]): Inject {
     const hit = service === 'gateway' ? random.int(1, 12) : 1;
     // Either of two persisters may have the partition; of gateways one is chosen.
     const targets = service === 'persister' ? instances(world, service) : [choose(world, service, random)];
-    const reached = await reach(world, targets, { point, hit, action: 'kill' });
+    const order: FailpointOrder = { point, hit, action: 'kill' };
+    const reached =
+      (await reach(world, targets, order)) ?? (await reach(world, others(world, targets), order));
     const target = reached ?? targets[0]!;
     if (reached) await waitFor(() => !target.isRunning, { timeoutMs: 10_000, intervalMs: 2 });
     else await killProcess(world, target);
     const at = reached ? `${point} #${hit}` : `${point} was not reached: at random`;
     // A second instance may have come by at the same moment.
-    const dead = targets.filter(({ isRunning }) => !isRunning);
+    const dead = instances(world, service).filter(
+      (process) => !process.isRunning && !world.away.has(process.name),
+    );
     const what = `${dead.map(({ name }) => name).join(' and ')} at ${at}`;
     return { what, kills: dead.length, repaired: restart(world, dead) };
   };
@@ -163,10 +177,12 @@ export function freezeAt(points: readonly Failpoint[]): Inject {
     const service = SERVICE_OF[point.split(':')[0]!]!;
     const targets = service === 'persister' ? instances(world, service) : [choose(world, service, random)];
     const hit = service === 'gateway' ? random.int(1, 12) : 1;
-    const reached = await reach(world, targets, { point, hit, action: 'freeze' });
+    const order: FailpointOrder = { point, hit, action: 'freeze' };
+    const reached =
+      (await reach(world, targets, order)) ?? (await reach(world, others(world, targets), order));
     // All are woken up: a second one may have come by at the same moment.
     const repaired = pause(reached ? FREEZE_MS : 0).then(() =>
-      targets.forEach((target) => target.signal('SIGCONT')),
+      instances(world, service).forEach((target) => target.signal('SIGCONT')),
     );
     const what = reached ? `${reached.name} at ${point} for ${FREEZE_MS} ms` : `${point} was not reached`;
     return { what, kills: 0, repaired };
