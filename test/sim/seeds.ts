@@ -1,4 +1,5 @@
 import { Counters } from './engine/counters.ts';
+import { FOUND } from './found.ts';
 import { runSchedule } from './run.ts';
 import { scheduleOf } from './world/schedule.ts';
 
@@ -51,6 +52,13 @@ export async function runSeeds(from: number, to: number, options: SeedsOptions =
     process.off('unhandledRejection', onRejection);
   }
   return totals;
+}
+
+/** The seed of the first schedule that was once red and is so again. */
+export async function firstFound(): Promise<number | undefined> {
+  for (const { schedule } of FOUND)
+    if ((await runSchedule(schedule)).violations.length > 0) return schedule.seed;
+  return undefined;
 }
 
 async function runOne(seed: number, totals: Totals): Promise<string[]> {

@@ -121,17 +121,6 @@ import { shareFrame } from './shared-frame.ts';`,
     ],
   },
   {
-    name: 'appended-settles-all-below',
-    breaks: 'small print, settling: `appended` names exactly what is in the log',
-    patches: [
-      {
-        file: 'lib/provider/update-queue.ts',
-        find: 'filter((version) => hasVersion(appended, version));',
-        replace: 'filter((version) => version <= (appended.at(-1)?.[1] ?? 0));',
-      },
-    ],
-  },
-  {
     name: 'batch-without-check',
     breaks: 'rule 8: a batch begins exactly at the stored position',
     patches: [
@@ -210,6 +199,28 @@ import { shareFrame } from './shared-frame.ts';`,
         file: 'lib/gateway/update-door.ts',
         find: 'details: { position: closed.position } };',
         replace: 'details: { position: closed.position ?? subscription.sent } };',
+      },
+    ],
+  },
+  {
+    name: 'previous-from-before-the-first-answer',
+    breaks: 'rule 7: `previous` is the entry that this follow delivered before, or where its hosting began',
+    patches: [
+      {
+        file: 'lib/gateway/document-log.ts',
+        find: 'this.#previous = Math.max(this.#previous, this.#ring.heldAfter);',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'state-given-up-and-forgotten',
+    breaks: 'small print, join: a state that is not taken has to be asked for again',
+    patches: [
+      {
+        file: 'lib/provider/state-intake.ts',
+        find: "if (!joins.isActive) joins.want('resume');\n      return;",
+        replace: 'return;',
       },
     ],
   },
