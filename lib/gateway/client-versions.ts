@@ -6,7 +6,7 @@ export interface Attempt {
   readonly version: number;
   readonly startedAtMs: number;
   readonly bytes: number;
-  readonly generation: number;
+  readonly era: number;
 }
 
 /** What one connection has on the way into the log, all its documents together. */
@@ -37,6 +37,7 @@ export class ClientVersions {
   /** Found in the log, or answered for good: the client may hold them no longer, so they must never become owed. */
   #settled: VersionRanges = [];
   #generation = 0;
+  #era = 0;
 
   constructor(maxUnacked: number, budget: UnackedBudget = { bytes: 0, maxBytes: Infinity }) {
     this.#maxUnacked = maxUnacked;
@@ -62,6 +63,12 @@ export class ClientVersions {
   reach(generation: number): void {
     if (generation <= this.#generation) return;
     this.#generation = generation;
+    this.beginAnew();
+  }
+
+  /** The client may have dropped what it had not seen acked: that holds back nothing any more. */
+  beginAnew(): void {
+    this.#era++;
     this.#owed = [];
   }
 
@@ -86,7 +93,7 @@ export class ClientVersions {
   }
 
   begin(version: number, nowMs: number, bytes = 0): Attempt {
-    const attempt = { version, startedAtMs: nowMs, bytes, generation: this.#generation };
+    const attempt = { version, startedAtMs: nowMs, bytes, era: this.#era };
     this.#unacked.set(version, attempt);
     this.#budget.bytes += bytes;
     return attempt;
@@ -98,8 +105,8 @@ export class ClientVersions {
   }
 
   /**
-   * An attempt is not known to be in the log: it and what arrived behind it become owed, as far as they are of the
-   * present generation. Returns the versions to nack, in order; none when the log has delivered it meanwhile.
+   * An attempt is not known to be in the log: it and what arrived behind it become owed, unless the client
+   * has begun anew since. Returns the versions to nack, in order; none when the log has delivered it meanwhile.
    */
   fail(attempt: Attempt): number[] {
     if (this.#unacked.get(attempt.version) !== attempt) return [];
@@ -107,7 +114,7 @@ export class ClientVersions {
     const failed = versions.slice(versions.indexOf(attempt.version));
     for (const version of failed) {
       const ended = this.#end(version);
-      if (ended?.generation === this.#generation) this.owe(version);
+      if (ended?.era === this.#era) this.owe(version);
     }
     return failed;
   }

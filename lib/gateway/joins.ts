@@ -180,6 +180,8 @@ export class Joins {
     }
     if (subscription.isClosed) return answer(refusal(log.isDeleted ? 'DOCUMENT_DELETED' : 'UNAVAILABLE'));
     const { limits } = this.#parts;
+    // Whoever asks for everything may put a new document in the place of the old one, and drops what it had under way.
+    if (!request.position && !request.stateVector) subscription.versions.beginAnew();
     const join = session.nextJoin();
     answer({
       ok: true,
