@@ -11,7 +11,7 @@ export interface LongRun {
   report: boolean;
 }
 
-interface Part {
+export interface Part {
   schedules: number;
   events: number;
   acked: number;
@@ -79,7 +79,8 @@ async function readProgress(file: string): Promise<Progress> {
   }
 }
 
-function runPart(from: number, to: number): Promise<Part> {
+/** Runs seeds, both included, in a process of its own. */
+export function runPart(from: number, to: number): Promise<Part> {
   return new Promise((resolve, reject) => {
     const args = [join(ROOT, 'scripts/sim.ts'), '--part', '--seeds', `${from}..${to}`];
     const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
