@@ -36,6 +36,8 @@ interface ReplaceParams extends OperationRequest {
 
 const REMOVE_SWEEP_MS = 2_000;
 const REMOVE_ROWS = 2_000;
+/** What is fetched is held as a whole. */
+const MAX_STATE_BYTES = 512 * 1024 * 1024;
 
 const operationParams = {
   document: documentParam,
@@ -154,7 +156,12 @@ export const documentActions: Partial<ServiceSchema<ServiceSettingSchema, Docume
           type: 'object',
           strict: true,
           optional: true,
-          props: { url: 'string', ticket: 'string', bytes: countParam },
+          props: {
+            url: 'string',
+            ticket: 'string',
+            bytes: { ...countParam, max: MAX_STATE_BYTES },
+            content: { type: 'string', optional: true },
+          },
         },
       },
       async handler(this: DocumentService, ctx: Context<ReplaceParams>): Promise<OperationResult> {

@@ -130,7 +130,9 @@ describe('operations on documents', () => {
     const refused = call('replace', { document, key: 'k2', state: bytes });
     await expect(refused).rejects.toMatchObject({ type: 'BAD_INPUT', data: { field: 'state' } });
     const blob = server.runtime.blobs.offer(bytes);
-    expect(await call('replace', { document, key: 'k2', blob })).toMatchObject({ generation: 3 });
+    // As the transfer between processes names it.
+    const reference = { ...blob, content: 'c-1' };
+    expect(await call('replace', { document, key: 'k2', blob: reference })).toMatchObject({ generation: 3 });
     await waitFor(() => ann.text() === large.getText('t').toString());
     const bob = person('replaced');
     await waitFor(() => bob.isSynced() && bob.text() === ann.text());
