@@ -231,6 +231,8 @@ export class DocumentLog {
     if (isOutdated) return { kind: 'stale', owner, version, barrier: this.#barrier };
     // Nobody can have edited a state that has not begun.
     if (generation > this.#generation) return undefined;
+    // As for the store and for joins: a writer that says 0 does not count its updates.
+    if (version === 0) return this.#deliver(record, { owner, version });
     const seen = this.#versionsOf(owner);
     if (hasVersion(seen, version)) {
       const position = this.#positionAt(record.offset);

@@ -38,6 +38,14 @@ describe('a document as the follow sees it', () => {
     expect(offsets(log, 12)).toEqual([15]);
   });
 
+  it('a writer that does not count (version 0) never repeats itself', () => {
+    const log = newLog();
+    log.learn(at(10));
+    const events = [11, 12].map((offset) => log.take(update(offset, { c: '0' })));
+    expect(events).toMatchObject([{ kind: 'entry' }, { kind: 'entry', entry: { previous: 11 } }]);
+    expect(offsets(log, 10)).toEqual([11, 12]);
+  });
+
   it('a later answer says nothing about earlier records', () => {
     const log = newLog();
     log.learn(at(10));
