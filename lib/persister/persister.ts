@@ -10,7 +10,7 @@ import {
 import type {
   BatchContext,
   DeliveredRecord,
-  Follow,
+  GroupMember,
   RecordBatch,
   Stream,
   TopicPartition,
@@ -67,7 +67,7 @@ export class Persister {
   readonly #writer: RunWriter;
   readonly #assigned = new Map<string, TopicPartition & { epoch: number }>();
   readonly #blocked = new Map<string, BlockedPartition>();
-  #consuming: Follow | undefined;
+  #consuming: GroupMember | undefined;
   #stopped = false;
   #storeOut = false;
 
@@ -110,6 +110,7 @@ export class Persister {
   }
 
   status(): PersisterStatus {
+    this.#forgetOthers();
     return {
       consuming: this.#consuming !== undefined,
       storeOut: this.#storeOut,
@@ -117,19 +118,22 @@ export class Persister {
     };
   }
 
-  /** Whether this member was given the partition. May stay true for a while after it was taken away. */
+  /** Whether the partition is this member's, and where it begins is known. */
   isAssigned(epoch: number, partition: number): boolean {
-    return this.#assigned.has(`${epoch}/${partition}`);
+    const assigned = this.#assigned.get(`${epoch}/${partition}`);
+    return assigned !== undefined && this.#isOwn(assigned);
   }
 
-  /** Partitions that this member was given. */
+  /** Partitions that are this member's now. */
   get assignedPartitions(): number {
+    this.#forgetOthers();
     return this.#assigned.size;
   }
 
   /** Where each assigned partition stands. */
   async positions(): Promise<StoredPosition[]> {
     const { store, stream } = this.#parts;
+    this.#forgetOthers();
     return Promise.all(
       [...this.#assigned.values()].map(async ({ topic, partition, epoch }) => {
         const nextOffset = await store.nextOffset(PERSISTER_CONSUMER, epoch, partition);
@@ -137,6 +141,17 @@ export class Persister {
         return { topic, partition, epoch, nextOffset, lag: Math.max(0, end - nextOffset) };
       }),
     );
+  }
+
+  /** Before the start has resolved the group asks for positions already. */
+  #isOwn(at: TopicPartition): boolean {
+    return this.#consuming?.isAssigned(at) ?? true;
+  }
+
+  /** What went to another member is told, and counted, by that one. */
+  #forgetOthers(): void {
+    for (const [key, at] of this.#assigned) if (!this.#isOwn(at)) this.#assigned.delete(key);
+    for (const [key, at] of this.#blocked) if (!this.#isOwn(at)) this.#blocked.delete(key);
   }
 
   async #startOffset(at: TopicPartition): Promise<number> {

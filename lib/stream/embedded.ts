@@ -15,6 +15,7 @@ import type {
   ConsumeRequest,
   Follow,
   FollowRequest,
+  GroupMember,
   ReadRequest,
   RecordBatch,
   StartedFollow,
@@ -131,7 +132,7 @@ export class EmbeddedStream implements Stream {
     return follower;
   }
 
-  async consume(request: ConsumeRequest): Promise<Follow> {
+  async consume(request: ConsumeRequest): Promise<GroupMember> {
     this.#requireOpen();
     let group = this.#groups.get(request.group);
     if (!group) {

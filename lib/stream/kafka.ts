@@ -16,6 +16,7 @@ import type {
   ConsumeRequest,
   Follow,
   FollowRequest,
+  GroupMember,
   ReadRequest,
   RecordBatch,
   StartedFollow,
@@ -123,7 +124,7 @@ class KafkaStream implements Stream {
     return this.#follows.follow(request);
   }
 
-  async consume(request: ConsumeRequest): Promise<Follow> {
+  async consume(request: ConsumeRequest): Promise<GroupMember> {
     this.#requireOpen();
     const member = new GroupConsumer(request, {
       settings: this.#settings,
@@ -138,6 +139,7 @@ class KafkaStream implements Stream {
         await member.stop();
         this.#groups.delete(member);
       },
+      isAssigned: (partition) => member.isAssigned(partition),
     };
   }
 

@@ -65,6 +65,11 @@ export interface Follow {
   stop(): Promise<void>;
 }
 
+export interface GroupMember extends Follow {
+  /** Whether the partition is this member's now. */
+  isAssigned(partition: TopicPartition): boolean;
+}
+
 export interface FollowRequest extends TopicPartition {
   /** The first offset wanted: 0 = the earliest, 'end' = what is appended after the returned promise resolves. */
   fromOffset: number | 'end';
@@ -143,7 +148,7 @@ export interface Stream {
    */
   follow(request: FollowRequest): Promise<StartedFollow>;
   /** Work sharing: each partition at one member of the group, manual commit, from EARLIEST when nothing is stored. */
-  consume(request: ConsumeRequest): Promise<Follow>;
+  consume(request: ConsumeRequest): Promise<GroupMember>;
   /** The offset that the next record gets at the least (log end). 0 when the topic is missing. */
   endOffset(partition: TopicPartition): Promise<number>;
   /** The first offset that is still there. 0 when the topic is missing. */

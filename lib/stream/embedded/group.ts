@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import { AppError, isAppError } from '../../errors.ts';
-import type { BatchContext, ConsumeRequest, Follow, RecordBatch } from '../port.ts';
+import type { BatchContext, ConsumeRequest, GroupMember, RecordBatch, TopicPartition } from '../port.ts';
 import { Cursor, MAX_BATCH_RECORDS } from './cursor.ts';
 import { StopSignal, yieldTo } from './pause.ts';
 import type { PartitionLog } from './partition-log.ts';
@@ -25,12 +25,15 @@ export class ConsumerGroup {
     this.#parts = parts;
   }
 
-  join(request: ConsumeRequest): Follow {
+  join(request: ConsumeRequest): GroupMember {
     const member = new Member(request, this.#parts);
     this.#members.push(member);
     if (this.#members.length === 1) member.start();
     let stopped: Promise<void> | undefined;
-    return { stop: () => (stopped ??= this.#leave(member)) };
+    return {
+      stop: () => (stopped ??= this.#leave(member)),
+      isAssigned: (partition) => member.isAssigned(partition),
+    };
   }
 
   addPartition(log: PartitionLog): void {
@@ -71,9 +74,13 @@ class Member {
   }
 
   add(log: PartitionLog): void {
+    if (this.isAssigned(log)) this.#running.push(this.#run(log));
+  }
+
+  isAssigned({ topic }: Pick<TopicPartition, 'topic'>): boolean {
     const { topics, accepts } = this.#request;
-    if (!this.#active || this.#stop.stopped) return;
-    if (topics.includes(log.topic) || accepts?.(log.topic)) this.#running.push(this.#run(log));
+    if (!this.#active || this.#stop.stopped) return false;
+    return topics.includes(topic) || accepts?.(topic) === true;
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,5 @@
 import { pause } from '../../clock.ts';
-import type { ConsumeRequest, Follow } from '../port.ts';
+import type { ConsumeRequest, Follow, GroupMember, TopicPartition } from '../port.ts';
 import type { ClusterClient } from './cluster-client.ts';
 import { reasonOf, tellConsumer } from './errors.ts';
 import { removeMember } from './group-orphan.ts';
@@ -25,7 +25,7 @@ const GATHER_MS = 100;
  * every deleted topic: so a session is its life, and after its end the next one begins with the topics of then.
  * Nothing is lost in between, since every session begins at the consumer's own positions.
  */
-export class GroupConsumer implements Follow {
+export class GroupConsumer implements GroupMember {
   readonly #request: ConsumeRequest;
   readonly #parts: GroupParts;
   readonly #identities: TopicIdentities;
@@ -34,6 +34,7 @@ export class GroupConsumer implements Follow {
   #hasNewTopics = false;
   /** Member id of a session that could not leave the group. */
   #orphan: string | undefined;
+  #session: GroupSession | undefined;
   #stopped = false;
   #running: Promise<void> | undefined;
 
@@ -57,6 +58,10 @@ export class GroupConsumer implements Follow {
     this.#stopped = true;
     this.#bell.ring();
     await Promise.all([this.#watching.stop(), this.#running]);
+  }
+
+  isAssigned(partition: TopicPartition): boolean {
+    return this.#session?.isAssigned(partition) === true;
   }
 
   #wants(topic: string): boolean {
@@ -89,6 +94,7 @@ export class GroupConsumer implements Follow {
       identities: this.#identities,
       onCrash: () => this.#bell.ring(),
     });
+    this.#session = session;
     session.start();
     try {
       while (!this.#stopped && !this.#hasNewTopics && !session.crash) await this.#bell.wait();

@@ -1,6 +1,6 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { AppError } from '../../errors.ts';
-import type { ConsumeRequest } from '../port.ts';
+import type { ConsumeRequest, TopicPartition } from '../port.ts';
 import type { ClusterClient } from './cluster-client.ts';
 import { hasKafkaName, reasonOf, toStreamError } from './errors.ts';
 import { GroupAssignment, type Assigned } from './group-assignment.ts';
@@ -63,6 +63,10 @@ export class GroupSession {
   /** Of the last time that it joined the group. */
   get memberId(): string | undefined {
     return this.#memberId;
+  }
+
+  isAssigned(partition: TopicPartition): boolean {
+    return this.#assignment.get(partition) !== undefined;
   }
 
   start(): void {

@@ -29,6 +29,12 @@ export const consumeBreaks: BreaksByCheck = {
       let members = 0;
       return editConsume(good, ({ group }) => ({ group: `${group}-${members++}` }));
     },
+    'says of a partition that has gone to another member that it is its own': (good) => ({
+      async consume(request) {
+        const { stop } = await good.consume(request);
+        return { stop, isAssigned: () => true };
+      },
+    }),
   },
   'consume: a rejected batch comes again, nothing is skipped, and other partitions go on': {
     'is silent about failures of a consumer': (good) =>
@@ -45,8 +51,8 @@ export const consumeBreaks: BreaksByCheck = {
   'consume: a stopped member gets no further batch; its running one may end': {
     'keeps a stopped member at work': (good) => ({
       async consume(request) {
-        await good.consume(request);
-        return { stop: () => Promise.resolve() };
+        const { isAssigned } = await good.consume(request);
+        return { stop: () => Promise.resolve(), isAssigned };
       },
     }),
   },

@@ -145,7 +145,12 @@ export const consumeChecks: StreamCheck[] = [
       };
       await append('a');
       await world.until(() => ledger.texts.length >= expected.length, 'both members together');
+      const owners = (partition: number) =>
+        members.filter((member) => member.isAssigned({ topic, partition })).length;
+      await world.until(() => [0, 1, 2].every((at) => owners(at) === 1), 'each partition has one owner');
       await members[0]!.stop();
+      await world.until(() => [0, 1, 2].every((at) => owners(at) === 1), 'the second has them all');
+      assert.ok(!members[0]!.isAssigned({ topic, partition: 0 }));
       await append('b');
       await world.until(() => ledger.texts.length >= expected.length, 'the second member alone');
       await members[1]!.stop();

@@ -1,4 +1,4 @@
-import type { BatchContext, Follow, RecordBatch, TopicPartition } from '../../../lib/stream/port.ts';
+import type { BatchContext, GroupMember, RecordBatch, TopicPartition } from '../../../lib/stream/port.ts';
 import { textOf, type World } from './harness.ts';
 
 /**
@@ -47,7 +47,7 @@ export interface MemberOptions {
 }
 
 /** A member that works for the ledger. */
-export function consume(world: World, options: MemberOptions): Promise<Follow> {
+export function consume(world: World, options: MemberOptions): Promise<GroupMember> {
   const { ledger, errors } = options;
   return world.stream.consume({
     group: options.group,

@@ -1,5 +1,5 @@
 import { AppError } from '../../../lib/errors.ts';
-import type { BatchContext, ConsumeRequest, Follow } from '../../../lib/stream/port.ts';
+import type { BatchContext, ConsumeRequest, GroupMember } from '../../../lib/stream/port.ts';
 import type { Counters } from '../engine/counters.ts';
 import type { SimProcess } from '../engine/process.ts';
 import type { Weather } from '../engine/weather.ts';
@@ -40,7 +40,7 @@ export class SimGroup {
     this.#parts = parts;
   }
 
-  join(process: SimProcess, request: ConsumeRequest): Follow {
+  join(process: SimProcess, request: ConsumeRequest): GroupMember {
     const member: Member = { process, request, leases: new Map(), hasLeft: false };
     this.#members.push(member);
     this.#rebalance();
@@ -50,6 +50,11 @@ export class SimGroup {
         this.#expel(member);
         return Promise.resolve();
       },
+      isAssigned: ({ topic, partition }) =>
+        [...member.leases.values()].some(
+          (lease) =>
+            !lease.isOver && lease.partition.topic === topic && lease.partition.partition === partition,
+        ),
     };
   }
 

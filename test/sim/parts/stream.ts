@@ -3,6 +3,7 @@ import type {
   ConsumeRequest,
   Follow,
   FollowRequest,
+  GroupMember,
   ReadRequest,
   RecordBatch,
   StartedFollow,
@@ -82,7 +83,7 @@ export class SimStream implements Stream {
     return follower;
   }
 
-  async consume(request: ConsumeRequest): Promise<Follow> {
+  async consume(request: ConsumeRequest): Promise<GroupMember> {
     return this.#ask('join group', () => this.#parts.group.join(this.#parts.process, request));
   }
 

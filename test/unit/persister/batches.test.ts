@@ -22,7 +22,7 @@ async function setUp(options: { storeBatch?: PersistenceAdapter['storeBatch'] } 
       endOffset: () => Promise.resolve(0),
       consume: (asked) => {
         request = asked;
-        return Promise.resolve({ stop: () => Promise.resolve() });
+        return Promise.resolve({ stop: () => Promise.resolve(), isAssigned: () => true });
       },
     },
     store: {

@@ -39,7 +39,14 @@ async function openLog(): Promise<EmbeddedStream> {
 
 type StoreBatch = PersistenceAdapter['storeBatch'];
 
-async function setUp(options: { pattern?: string; wrap?: (storeBatch: StoreBatch) => StoreBatch } = {}) {
+interface SetUpOptions {
+  pattern?: string;
+  wrap?: (storeBatch: StoreBatch) => StoreBatch;
+  /** Which partitions the group has given to others. */
+  isAway?: (partition: number) => boolean;
+}
+
+async function setUp(options: SetUpOptions = {}) {
   const stream = await openLog();
   const store = new MemoryStore({ clock: systemClock });
   const topics = createTopicResolver({ pattern: options.pattern ?? 'yjs-{channel}', partitions: 2 });
@@ -47,8 +54,19 @@ async function setUp(options: { pattern?: string; wrap?: (storeBatch: StoreBatch
   const epochs = new EpochBook({ stream, store, known });
   const target = topics.target('doc', document);
   const start = async (wrap = options.wrap ?? ((storeBatch: StoreBatch) => storeBatch)) => {
+    const { isAway = () => false } = options;
     const persister = new Persister({
-      stream,
+      stream: {
+        listTopics: () => stream.listTopics(),
+        endOffset: (at) => stream.endOffset(at),
+        consume: async (request) => {
+          const member = await stream.consume(request);
+          return {
+            stop: () => member.stop(),
+            isAssigned: (at) => member.isAssigned(at) && !isAway(at.partition),
+          };
+        },
+      },
       store: {
         storeBatch: wrap((batch) => store.storeBatch(batch)),
         nextOffset: (...place) => store.nextOffset(...place),
@@ -245,5 +263,25 @@ describe('Persister', () => {
     });
     expect(persister.isAssigned(positions[0]!.epoch, target.partition)).toBe(true);
     expect(persister.isAssigned(positions[0]!.epoch, 99)).toBe(false);
+  });
+
+  it('leaves to another member what has gone there: neither its lag nor its standstill is told twice', async () => {
+    const away = new Set<number>();
+    const { stream, start, append, untilStored, target } = await setUp({ isAway: (at) => away.has(at) });
+    await append(updates(0, 3));
+    const first = await start();
+    await untilStored(2);
+    await first.stop();
+    await append(updates(3, 6));
+    await stream.trim(target, 5);
+    const persister = await start();
+    await waitFor(() => persister.status().blocked.length === 1);
+    const { epoch } = (await persister.positions())[0]!;
+    expect(persister.assignedPartitions).toBe(2);
+    away.add(target.partition);
+    expect(persister.isAssigned(epoch, target.partition)).toBe(false);
+    expect(persister.assignedPartitions).toBe(1);
+    expect(persister.status().blocked).toEqual([]);
+    expect((await persister.positions()).map(({ partition }) => partition)).toEqual([1 - target.partition]);
   });
 });
