@@ -44,7 +44,7 @@ const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 1_000;
 /** How often the membership is kept alive while the store works. */
 const HEARTBEAT_MS = 1_000;
-/** A transaction that takes longer is told as an outage; in ms. */
+/** A transaction that takes longer is told; in ms. Whether the store answers at all is for its time limits to say. */
 const SLOW_MS = 3_000;
 
 /** Puts runs of the log into the store. Nothing is skipped: bad data is quarantined, an outage is waited out. */
@@ -151,7 +151,7 @@ export class RunWriter {
     for (let delayMs = RETRY_MIN_MS; ; delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)) {
       if (context.isStale() || isStopped()) break;
       try {
-        const result = await this.#attend(attempt(), { context, outage });
+        const result = await this.#attend(attempt(), context);
         outage.end();
         return result;
       } catch (error) {
@@ -169,19 +169,20 @@ export class RunWriter {
     return undefined;
   }
 
-  /** Keeps the membership alive while the store works; one that hangs is told as an outage before its time limit. */
-  async #attend(
-    work: Promise<StoreResult>,
-    { context, outage }: { context: BatchContext; outage: Outage },
-  ): Promise<StoreResult> {
-    const { clock } = this.#parts;
+  /** Keeps the membership alive while the store works. One that takes long is slow, and not out: it may be busy. */
+  async #attend(work: Promise<StoreResult>, context: BatchContext): Promise<StoreResult> {
+    const { clock, logger } = this.#parts;
     const since = clock.now();
     let timer: TimerHandle | undefined;
     let isDone = false;
+    let isTold = false;
     const beat = () => {
       if (isDone) return;
       timer = clock.setTimeout(() => {
-        if (clock.now() - since >= SLOW_MS) outage.begin(undefined);
+        if (!isTold && clock.now() - since >= SLOW_MS) {
+          isTold = true;
+          logger.warn({ slowMs: SLOW_MS }, 'the store is slow: waiting');
+        }
         void context.heartbeat().then(beat, beat);
       }, HEARTBEAT_MS);
     };
@@ -205,11 +206,7 @@ class Outage {
   }
 
   begin(error: unknown): void {
-    if (!this.#isOut)
-      this.#parts.logger.error(
-        error === undefined ? {} : { err: error },
-        'the store is not available: waiting',
-      );
+    if (!this.#isOut) this.#parts.logger.error({ err: error }, 'the store is not available: waiting');
     this.#isOut = true;
     this.#parts.onOutage(true);
   }

@@ -16,6 +16,8 @@ export type ThreadAnswer =
 /** What the thread says by itself, once, when the database is open. */
 export const READY_ID = 0;
 
+const LIMIT_SLICES = 10;
+
 interface Asked {
   resolve: (output: Uint8Array | undefined) => void;
   reject: (error: Error) => void;
@@ -24,7 +26,10 @@ interface Asked {
 export interface PgliteThreadOptions {
   /** The folder of the database; in memory when left out. */
   dataDir?: string;
-  /** Time from one answer to the next while something is asked; then the thread is ended. */
+  /**
+   * Time from one answer to the next while something is asked; then the thread is ended. Counted in slices, so that a
+   * pause of the whole process, after which the limit would be over before the thread has its turn, is one of them.
+   */
   answerLimitMs: number;
   clock: Clock;
 }
@@ -131,15 +136,16 @@ export class PgliteThread {
   }
 
   /** From each answer anew: many short pieces of work may wait behind one another. */
-  #watch(): void {
+  #watch(slices = LIMIT_SLICES): void {
     this.#limit?.cancel();
     this.#limit = undefined;
     if (this.#asked.size === 0) return;
     const { clock, answerLimitMs } = this.#options;
     this.#limit = clock.setTimeout(() => {
+      if (slices > 1) return this.#watch(slices - 1);
       this.#lost('no answer within the time limit');
       void this.#worker.terminate();
-    }, answerLimitMs);
+    }, answerLimitMs / LIMIT_SLICES);
   }
 
   #lost(cause: unknown): void {

@@ -10,6 +10,8 @@ import { PgliteThread } from './pglite-thread.ts';
 export interface PgliteHost {
   /** Connects the driver; its pool must have size 1. Opens the database anew when its thread has ended. */
   connect(): Duplex;
+  /** False while the database is closed or being opened again; one that works on something for long is alive. */
+  isAlive(): boolean;
   close(): Promise<void>;
 }
 
@@ -54,6 +56,7 @@ export async function startPglite(options: PgliteOptions): Promise<PgliteHost> {
   };
   let opening: Promise<PgliteThread> | undefined;
   return {
+    isAlive: () => !isClosed && !thread.closed,
     connect: () => new PgliteStream((opening ??= open().finally(() => (opening = undefined)))),
     async close() {
       isClosed = true;

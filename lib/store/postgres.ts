@@ -64,10 +64,13 @@ export interface PostgresStoreOptions {
 }
 
 const DEFAULT_POOL_SIZE = 8;
+/**
+ * An embedded database that has not answered a statement for so long has hung and is opened anew; in ms. It shares its
+ * cores with everything else on a laptop, where a second of work may take a minute, and nobody gains by giving up.
+ */
+const PGLITE_ANSWER_LIMIT_MS = 300_000;
 /** With the one connection of PGlite the wait for it is the queue of all calls; in ms. */
-const PGLITE_CONNECT_TIMEOUT_MS = 60_000;
-/** An embedded database that has not answered a statement for so long has hung and is opened anew; in ms. */
-const PGLITE_ANSWER_LIMIT_MS = 60_000;
+const PGLITE_CONNECT_TIMEOUT_MS = PGLITE_ANSWER_LIMIT_MS;
 
 /** User and database of a PGlite; the driver wants an address, but its socket is in this process. */
 const PGLITE_URL = 'postgresql://postgres@localhost:5432/postgres';
@@ -139,6 +142,7 @@ class PostgresStore implements PersistenceAdapter {
   readonly #client: SqlClient;
   readonly #patience: { isPatient: boolean };
   #closed: Promise<void> | undefined;
+  #asking: Promise<boolean> | undefined;
 
   constructor(parts: {
     orm: MikroORM;
@@ -271,17 +275,27 @@ class PostgresStore implements PersistenceAdapter {
   }
 
   async ping(timeoutMs: number): Promise<boolean> {
-    const answer = this.#client.query('select 1').then(
-      () => true,
-      () => false, // the question is whether it answers; why not is logged by whoever needs it
-    );
+    const answer = this.#host ? this.#askOnce() : this.#ask();
     let timer: { cancel(): void } | undefined;
     const silence = new Promise<boolean>((resolve) => {
-      timer = this.#clock.setTimeout(() => resolve(false), timeoutMs);
+      // With one connection the question waits behind all work: slow is not away.
+      timer = this.#clock.setTimeout(() => resolve(this.#host?.isAlive() === true), timeoutMs);
     });
     const result = await Promise.race([answer, silence]);
     timer?.cancel();
     return result;
+  }
+
+  #ask(): Promise<boolean> {
+    return this.#client.query('select 1').then(
+      () => true,
+      () => false, // the question is whether it answers; why not is logged by whoever needs it
+    );
+  }
+
+  /** Questions that wait for the one connection would be more and more. */
+  #askOnce(): Promise<boolean> {
+    return (this.#asking ??= this.#ask().finally(() => (this.#asking = undefined)));
   }
 
   close(): Promise<void> {

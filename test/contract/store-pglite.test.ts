@@ -43,6 +43,17 @@ describe('store on PGlite', () => {
     expect(state.storedThrough).toBe(1);
   });
 
+  it('is slow and not away while it has much to do', async () => {
+    const bench = await Bench.make(store);
+    const work = Array.from({ length: 20 }, () => bench.load());
+    expect(await Promise.all([store.ping(0), store.ping(0)])).toEqual([true, true]);
+    await Promise.all(work);
+    expect(await store.ping(10_000)).toBe(true);
+    await store.close();
+    expect(await store.ping(10_000)).toBe(false);
+    store = await open();
+  });
+
   it('a connection that breaks off takes its transaction with it, and the next one works', async () => {
     await store.close();
     const host = await startPglite({

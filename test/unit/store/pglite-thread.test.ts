@@ -25,6 +25,28 @@ describe('a PGlite in a thread of its own', () => {
   );
 
   it(
+    'is given up when it has not answered for long, not when the whole process has paused',
+    async () => {
+      const due: (() => void)[] = [];
+      const setTimeout = (callback: () => void) => {
+        due.push(callback);
+        return { cancel: () => void due.splice(due.indexOf(callback) >>> 0, 1) };
+      };
+      const thread = await PgliteThread.open({ ...parts, clock: { ...systemClock, setTimeout } });
+      const first = thread.rollback();
+      due.shift()!(); // all that is due after a pause, however long it was
+      await expect(first).resolves.toBeUndefined();
+      const second = thread.rollback();
+      const lost = expect(second).rejects.toMatchObject({ type: 'STORE_UNAVAILABLE' });
+      while (due.length > 0) due.shift()!();
+      await lost;
+      expect(thread.closed).toBe(true);
+      await thread.ended;
+    },
+    START_LIMIT_MS,
+  );
+
+  it(
     'says that a folder cannot be opened',
     async () => {
       const folder = await mkdtemp(join(tmpdir(), 'ykafka-pglite-'));
