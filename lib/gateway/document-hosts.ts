@@ -80,8 +80,10 @@ export class DocumentHosts {
     return this.#pool.isFollowing;
   }
 
-  /** Ends the hosting some time after the last subscription. Call it whenever one has gone. */
+  /** Ends the hosting some time after the last subscription. Call it whenever one has gone; once it has ended, that does nothing. */
   release(document: HostedDocument): void {
+    // Its use of the follow has been given back: the follow may be in use for others by now.
+    if (this.#parts.registry.get(document.key) !== document) return;
     if (document.size > 0 || this.#lingers.has(document.key)) return;
     const timer = this.#parts.clock.setTimeout(() => {
       this.#lingers.delete(document.key);
