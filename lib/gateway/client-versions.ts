@@ -6,7 +6,7 @@ export interface Attempt {
   readonly version: number;
   readonly startedAtMs: number;
   readonly bytes: number;
-  readonly era: number;
+  era: number;
 }
 
 /** What one connection has on the way into the log, all its documents together. */
@@ -38,6 +38,7 @@ export class ClientVersions {
   #settled: VersionRanges = [];
   #generation = 0;
   #era = 0;
+  #isReleased = false;
 
   constructor(maxUnacked: number, budget: UnackedBudget = { bytes: 0, maxBytes: Infinity }) {
     this.#maxUnacked = maxUnacked;
@@ -76,7 +77,12 @@ export class ClientVersions {
   admit(version: number, bytes = 0): Admission {
     const refused = this.#refused.get(version);
     if (refused) return { kind: 'refused', code: refused };
-    if (this.#unacked.has(version)) return { kind: 'in-flight' };
+    const underWay = this.#unacked.get(version);
+    if (underWay) {
+      // Who sends it again still has it: should it fail now, it is owed.
+      underWay.era = this.#era;
+      return { kind: 'in-flight' };
+    }
     const lowest = this.lowestOwed;
     if (lowest !== undefined && lowest < version) return this.#postpone(version, 'OWED');
     if (this.#unacked.size >= this.#maxUnacked || this.#exceedsBudget(bytes))
@@ -92,8 +98,10 @@ export class ClientVersions {
     if (this.#owed.length > MAX_OWED_RANGES) this.#owed.pop();
   }
 
+  /** After `release` nobody waits for it: it counts for nothing. */
   begin(version: number, nowMs: number, bytes = 0): Attempt {
     const attempt = { version, startedAtMs: nowMs, bytes, era: this.#era };
+    if (this.#isReleased) return attempt;
     this.#unacked.set(version, attempt);
     this.#budget.bytes += bytes;
     return attempt;
@@ -101,6 +109,7 @@ export class ClientVersions {
 
   /** The connection has left the document: what is on the way counts no longer. */
   release(): void {
+    this.#isReleased = true;
     for (const version of [...this.#unacked.keys()]) this.#end(version);
   }
 

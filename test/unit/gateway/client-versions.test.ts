@@ -91,6 +91,25 @@ describe('versions of a client', () => {
     expect(versions.admit(2)).toEqual({ kind: 'in-flight' });
   });
 
+  it('what comes again after the client has begun anew is owed when it fails', () => {
+    const versions = new ClientVersions(10);
+    const attempt = versions.begin(1, 0);
+    versions.beginAnew();
+    expect(versions.admit(1)).toEqual({ kind: 'in-flight' });
+    expect(versions.fail(attempt)).toEqual([1]);
+    expect(versions.admit(2)).toEqual({ kind: 'refused', code: 'OWED' });
+  });
+
+  it('what is appended after the connection has left takes no room of its other documents', () => {
+    const budget = { bytes: 0, maxBytes: 10 };
+    const versions = new ClientVersions(10, budget);
+    versions.begin(1, 0, 5);
+    versions.release();
+    versions.begin(2, 0, 9);
+    expect(budget.bytes).toBe(0);
+    expect(versions.unacked).toBe(0);
+  });
+
   it('finds the oldest attempt that has taken too long', () => {
     const versions = new ClientVersions(10);
     versions.begin(1, 10);
