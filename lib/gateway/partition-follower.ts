@@ -24,6 +24,7 @@ interface Waiting {
   /** The follow has to have passed everything before this offset. */
   nextOffset: number;
   resolve: () => void;
+  isOver: boolean;
 }
 
 /** One broadcast follow of a partition, from the end, for all documents of it that are hosted here. */
@@ -36,7 +37,7 @@ export class PartitionFollower {
   #isStopped = false;
   #retry: TimerHandle | undefined;
   readonly #end: EndQuery;
-  #waiting: Waiting[] = [];
+  readonly #waiting = new Set<Waiting>();
 
   constructor(target: TopicPartition, parts: FollowerParts, listener: FollowListener) {
     this.target = target;
@@ -101,25 +102,29 @@ export class PartitionFollower {
    */
   async catchUp(limitMs: number): Promise<void> {
     const { clock, logger } = this.#parts;
+    const waiting: Waiting = { nextOffset: Infinity, resolve: () => undefined, isOver: false };
     try {
-      await withDeadline(clock, limitMs, this.#reachEnd());
+      await withDeadline(clock, limitMs, this.#reachEnd(waiting));
     } catch (error) {
       logger.debug({ err: error, ...this.target }, 'follow not caught up');
     }
+    // Not only when it is reached: a follow that hangs would collect everybody who has asked.
+    waiting.isOver = true;
+    this.#waiting.delete(waiting);
   }
 
-  async #reachEnd(): Promise<void> {
-    const nextOffset = await this.#end.ask();
-    if (this.#nextOffset >= nextOffset) return;
-    await new Promise<void>((resolve) => this.#waiting.push({ nextOffset, resolve }));
+  async #reachEnd(waiting: Waiting): Promise<void> {
+    waiting.nextOffset = await this.#end.ask();
+    if (waiting.isOver || this.#nextOffset >= waiting.nextOffset) return;
+    await new Promise<void>((resolve) => {
+      waiting.resolve = resolve;
+      this.#waiting.add(waiting);
+    });
   }
 
   #moved(nextOffset: number): void {
     this.#nextOffset = nextOffset;
-    if (this.#waiting.length === 0) return;
-    const isReached = (waiting: Waiting) => waiting.nextOffset <= nextOffset;
-    for (const waiting of this.#waiting) if (isReached(waiting)) waiting.resolve();
-    this.#waiting = this.#waiting.filter((waiting) => !isReached(waiting));
+    for (const waiting of this.#waiting) if (waiting.nextOffset <= nextOffset) waiting.resolve();
   }
 
   #failed(error: Error, retrying: boolean): void {

@@ -73,6 +73,8 @@ export class StateDelivery {
     const release = await this.#slots.take();
     if (!release) throw new AppError('STREAM_BUFFER_FULL', { message: 'Too many joins are waiting.' });
     try {
+      // The work of one that nobody waits for any more would only hold up the others.
+      if (subscription.isClosed || clock.now() > deadlineMs) throw new AppError('SERVICE_UNAVAILABLE');
       for (;;) {
         const { incarnation } = document.log;
         const answer = await this.#parts.sync.join({
