@@ -31,6 +31,12 @@ export interface ClientSessionParts {
 /** Far below the time-out of a ping, whose answer waits as well. */
 const MAX_PAUSE_MS = 1_000;
 /** Room for the envelopes around the updates of one message. */
+/** A join on its way. */
+export interface Joining {
+  /** The client has left the document meanwhile. */
+  isLeft: boolean;
+}
+
 const ASSEMBLY_ROOM_BYTES = 64 * 1024;
 
 /** One connection: who it is, what it has joined, what waits for it. */
@@ -41,7 +47,7 @@ export class ClientSession {
   readonly chunks: ChunkAssembler;
   readonly subscriptions = new Map<DocumentKey, Subscription>();
   /** Joins that have no subscription yet count against the limit of documents too. */
-  readonly joining = new Set<DocumentKey>();
+  readonly joining = new Map<DocumentKey, Joining>();
   readonly rate: RateLimit;
   readonly joinRate: RateLimit;
   /** What all its documents together have on the way into the log. */

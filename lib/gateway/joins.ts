@@ -72,10 +72,17 @@ export class Joins {
       return answer(refusal('JOIN_IN_PROGRESS'));
     if (!session.subscriptions.has(key) && this.#isFull(session))
       return answer(refusal('TOO_MANY_DOCUMENTS'));
-    session.joining.add(key);
+    const joining = { isLeft: false };
+    session.joining.set(key, joining);
     try {
       const subscribed = await this.#subscribe(session, id, request.value);
       if (typeof subscribed === 'string') return answer(refusal(subscribed));
+      if (joining.isLeft) {
+        this.end(session, subscribed);
+        return answer(refusal('UNAVAILABLE'));
+      }
+      // The gateway has begun to serve it anew while this one waited.
+      if (subscribed.isJoining) return answer(refusal('JOIN_IN_PROGRESS'));
       await this.#answerJoin(session, subscribed, { request: request.value, answer });
     } catch (error) {
       answer(this.#refusalOf(error, 'join failed'));
@@ -91,8 +98,11 @@ export class Joins {
       session.offend(address.failure.code);
       return refusal(address.failure.code, address.failure.message);
     }
-    const subscription = session.subscriptions.get(documentKey(documentOf(session, address.value)));
+    const key = documentKey(documentOf(session, address.value));
+    const subscription = session.subscriptions.get(key);
     if (subscription) this.end(session, subscription);
+    const joining = session.joining.get(key);
+    if (joining) joining.isLeft = true;
     return { ok: true };
   }
 
@@ -111,7 +121,7 @@ export class Joins {
 
   #isFull(session: ClientSession): boolean {
     const { maxDocumentsPerSocket } = this.#parts.limits;
-    const waiting = [...session.joining].filter((key) => !session.subscriptions.has(key)).length;
+    const waiting = [...session.joining.keys()].filter((key) => !session.subscriptions.has(key)).length;
     return session.subscriptions.size + waiting >= maxDocumentsPerSocket;
   }
 
@@ -170,6 +180,7 @@ export class Joins {
       subscription.isJoining = false;
       // One that never got a state is not joined; one that was live goes on as before.
       if (!subscription.sent) this.end(session, subscription);
+      if (subscription.isClosed) throw error;
       else if (!subscription.isLive) this.#states.resume(subscription);
       throw error;
     }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../../lib/errors.ts';
+import type { CheckResult, UpdateChecker } from '../../../lib/gateway/update-check.ts';
 import { waitFor } from '../../support/wait.ts';
 import { FaultyStream } from './faulty-stream.ts';
 import { appendBarrier, cleanUp, openLog, startGateway } from './harness.ts';
@@ -242,6 +243,26 @@ describe('a barrier in the log', () => {
     carol.type(A, 'new');
     await waitFor(() => carol.isAcked(A, 1));
     expect(carol.acks(A)[0]!.position.generation).toBe(2);
+  });
+
+  it('an update that is being checked when it comes, and names no generation, belongs to the old one', async () => {
+    const log = await openLog();
+    const checked = Promise.withResolvers<CheckResult>();
+    let checks = 0;
+    const checker: UpdateChecker = {
+      check: () => (checks++, checked.promise),
+      close: () => Promise.resolve(),
+    };
+    const { url } = await startGateway(log, { checker });
+    const ann = await RawClient.connect(url);
+    await ann.join(A);
+    const version = ann.type(A, 'old');
+    await waitFor(() => checks === 1);
+    await appendBarrier(log, ID, 2);
+    await waitFor(() => ann.entries().length === 1);
+    checked.resolve('sound');
+    const nack = await waitFor(() => ann.nacks()[0]);
+    expect(nack).toMatchObject({ version, code: 'GENERATION_CHANGED' });
   });
 
   it('counts only when it raises the generation', async () => {

@@ -11,6 +11,7 @@ import { Gateway } from '../../../lib/gateway/gateway.ts';
 import type { AccessControl } from '../../../lib/gateway/port.ts';
 import { openSocketServer } from '../../../lib/gateway/socket-io.ts';
 import { createUpdateChecker } from '../../../lib/gateway/threaded-update-check.ts';
+import type { UpdateChecker } from '../../../lib/gateway/update-check.ts';
 import { listen } from '../../../lib/http/listen.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import {
@@ -78,6 +79,7 @@ export interface GatewayOptions {
   stream?: Stream;
   sync?: SyncSource;
   access?: AccessControl;
+  checker?: UpdateChecker;
 }
 
 /** A gateway on a free port of loopback. */
@@ -91,7 +93,8 @@ export async function startGateway(log: TestLog, options: GatewayOptions = {}): 
     topics: log.topics,
     sync: options.sync ?? log.sync,
     access: options.access ?? createAccessControl(config),
-    checker: createUpdateChecker({ logger: silentLogger, inlineBytes: config.inlineCheckBytes }),
+    checker:
+      options.checker ?? createUpdateChecker({ logger: silentLogger, inlineBytes: config.inlineCheckBytes }),
     randomId: () => randomBytes(16).toString('hex'),
   });
   await gateway.start();

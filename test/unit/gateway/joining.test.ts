@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import * as Y from 'yjs';
 import { AppError } from '../../../lib/errors.ts';
 import { encodeClientEntries, encodeSyncStep1, createMetadata } from '../../../lib/protocol/index.ts';
+import type { AccessControl } from '../../../lib/gateway/port.ts';
 import type { SyncAnswer, SyncRequest, SyncSource } from '../../../lib/sync/port.ts';
 import { waitFor } from '../../support/wait.ts';
 import { FaultyStream } from './faulty-stream.ts';
@@ -255,6 +256,24 @@ describe('joining without a gap', () => {
     bob.send(A, Y.encodeStateAsUpdate(new Y.Doc()));
     expect(await waitFor(() => bob.nacks()[0])).toMatchObject({ code: 'NOT_JOINED', permanent: false });
     expect(gateway.registry.inspect(10)[0]?.documents[0]?.subscriptions).toBe(1);
+  });
+
+  it('one that leaves while its join is on the way is not joined by it', async () => {
+    const log = await openLog();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const access: AccessControl = {
+      identify: () => Promise.resolve({ ok: true, identity: { tenantId: 'default' } }),
+      mayUse: () => promise.then(() => ({ read: true, write: true })),
+    };
+    const { url, gateway } = await startGateway(log, { access });
+    const ann = await RawClient.connect(url);
+    const joining = ann.tryJoin(A);
+    await ann.leave(A);
+    resolve();
+    expect(await joining).toMatchObject({ ok: false, permanent: false });
+    expect(gateway.registry.inspect(10)[0]?.documents[0]?.subscriptions).toBe(0);
+    // It may join again.
+    expect(await ann.tryJoin(A)).toMatchObject({ ok: true });
   });
 });
 
