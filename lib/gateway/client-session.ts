@@ -28,15 +28,15 @@ export interface ClientSessionParts {
   onClosed: (session: ClientSession) => void;
 }
 
-/** Far below the time-out of a ping, whose answer waits as well. */
-const MAX_PAUSE_MS = 1_000;
-/** Room for the envelopes around the updates of one message. */
 /** A join on its way. */
 export interface Joining {
   /** The client has left the document meanwhile. */
   isLeft: boolean;
 }
 
+/** Far below the time-out of a ping, whose answer waits as well. */
+const MAX_PAUSE_MS = 1_000;
+/** Room for the envelopes around the updates of one message. */
 const ASSEMBLY_ROOM_BYTES = 64 * 1024;
 
 /** One connection: who it is, what it has joined, what waits for it. */

@@ -179,8 +179,8 @@ export class Joins {
     } catch (error) {
       subscription.isJoining = false;
       // One that never got a state is not joined; one that was live goes on as before.
-      if (!subscription.sent) this.end(session, subscription);
       if (subscription.isClosed) throw error;
+      if (!subscription.sent) this.end(session, subscription);
       else if (!subscription.isLive) this.#states.resume(subscription);
       throw error;
     }

@@ -38,9 +38,9 @@ interface Lane {
 interface Arrival {
   session: ClientSession;
   subscription: Subscription;
+  message: UpdateMessage;
   /** That of the state that was edited; a message that names none means the one that was sent last when it came. */
   generation: number;
-  message: UpdateMessage;
 }
 
 /** Permission → generation → order → size → decodable → stamp → append, in the order of arrival (design rules 2, 11). */
@@ -55,9 +55,9 @@ export class UpdateDoor {
   receive(session: ClientSession, subscription: Subscription, message: UpdateMessage): void {
     const { metrics } = this.#parts;
     metrics.updatesReceived.inc();
+    metrics.updateBytesReceived.add(message.payload.byteLength);
     const generation = message.metadata.generation ?? subscription.generation;
     const arrival: Arrival = { session, subscription, message, generation };
-    metrics.updateBytesReceived.add(message.payload.byteLength);
     const lane = this.#lanes.get(subscription);
     if (!lane) return this.#process(arrival);
     const bytes = message.payload.byteLength;
