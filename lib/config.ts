@@ -44,6 +44,12 @@ export const CONFIG_SCHEMA = {
     'none: everybody may edit everything; refused on anything but loopback.',
   ),
   corsOrigins: list('CORS_ORIGINS', [], 'Origins that may connect beside the own one; * for all.'),
+  trustedProxyHops: int(
+    'YKAFKA_TRUSTED_PROXY_HOPS',
+    0,
+    { min: 0, max: 10 },
+    'Proxies before the gateway that add to `X-Forwarded-For`; the address of a client is taken from before them.',
+  ),
   tenant: text('YKAFKA_TENANT', 'default', 'Tenant of connections that carry none.', {
     pattern: /^[\w.-]{1,64}$/,
   }),

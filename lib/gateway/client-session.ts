@@ -11,10 +11,13 @@ import { createNack, isOffence, type NackDetails } from './nacks.ts';
 import { Outbox } from './outbox.ts';
 import type { ClientTransport, CloseDetails, Identity } from './port.ts';
 import type { RateLimit, RateLimits } from './rate-limits.ts';
+import { RecordHeader } from './record-headers.ts';
 
 export interface ClientSessionParts {
   id: string;
   identity: Identity;
+  /** Where the connection comes from, if that is known. */
+  clientAddress?: string | undefined;
   transport: ClientTransport;
   config: Pick<
     Config,
@@ -43,6 +46,8 @@ const ASSEMBLY_ROOM_BYTES = 64 * 1024;
 export class ClientSession {
   readonly id: string;
   readonly identity: Identity;
+  /** Headers that say who and where from, on every record that the connection brings. */
+  readonly origin: Readonly<Record<string, string>>;
   readonly outbox: Outbox<Subscription>;
   readonly chunks: ChunkAssembler;
   readonly subscriptions = new Map<DocumentKey, Subscription>();
@@ -61,6 +66,12 @@ export class ClientSession {
     this.#parts = parts;
     this.id = parts.id;
     this.identity = parts.identity;
+    const { userId } = parts.identity;
+    this.origin = {
+      [RecordHeader.Connection]: parts.id,
+      ...(userId === undefined ? {} : { [RecordHeader.User]: userId }),
+      ...(parts.clientAddress === undefined ? {} : { [RecordHeader.Address]: parts.clientAddress }),
+    };
     this.rate = parts.rates.connection();
     this.joinRate = parts.rates.joins();
     this.budget = { bytes: 0, maxBytes: parts.config.maxUnackedBytes };

@@ -181,11 +181,12 @@ export class Gateway {
   }
 
   /** A connection that has passed the handshake. */
-  open(transport: ClientTransport, identity: Identity): ClientSession {
+  open(transport: ClientTransport, identity: Identity, clientAddress?: string): ClientSession {
     const { config, clock, randomId } = this.#parts;
     const session = new ClientSession({
       id: randomId(),
       identity,
+      clientAddress,
       transport,
       config,
       clock,

@@ -1,4 +1,5 @@
 import type { DocumentAddress, DocumentId, DocumentKey } from '../protocol/ids.ts';
+import { ProtocolMessageType } from '../protocol/message-types.ts';
 import type { Position } from '../protocol/position.ts';
 import type { TopicPartition } from '../stream/port.ts';
 import { AwarenessStates } from './awareness-states.ts';
@@ -7,7 +8,7 @@ import type { DocumentLog, LogEvent } from './document-log.ts';
 import type { Outbox } from './outbox.ts';
 import type { DocumentAccess, Identity, RoomMember } from './port.ts';
 import type { RateLimit } from './rate-limits.ts';
-import { ownerOf } from './record-headers.ts';
+import { ownerOf, RecordHeader } from './record-headers.ts';
 
 export interface HostedDocumentParts {
   id: DocumentId;
@@ -62,6 +63,8 @@ export interface SubscriptionParts {
   outbox: Outbox<Subscription>;
   identity: Identity;
   senderId: string;
+  /** Headers of every record of the connection. */
+  origin: Readonly<Record<string, string>>;
   access: DocumentAccess;
   maxUnacked: number;
   budget: UnackedBudget;
@@ -76,6 +79,8 @@ export class Subscription {
   /** Compares with the owner of a log entry. */
   readonly owner: string;
   readonly versions: ClientVersions;
+  /** What all updates of this subscription have among their headers. */
+  readonly headers: Readonly<Record<string, string>>;
   access: DocumentAccess;
   /** Gets the fan-out. False until a state has been sent, and after its queue has been dropped. */
   isLive = false;
@@ -98,6 +103,11 @@ export class Subscription {
     this.senderId = parts.senderId;
     this.owner = ownerOf(parts.senderId, parts.identity.userId);
     this.access = parts.access;
+    this.headers = {
+      [RecordHeader.Sender]: parts.senderId,
+      [RecordHeader.Type]: String(ProtocolMessageType.Sync),
+      ...parts.origin,
+    };
     this.versions = new ClientVersions(parts.maxUnacked, parts.budget);
   }
 }

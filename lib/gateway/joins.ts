@@ -157,6 +157,7 @@ export class Joins {
       outbox: session.outbox,
       identity: session.identity,
       senderId: request.senderId,
+      origin: session.origin,
       maxUnacked: this.#parts.maxUnacked,
       budget: session.budget,
     });

@@ -8,6 +8,10 @@ export const RecordHeader = {
   Type: 't',
   /** Gateway that appended it (awareness topics). */
   Gateway: 'n',
+  /** Connection that brought it. Stored, never sent to a client: like `a` it is in no envelope. */
+  Connection: 'i',
+  /** Network address that it came from. */
+  Address: 'a',
 } as const;
 
 type Headers = Readonly<Record<string, string>>;

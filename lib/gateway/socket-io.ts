@@ -6,6 +6,7 @@ import type { Logger } from '../log.ts';
 import { CLOSE_CODES, type CloseCode, type CloseNotice } from '../protocol/close-codes.ts';
 import { SocketEvent, type Nack } from '../protocol/events.ts';
 import { NACK_CODES, type NackCode } from '../protocol/nack-codes.ts';
+import { clientAddressOf } from './client-address.ts';
 import type { Gateway } from './gateway.ts';
 import type { ClientTransport, CloseDetails, Identity, SharedFrame } from './port.ts';
 import { queuedBytesOf, writePrebuilt } from './prebuilt-frame.ts';
@@ -71,7 +72,8 @@ export function openSocketServer({
   io.on('connection', (socket) => {
     const running = gateway();
     const { identity } = socket.data as { identity?: Identity };
-    if (running && identity) serve(socket, { running, identity, clock, logger });
+    const clientAddress = clientAddressOf(socket.request, config.trustedProxyHops);
+    if (running && identity) serve(socket, { running, identity, clientAddress, clock, logger });
     else socket.disconnect(true);
   });
   return {
@@ -98,12 +100,13 @@ function endClosingPolls(io: Server): void {
 interface Served {
   running: Gateway;
   identity: Identity;
+  clientAddress: string | undefined;
   clock: Clock;
   logger: Logger;
 }
 
-function serve(socket: Socket, { running, identity, clock, logger }: Served): void {
-  const session = running.open(new SocketTransport(socket, clock), identity);
+function serve(socket: Socket, { running, identity, clientAddress, clock, logger }: Served): void {
+  const session = running.open(new SocketTransport(socket, clock), identity, clientAddress);
   // Whatever a client sends must not throw into the event loop.
   const guarded = (work: () => void) => {
     try {

@@ -16,6 +16,7 @@ export interface ClassifierOptions {
 const FIRST_GENERATION = 1;
 /** The last millisecond that a JavaScript Date and PostgreSQL's timestamptz both have. */
 const MAX_TIME_MS = 8.64e15;
+const ORIGIN = /^[\x21-\x7e]{1,128}$/;
 
 /**
  * What a record of a doc topic is for the store. Never throws: what is no envelope, contradicts itself or
@@ -98,9 +99,19 @@ function classifySync(
     senderId: metadata.senderId,
     clientVersion: metadata.version,
     ...(metadata.userId === undefined ? {} : { userId: metadata.userId }),
+    ...originOf(record),
     atMs: timeOf(record, metadata),
     metadata,
     payload: sync.value.body,
+  };
+}
+
+/** What the gateway stamped beside the envelope; whatever else stands there is left out. */
+function originOf({ headers }: DeliveredRecord): { connectionId?: string; clientAddress?: string } {
+  const { i: connectionId, a: clientAddress } = headers;
+  return {
+    ...(connectionId !== undefined && ORIGIN.test(connectionId) ? { connectionId } : {}),
+    ...(clientAddress !== undefined && ORIGIN.test(clientAddress) ? { clientAddress } : {}),
   };
 }
 

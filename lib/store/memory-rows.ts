@@ -62,12 +62,14 @@ export function toStoredUpdate({ epoch, partition, offset, update, repeatOf }: M
 }
 
 export function toHistoryRow(row: MemoryRow): HistoryRow {
-  const { generation, atMs, metadata } = row.update;
+  const { generation, atMs, metadata, connectionId, clientAddress } = row.update;
   return {
     ...toStoredUpdate(row),
     generation,
     atMs,
     metadata,
+    ...(connectionId === undefined ? {} : { connectionId }),
+    ...(clientAddress === undefined ? {} : { clientAddress }),
     ...(row.repeatOf ? { repeatOf: row.repeatOf.offset } : {}),
   };
 }

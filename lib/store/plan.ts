@@ -182,7 +182,7 @@ export function quarantineUpdate(
   update: IncomingUpdate,
   { reason, state }: { reason: string; state: Pick<DocumentState, 'deletedGeneration'> },
 ): IncomingQuarantine {
-  const { offset, document, senderId, clientVersion, generation } = update;
+  const { offset, document, senderId, clientVersion, generation, connectionId, clientAddress } = update;
   return {
     kind: 'quarantine',
     offset,
@@ -202,6 +202,8 @@ export function quarantineUpdate(
       c: String(clientVersion),
       g: String(generation),
       t: String(ProtocolMessageType.Sync),
+      ...(connectionId === undefined ? {} : { i: connectionId }),
+      ...(clientAddress === undefined ? {} : { a: clientAddress }),
     },
   };
 }

@@ -22,6 +22,9 @@ export interface IncomingUpdate {
   senderId: string;
   clientVersion: number;
   userId?: string;
+  /** The connection that brought it, and its network address: for who looks into it later, never for clients. */
+  connectionId?: string;
+  clientAddress?: string;
   /** Milliseconds since 1970 as stamped by the gateway. */
   atMs: number;
   /** The envelope's metadata, unknown keys included. */
@@ -160,6 +163,8 @@ export interface HistoryRow extends StoredUpdate {
   generation: number;
   atMs: number;
   metadata: Record<string, unknown>;
+  connectionId?: string;
+  clientAddress?: string;
   /** Offset of the row that has the payload, when this one is a repeat (payload is then empty). */
   repeatOf?: number;
 }

@@ -140,8 +140,8 @@ async function insertRows(
       u: update.userId,
       t: update.atMs,
       m: update.metadata,
-      ci: textOrNothing(update.metadata.connectionId),
-      ca: textOrNothing(update.metadata.clientAddress),
+      ci: update.connectionId,
+      ca: update.clientAddress,
       ...(repeatOf ? { ro: repeatOf.offset, re: repeatOf.epoch } : { p: at, l: update.payload.byteLength }),
     };
     if (!repeatOf) {
@@ -160,10 +160,6 @@ async function insertRows(
      on conflict (epoch, partition, "offset") do nothing`,
     [batch.epoch, batch.partition, JSON.stringify(rows), Buffer.concat(payloads)],
   );
-}
-
-function textOrNothing(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }
 
 /** Text columns are made storable: this is where what no column takes ends up. The value has the true bytes. */

@@ -109,6 +109,8 @@ interface RawStored {
   user_id: string | null;
   at_ms: string;
   metadata: Record<string, unknown>;
+  connection_id: string | null;
+  client_address: string | null;
   payload: Uint8Array;
 }
 
@@ -119,7 +121,7 @@ export async function setAside(
 ): Promise<boolean> {
   const found = await findDocument(sql, document);
   const [row] = await sql<RawStored>(
-    `select generation, sender_id, client_version, user_id, metadata, payload,
+    `select generation, sender_id, client_version, user_id, metadata, connection_id, client_address, payload,
        round(extract(epoch from at) * 1000)::bigint as at_ms
      from update_history where ${AT_PLACE} and document_id = $4 and payload is not null`,
     [...placeOf(place), found?.id ?? -1],
@@ -135,6 +137,8 @@ export async function setAside(
     ...(row.user_id === null ? {} : { userId: row.user_id }),
     atMs: Number(row.at_ms),
     metadata: row.metadata,
+    ...(row.connection_id === null ? {} : { connectionId: row.connection_id }),
+    ...(row.client_address === null ? {} : { clientAddress: row.client_address }),
     payload: row.payload,
   };
   const { key, value, headers } = quarantineUpdate(update, {

@@ -163,6 +163,8 @@ interface RawHistory extends RawUpdate {
   generation: string;
   at_ms: string;
   metadata: Record<string, unknown>;
+  connection_id: string | null;
+  client_address: string | null;
   repeat_of: string | null;
 }
 
@@ -183,7 +185,7 @@ export async function* exportRows(
   let after = { epoch: since?.epoch ?? -1, offset: since?.offset ?? -1 };
   for (;;) {
     const rows = await query<RawHistory>(
-      `select ${UPDATE_COLUMNS}, h.generation, h.metadata, h.repeat_of,
+      `select ${UPDATE_COLUMNS}, h.generation, h.metadata, h.repeat_of, h.connection_id, h.client_address,
          round(extract(epoch from h.at) * 1000)::bigint as at_ms
        from (
          select epoch, partition, "offset", sum(bytes) over (order by epoch, "offset") - bytes as before from (
@@ -208,6 +210,8 @@ function toHistoryRow(row: RawHistory): HistoryRow {
     generation: Number(row.generation),
     atMs: Number(row.at_ms),
     metadata: row.metadata,
+    ...(row.connection_id === null ? {} : { connectionId: row.connection_id }),
+    ...(row.client_address === null ? {} : { clientAddress: row.client_address }),
     ...(row.repeat_of === null ? {} : { repeatOf: Number(row.repeat_of) }),
   };
 }

@@ -21,8 +21,9 @@ export class RawClient {
   readonly closes: CloseNotice[] = [];
   readonly frames: Uint8Array[] = [];
 
-  constructor(url: string) {
-    this.socket = io(url, { forceNew: true, reconnection: false, transports: ['websocket'] });
+  constructor(url: string, extraHeaders: Record<string, string> = {}) {
+    const options = { forceNew: true, reconnection: false, transports: ['websocket'] };
+    this.socket = io(url, { ...options, extraHeaders });
     this.socket.on('protocol-nack', (nack: Nack) => this.nacks.push(nack));
     this.socket.on('protocol-close', (notice: CloseNotice) => this.closes.push(notice));
     this.socket.on('protocol-message', (frame: Uint8Array) => this.frames.push(frame));

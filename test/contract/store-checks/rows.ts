@@ -23,6 +23,18 @@ export const rowChecks: Record<string, StoreCheck> = {
     assert.deepEqual(row!.metadata, { docId: 'd', extra: { nested: [0] } });
   },
 
+  'a row keeps which connection brought it and where that came from, also in quarantine': async (store) => {
+    const b = await Bench.make(store);
+    const origin = { connectionId: 'c1', clientAddress: '2001:db8::1' };
+    await b.put(0, [b.update(0, origin), b.update(1)]);
+    const [row, without] = await b.history();
+    assert.deepEqual([row!.connectionId, row!.clientAddress], ['c1', '2001:db8::1']);
+    assert.ok(!('connectionId' in without!) && !('clientAddress' in without!));
+    await b.put(2, [b.update(2, { ...origin, generation: 9 })]);
+    const quarantined = await store.readQuarantined({ epoch: b.epoch, partition: b.partition, offset: 2 });
+    assert.deepEqual([quarantined!.headers.i, quarantined!.headers.a], ['c1', '2001:db8::1']);
+  },
+
   'a document that was never stored loads as generation 1, empty': async (store) => {
     const b = await Bench.make(store);
     const state = await b.load();

@@ -37,6 +37,21 @@ describe('classifyRecord', () => {
     });
   });
 
+  it('reads the connection and the address beside the envelope; what is none is left out', () => {
+    const record = updateRecord({ version: 1, extra: { connectionId: 'forged', clientAddress: 'forged' } });
+    const withHeaders = (headers: Record<string, string>) =>
+      classify({ ...record, headers: { ...record.headers, ...headers } });
+    expect(withHeaders({ i: 'c1', a: '2001:db8::1' })).toMatchObject({
+      connectionId: 'c1',
+      clientAddress: '2001:db8::1',
+    });
+    for (const odd of [{}, { i: '', a: '\u0000' }, { i: 'x'.repeat(200), a: 'two words' }]) {
+      const update = withHeaders(odd as Record<string, string>);
+      expect(update).not.toHaveProperty('connectionId');
+      expect(update).not.toHaveProperty('clientAddress');
+    }
+  });
+
   it('reads step2 as an update, a subdocument as a document of its own', () => {
     const of = { ...document, subdocId: 'sub/ü' };
     expect(classify(updateRecord({ version: 1, type: SyncMessageType.Step2, of }))).toMatchObject({
