@@ -30,7 +30,7 @@ export interface UpdateDoorParts {
 
 /** What waits behind an update in the worker thread: the order of arrival is kept. */
 interface Lane {
-  waiting: UpdateMessage[];
+  waiting: Arrival[];
   bytes: number;
 }
 
@@ -38,6 +38,8 @@ interface Arrival {
   session: ClientSession;
   subscription: Subscription;
   message: UpdateMessage;
+  /** That of the state that was edited; a message that names none means the one that was sent last when it came. */
+  generation: number;
 }
 
 /** Permission → generation → order → size → decodable → stamp → append, in the order of arrival (design rules 2, 11). */
@@ -53,26 +55,28 @@ export class UpdateDoor {
     const { metrics } = this.#parts;
     metrics.updatesReceived.inc();
     metrics.updateBytesReceived.add(message.payload.byteLength);
+    const generation = message.metadata.generation ?? subscription.generation;
+    const arrival: Arrival = { session, subscription, message, generation };
     const lane = this.#lanes.get(subscription);
-    if (!lane) return this.#process({ session, subscription, message });
+    if (!lane) return this.#process(arrival);
     const bytes = message.payload.byteLength;
     if (lane.bytes + bytes > this.#parts.maxWaitingBytes) {
       subscription.versions.owe(message.metadata.version);
-      return this.#nack({ session, subscription, message }, 'OVERLOADED');
+      return this.#nack(arrival, 'OVERLOADED');
     }
     lane.bytes += bytes;
-    lane.waiting.push(message);
+    lane.waiting.push(arrival);
   }
 
   #process(arrival: Arrival): void {
-    const { subscription, message } = arrival;
+    const { subscription, message, generation } = arrival;
     const refusal = this.#refusalOf(arrival);
     const bytes = message.payload.byteLength;
     if (refusal) {
       this.#countInVain(arrival, bytes);
       return this.#refuse(arrival, refusal.code, refusal.details);
     }
-    subscription.versions.reach(message.metadata.generation ?? subscription.generation);
+    subscription.versions.reach(generation);
     const admission = subscription.versions.admit(message.metadata.version, bytes);
     if (admission.kind !== 'admitted') {
       this.#countInVain(arrival, bytes);
@@ -113,13 +117,16 @@ export class UpdateDoor {
   }
 
   /** Reasons against an update that need no look into its bytes. */
-  #refusalOf({ subscription, message }: Arrival): { code: NackCode; details?: NackDetails } | undefined {
+  #refusalOf({
+    subscription,
+    message,
+    generation,
+  }: Arrival): { code: NackCode; details?: NackDetails } | undefined {
     const { metadata, body } = message;
     const { log } = subscription.document;
     if (metadata.version === 0)
       return { code: 'BAD_METADATA', details: { message: '`version` of an update begins at 1.' } };
     if (!subscription.access.write) return { code: 'READ_ONLY' };
-    const generation = metadata.generation ?? subscription.generation;
     if (generation < log.acceptsFrom) {
       const closed = log.refusalOf(generation, subscription.document.followedThrough());
       // Only the barrier itself may be named: whoever is told a position takes it for the empty beginning.
@@ -138,26 +145,25 @@ export class UpdateDoor {
     this.#lanes.set(arrival.subscription, lane);
     this.#append(arrival, await check);
     this.#lanes.delete(arrival.subscription);
-    for (const [at, message] of lane.waiting.entries()) {
-      this.#process({ ...arrival, message });
+    for (const [at, waiting] of lane.waiting.entries()) {
+      this.#process(waiting);
       const next = this.#lanes.get(arrival.subscription);
       if (!next) continue;
       // This one went to the worker as well: the rest waits behind it.
       next.waiting = lane.waiting.slice(at + 1);
-      next.bytes = next.waiting.reduce((sum, { payload }) => sum + payload.byteLength, 0);
+      next.bytes = next.waiting.reduce((sum, { message }) => sum + message.payload.byteLength, 0);
       return;
     }
   }
 
   #append(arrival: Arrival, check: CheckResult): void {
-    const { session, subscription, message } = arrival;
+    const { session, subscription, message, generation } = arrival;
     const { version } = message.metadata;
     if (check === 'bad') return this.#refuse(arrival, 'BAD_UPDATE');
     if (check === 'busy') {
       subscription.versions.owe(version);
       return this.#nack(arrival, 'OVERLOADED');
     }
-    const generation = message.metadata.generation ?? subscription.generation;
     const { clock, limits } = this.#parts;
     const stamp = { identity: subscription.identity, generation, wallTimeMs: clock.wallTime() };
     const envelope = stampEnvelope(message, stamp, limits);
