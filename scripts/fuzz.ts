@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { faultsOf, fuzzGateway } from '../test/fuzz/run.ts';
+import type { CodecFuzzReport } from '../test/fuzz/codecs.ts';
 
 const USAGE = `Usage: npm run fuzz -- [options]
 
@@ -7,15 +7,20 @@ Sends damaged frames of real sessions to a server over real sockets, while two p
 their own, and looks at what it answers, at its memory and at its log.
 
   --frames N    frames to send (default 1,000,000)
+  --codecs      no server: every reader of bytes from outside by itself, led by the code that inputs reach
+  --seconds N   with --codecs: how long (default 60)
   --seed N      the same seed sends the same frames (default: a new one, which is printed)
   --json        print the report as JSON
 
 Exit code: 0 nothing found, 1 something found, 2 bad options.`;
 
 const PROGRESS_FRAMES = 50_000;
+const LIB = new URL('../lib/', import.meta.url).href;
 
 interface Options {
   frames: number;
+  isCodecs: boolean;
+  seconds: number;
   seed: number;
   isJson: boolean;
 }
@@ -28,13 +33,17 @@ function parseOptions(): Options | undefined {
   const flag = { type: 'boolean' } as const;
   let values;
   try {
-    ({ values } = parseArgs({ options: { frames: text, seed: text, json: flag, help: flag } }));
+    ({ values } = parseArgs({
+      options: { frames: text, codecs: flag, seconds: text, seed: text, json: flag, help: flag },
+    }));
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
   if (values.help) return undefined;
   return {
     frames: count('frames', values.frames, 1_000_000),
+    isCodecs: values.codecs ?? false,
+    seconds: count('seconds', values.seconds, 60),
     seed: count('seed', values.seed, Date.now() % 1_000_000),
     isJson: values.json ?? false,
   };
@@ -52,6 +61,13 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
+  const { report, isSound } = options.isCodecs ? await fuzzCodecs(options) : await fuzzFrames(options);
+  console.log(options.isJson ? JSON.stringify(report) : report);
+  return isSound ? 0 : 1;
+}
+
+async function fuzzFrames(options: Options): Promise<{ report: object; isSound: boolean }> {
+  const { faultsOf, fuzzGateway } = await import('../test/fuzz/run.ts');
   console.error(`Seed ${options.seed}, ${options.frames} frames.`);
   let shown = 0;
   const report = await fuzzGateway({
@@ -63,8 +79,15 @@ async function main(): Promise<number> {
     },
   });
   const faults = faultsOf(report);
-  console.log(options.isJson ? JSON.stringify({ ...report, faults }) : { ...report, faults });
-  return faults.length === 0 ? 0 : 1;
+  return { report: { ...report, faults }, isSound: faults.length === 0 };
+}
+
+async function fuzzCodecs(options: Options): Promise<{ report: CodecFuzzReport; isSound: boolean }> {
+  const { fuzzCodecs: run } = await import('../test/fuzz/codecs.ts');
+  console.error(`Seed ${options.seed}, ${options.seconds} seconds.`);
+  const targets = async () => (await import('../test/fuzz/codec-targets.ts')).CODEC_TARGETS;
+  const report = await run({ ...options, targets, isWatched: (url) => url.startsWith(LIB) });
+  return { report, isSound: report.findings.length === 0 };
 }
 
 try {

@@ -102,12 +102,23 @@ function setBytes(bytes: Uint8Array, random: SeededRandom): Uint8Array {
   return set;
 }
 
-function insert(bytes: Uint8Array, at: number, inserted: Iterable<number>): Uint8Array {
-  return Uint8Array.from([...bytes.subarray(0, at), ...inserted, ...bytes.subarray(at)]);
+/** One after the other; not a Buffer, whose `slice` would be a view. */
+export function joined(parts: readonly ArrayLike<number>[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function insert(bytes: Uint8Array, at: number, inserted: ArrayLike<number>): Uint8Array {
+  return joined([bytes.subarray(0, at), inserted, bytes.subarray(at)]);
 }
 
 function replaceByte(bytes: Uint8Array, at: number, by: readonly number[]): Uint8Array {
-  return Uint8Array.from([...bytes.subarray(0, at), ...by, ...bytes.subarray(at + 1)]);
+  return joined([bytes.subarray(0, at), by, bytes.subarray(at + 1)]);
 }
 
 const BYTE_MUTATIONS: ((bytes: Uint8Array, random: SeededRandom) => Uint8Array)[] = [
@@ -125,7 +136,7 @@ const BYTE_MUTATIONS: ((bytes: Uint8Array, random: SeededRandom) => Uint8Array)[
   (bytes, random) => {
     const from = random.below(bytes.byteLength);
     const to = Math.min(bytes.byteLength, from + 1 + random.below(32));
-    return Uint8Array.from([...bytes.subarray(0, from), ...bytes.subarray(to)]);
+    return joined([bytes.subarray(0, from), bytes.subarray(to)]);
   },
 ];
 
@@ -198,7 +209,7 @@ const MUTATIONS: Mutation[] = [
   alone((source, random) => {
     const [a, b] = [seedOf(source, random), seedOf(source, random)];
     const head = a.subarray(0, random.below(a.byteLength + 1));
-    return Uint8Array.from([...head, ...b.subarray(random.below(b.byteLength + 1))]);
+    return joined([head, b.subarray(random.below(b.byteLength + 1))]);
   }),
   // Metadata that are JSON, but not what they should be.
   alone((source, random) => {

@@ -1,0 +1,156 @@
+import { isDeepStrictEqual } from 'node:util';
+import { foldWithYjs } from '../../lib/codec/fold.ts';
+import { pack, unpack } from '../../lib/codec/packing.ts';
+import {
+  checkUpdate,
+  describeUpdate,
+  diffUpdate,
+  mergeUpdates,
+  renderUpdate,
+} from '../../lib/codec/tasks.ts';
+import { isAppError } from '../../lib/errors.ts';
+import { readJoinRequest } from '../../lib/gateway/join-request.ts';
+import { countHeader, ownerKey, RecordHeader } from '../../lib/gateway/record-headers.ts';
+import { stampEnvelope } from '../../lib/gateway/stamp.ts';
+import { isDecodable } from '../../lib/gateway/update-check.ts';
+import { classifyRecord } from '../../lib/persister/classify.ts';
+import {
+  DEFAULT_LIMITS,
+  documentKey,
+  parseBoundedJson,
+  ProtocolMessageType,
+  SyncMessageType,
+  tryDecodeEnvelope,
+  tryDecodeSync,
+} from '../../lib/protocol/index.ts';
+import type { DeliveredRecord } from '../../lib/stream/port.ts';
+import { toRecordBatch } from '../../lib/stream/kafka/record-batch.ts';
+import { check, embedded, read } from './codec-checks.ts';
+import type { CodecTarget } from './codecs.ts';
+import * as seeds from './codec-seeds.ts';
+
+const CLASSIFIER = { limits: DEFAULT_LIMITS, isDecodable };
+const NOW_MS = 1_790_000_000_000;
+const MAX_TIME_MS = 8.64e15;
+/** Yjs builds documents of these: larger ones say nothing more. */
+const MAX_UPDATE_BYTES = 2 * 1024;
+
+/** What the gateway appends of an update is an update for the persister: acked and yet in quarantine would be lost. */
+function appended(input: Uint8Array): void {
+  const message = read(tryDecodeEnvelope, input);
+  if (message?.type !== ProtocolMessageType.Sync || message.metadata.version === 0) return;
+  const sync = tryDecodeSync(message.content);
+  if (!sync.ok || sync.value.type === SyncMessageType.Step1 || !isDecodable(new Uint8Array(sync.value.body)))
+    return;
+  const identity = { tenantId: 't' };
+  const stamp = { identity, generation: 1, wallTimeMs: NOW_MS };
+  const value = read(() => stampEnvelope(message, stamp, DEFAULT_LIMITS), input);
+  if (!value) return;
+  const { roomId, docId, subdocId, senderId, version } = message.metadata;
+  const incoming = classifyRecord(
+    {
+      key: documentKey({ ...identity, roomId, docId, ...(subdocId === undefined ? {} : { subdocId }) }),
+      value,
+      headers: { s: senderId, c: String(version), g: '1', t: '0' },
+      offset: 7,
+      timestampMs: NOW_MS,
+    },
+    CLASSIFIER,
+  );
+  const reason = incoming?.kind === 'quarantine' ? incoming.reason : '';
+  check(
+    incoming?.kind === 'update',
+    `what the gateway appends the persister takes for ${incoming?.kind} ${reason}`,
+  );
+}
+
+/** A record that somebody else has written into the topic. */
+function record(input: Uint8Array): void {
+  const [key, value, ...rest] = seeds.fieldsOf(embedded(input)).map((field) => Buffer.from(field));
+  const headers = new Map<Buffer, Buffer>();
+  for (let at = 0; at + 1 < rest.length; at += 2) headers.set(rest[at]!, rest[at + 1]!);
+  const kafkaRecord = {
+    offsetDelta: 0,
+    timestampDelta: BigInt(input.byteLength),
+    key,
+    value: value ?? null,
+    headers,
+  };
+  const batch = { firstOffset: 5n, lastOffsetDelta: 0, attributes: 0, firstTimestamp: 0n, maxTimestamp: 0n };
+  const fetched = { records: [{ ...batch, records: [{ ...kafkaRecord, key: key ?? null }] }] };
+  const { records, nextOffset } = toRecordBatch(
+    { topic: 't', partition: 0 },
+    5,
+    fetched as unknown as Parameters<typeof toRecordBatch>[2],
+  );
+  check(records.length === 1 && nextOffset === 6, 'the record is lost');
+  checkIncoming(records[0]!);
+}
+
+function checkIncoming(found: DeliveredRecord): void {
+  const { headers } = found;
+  ownerKey(headers);
+  const count = countHeader(headers, RecordHeader.Version);
+  check(count === undefined || Number.isSafeInteger(count), 'a count is no count');
+  const incoming = classifyRecord(found, CLASSIFIER);
+  if (incoming === undefined || incoming.kind === 'quarantine') return;
+  check(documentKey(incoming.document) === found.key, 'it is taken for another document');
+  check(Number.isSafeInteger(incoming.generation), 'the generation is no number');
+  const atMs = incoming.kind === 'update' ? incoming.atMs : (incoming.origin?.atMs ?? 0);
+  check(Number.isSafeInteger(atMs) && Math.abs(atMs) <= MAX_TIME_MS, 'the time is no time');
+}
+
+function join(input: Uint8Array): void {
+  const parsed = parseBoundedJson(embedded(input));
+  if (!parsed.ok) return;
+  const request = read(() => readJoinRequest(parsed.value, DEFAULT_LIMITS), input);
+  if (!request) return;
+  const again = readJoinRequest(request, DEFAULT_LIMITS);
+  check(again.ok && isDeepStrictEqual(again.value, request), 'a request that was read is refused');
+}
+
+function packing(input: Uint8Array): void {
+  const parts = seeds.fieldsOf(embedded(input));
+  check(
+    isDeepStrictEqual(
+      unpack(pack(parts)),
+      parts.map((part) => new Uint8Array(part)),
+    ),
+    'parts are mixed up',
+  );
+}
+
+/** Yjs work on what may be no update: it is judged, never thrown at the caller but as CODEC_FAILED or BAD_INPUT. */
+function update(input: Uint8Array): void {
+  const [first = input.slice(0, MAX_UPDATE_BYTES), second = first] = seeds
+    .fieldsOf(input.subarray(0, MAX_UPDATE_BYTES))
+    .map((field) => new Uint8Array(field));
+  for (const bytes of [input.slice(0, MAX_UPDATE_BYTES), first]) {
+    const verdict = checkUpdate(bytes);
+    // Six bytes can make Yjs reserve gigabytes: nobody applies what was not decoded before.
+    if (!isDecodable(bytes)) continue;
+    check(verdict.ok === (foldWithYjs(undefined, [bytes]).rejected.length === 0), 'check and fold disagree');
+    orFails(() => describeUpdate(bytes));
+    orFails(() => renderUpdate(bytes, { as: 'json' }));
+  }
+  orFails(() => mergeUpdates([first, second]));
+  orFails(() => diffUpdate(first, second));
+  if (isDecodable(first) && isDecodable(second)) foldWithYjs(undefined, [first, second]);
+}
+
+function orFails(work: () => unknown): void {
+  try {
+    work();
+  } catch (error) {
+    if (!isAppError(error, 'CODEC_FAILED') && !isAppError(error, 'BAD_INPUT')) throw error;
+  }
+}
+
+/** What only the server reads. */
+export const serverTargets: readonly CodecTarget[] = [
+  { name: 'appended', seeds: seeds.envelopes, run: appended },
+  { name: 'record', seeds: seeds.records, run: record },
+  { name: 'join', seeds: seeds.jsons, run: join },
+  { name: 'packing', seeds: seeds.frameLists, run: packing },
+  { name: 'update', seeds: seeds.updates, run: update },
+];
