@@ -185,7 +185,6 @@ export class Persister {
     const incoming = classifyRecord(record, classifier);
     if (incoming?.kind === 'quarantine') {
       const { offset, reason } = incoming;
-      this.#parts.metrics?.quarantined(1);
       logger.warn({ topic, partition, offset, reason }, 'record quarantined');
     }
     return incoming;

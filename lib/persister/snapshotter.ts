@@ -188,8 +188,9 @@ export class Snapshotter {
     if (rejected.length === 0) return;
     const { store, logger } = this.#parts;
     const added = await store.quarantineStored(document, rejected);
-    if (added > 0)
-      logger.warn({ document: documentKey(document), places: rejected, added }, 'stored updates quarantined');
+    if (added === 0) return;
+    this.#parts.metrics?.quarantined(added);
+    logger.warn({ document: documentKey(document), places: rejected, added }, 'stored updates quarantined');
   }
 
   async #refold(at: Omit<FoldRequest, 'fromRows'>): Promise<boolean> {

@@ -87,7 +87,6 @@ export class RunWriter {
 
   #refused({ delivered, incoming }: ClassifiedRecord, place: RunPlace, cause: Error): ClassifiedRecord {
     const { epoch, partition } = place;
-    this.#parts.metrics.quarantined(1);
     const data = isAppError(cause) ? cause.data : {};
     this.#parts.logger.warn(
       { epoch, partition, offset: delivered.offset, ...data },
@@ -114,7 +113,9 @@ export class RunWriter {
     );
     if (!stored) return { outcome: 'elsewhere', nextOffset: fetchOffset };
     if (stored.outcome === 'stored') {
+      const quarantined = records.filter(({ kind }) => kind === 'quarantine').length;
       this.#parts.metrics.stored(records.length);
+      if (quarantined > 0) this.#parts.metrics.quarantined(quarantined);
       this.#parts.onStored(stored.touched);
       return { outcome: 'done', nextOffset };
     }

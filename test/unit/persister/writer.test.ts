@@ -2,16 +2,18 @@ import { describe, expect, it } from '@jest/globals';
 import { AppError } from '../../../lib/errors.ts';
 import { silentLogger, type Logger } from '../../../lib/log.ts';
 import { noPersisterMetrics } from '../../../lib/persister/metrics.ts';
+import { quarantine } from '../../../lib/persister/classify.ts';
+import type { SubBatch } from '../../../lib/persister/split.ts';
 import { RunWriter } from '../../../lib/persister/writer.ts';
 import type { StoreResult } from '../../../lib/store/port.ts';
 import { ManualClock } from '../gateway/manual-clock.ts';
 
-const RUN = { fetchOffset: 0, nextOffset: 5, records: [] };
+const RUN: SubBatch = { fetchOffset: 0, nextOffset: 5, records: [] };
 
 function setUp() {
   const clock = new ManualClock();
   const told: boolean[] = [];
-  const state = { beats: 0, isStopped: false, warnings: [] as string[] };
+  const state = { beats: 0, quarantined: 0, isStopped: false, warnings: [] as string[] };
   const warn = (_fields: object, message: string) => void state.warnings.push(message);
   const answers: { resolve: (result: StoreResult) => void; reject: (error: Error) => void }[] = [];
   const writer = new RunWriter({
@@ -20,7 +22,7 @@ function setUp() {
     },
     clock,
     logger: { ...silentLogger, warn } as Logger,
-    metrics: noPersisterMetrics,
+    metrics: { ...noPersisterMetrics, quarantined: (records) => void (state.quarantined += records) },
     onStored: () => undefined,
     onOutage: (isOut) => void told.push(isOut),
   });
@@ -41,7 +43,7 @@ function setUp() {
       await new Promise((resolve) => setImmediate(resolve));
     }
   };
-  return { answers, told, state, pass, write: () => writer.write(RUN, place) };
+  return { answers, told, state, pass, write: (run: SubBatch = RUN) => writer.write(run, place) };
 }
 
 const STORED: StoreResult = { outcome: 'stored', nextOffset: 5, touched: new Map() };
@@ -63,6 +65,19 @@ describe('RunWriter', () => {
     const { beats } = state;
     await pass(5_000);
     expect(state.beats).toBe(beats);
+  });
+
+  it('counts what it puts aside once, when that is stored', async () => {
+    const { answers, state, pass, write } = setUp();
+    const delivered = { offset: 0, key: 'k', value: new Uint8Array(1), headers: {}, timestampMs: 0 };
+    const records = [{ delivered, incoming: quarantine(delivered, 'bad-key') }];
+    const writing = write({ ...RUN, records });
+    answers[0]!.reject(new AppError('STORE_UNAVAILABLE'));
+    await pass(1_100);
+    expect(state.quarantined).toBe(0);
+    answers[1]!.resolve(STORED);
+    await writing;
+    expect(state.quarantined).toBe(1);
   });
 
   it('repeats through an outage, and says nothing more once it is stopped', async () => {
