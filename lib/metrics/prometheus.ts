@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { systemClock, type Clock } from '../clock.ts';
 import { METRICS, type MetricName, type Metrics } from '../metrics.ts';
 
 /** Before each name: whose metric it is. */
@@ -13,9 +14,10 @@ type Row = {
   buckets?: readonly number[];
 };
 
-interface Reader {
-  read: () => number | undefined | Promise<number | undefined>;
-}
+type Read = () => number | undefined | Promise<number | undefined>;
+
+/** Less than Prometheus waits (10 s): while the store hangs the page must be had, it tells of that. */
+const READ_LIMIT_MS = 4_000;
 
 let ofNode: Registry | undefined;
 
@@ -32,20 +34,28 @@ function nodeMetrics(): Registry {
 }
 
 /** Metrics on prom-client, in a registry of their own. Every metric of the list is there from the start, with 0. */
-export function createMetrics(): Metrics {
+export function createMetrics(clock: Pick<Clock, 'setTimeout'> = systemClock): Metrics {
   const registry = new Registry();
-  const readers = new Map<MetricName, Reader>();
+  const readers = new Map<MetricName, Read>();
+  const reading = new Map<MetricName, Promise<void>>();
   const made = new Map<MetricName, Counter | Gauge | Histogram>();
   for (const name of Object.keys(METRICS) as MetricName[]) made.set(name, register(name, registry));
   const node = nodeMetrics();
 
+  /** One that has not answered yet is not asked again; its answer counts when it comes. */
+  const readOne = async (name: MetricName, read: Read) => {
+    const value = await valueOf(read);
+    reading.delete(name);
+    if (value !== undefined) (made.get(name) as Gauge).set(value);
+  };
   const refresh = async () => {
-    await Promise.all(
-      [...readers].map(async ([name, { read }]) => {
-        const value = await valueOf(read);
-        if (value !== undefined) (made.get(name) as Gauge).set(value);
-      }),
-    );
+    for (const [name, read] of readers) if (!reading.has(name)) reading.set(name, readOne(name, read));
+    let timer: { cancel(): void } | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = clock.setTimeout(resolve, READ_LIMIT_MS);
+    });
+    await Promise.race([Promise.all(reading.values()), late]);
+    timer?.cancel();
   };
 
   return {
@@ -70,7 +80,7 @@ export function createMetrics(): Metrics {
       };
     },
     watch(name, read) {
-      readers.set(name, { read });
+      readers.set(name, read);
     },
     async text() {
       await refresh();
@@ -115,7 +125,7 @@ function listed(name: MetricName, labels: Labels): Labels {
   return kept;
 }
 
-async function valueOf(read: Reader['read']): Promise<number | undefined> {
+async function valueOf(read: Read): Promise<number | undefined> {
   try {
     return await read();
   } catch {

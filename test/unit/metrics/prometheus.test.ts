@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { METRICS, noMetrics, type MetricName } from '../../../lib/metrics.ts';
 import { createMetrics, METRIC_PREFIX } from '../../../lib/metrics/prometheus.ts';
+import { ManualClock } from '../gateway/manual-clock.ts';
 import { parseExposition, type Exposed } from './exposition.ts';
 
 const valueOf = ({ samples }: Exposed, name: string, labels: Record<string, string> = {}) =>
@@ -97,6 +98,22 @@ describe('createMetrics', () => {
     const exposed = parseExposition(await metrics.text());
     expect(valueOf(exposed, 'connections')).toBe(5);
     expect(valueOf(exposed, 'rooms')).toBe(0);
+  });
+
+  it('does not wait for a part that hangs, nor asks it again meanwhile: a hanging store is what it has to tell', async () => {
+    const clock = new ManualClock();
+    const metrics = createMetrics(clock);
+    const answers: ((value: number) => void)[] = [];
+    metrics.watch('records_in_quarantine', () => new Promise((resolve) => void answers.push(resolve)));
+    metrics.watch('store_out', () => 1);
+    for (let n = 0; n < 3; n++) {
+      const text = metrics.text();
+      clock.advance(5_000);
+      expect(valueOf(parseExposition(await text), 'store_out')).toBe(1);
+    }
+    expect(answers).toHaveLength(1);
+    answers[0]!(7);
+    expect(valueOf(parseExposition(await metrics.text()), 'records_in_quarantine')).toBe(7);
   });
 
   it('keeps the counts of two registries of one process apart', async () => {
