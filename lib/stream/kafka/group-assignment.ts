@@ -90,6 +90,7 @@ export class GroupAssignment {
   async #begin(assigned: Assigned): Promise<void> {
     const { request, settings, identities, cluster } = this.#parts;
     const { topic, partition } = assigned;
+    let told: string | undefined;
     while (!assigned.isRevoked) {
       try {
         await identities.requireSame(topic);
@@ -101,7 +102,9 @@ export class GroupAssignment {
         return;
       } catch (error) {
         if (assigned.isRevoked) return;
-        this.#report(assigned, error);
+        // It may last for hours, and is asked again and again.
+        if (told !== reasonOf(error)) this.#report(assigned, error);
+        told = reasonOf(error);
         const isLasting = isAppError(error) && !error.retryable;
         await pause(settings.clock, isLasting ? OUT_OF_RANGE_PAUSE_MS : settings.retryPauseMs);
       }
