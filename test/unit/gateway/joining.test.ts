@@ -258,6 +258,26 @@ describe('joining without a gap', () => {
     expect(gateway.registry.inspect(10)[0]?.documents[0]?.subscriptions).toBe(1);
   });
 
+  it('a join whose client has gone while it waited for its turn is not computed', async () => {
+    const log = await openLog();
+    const sync = new SlowSync(log.sync);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    sync.gate = promise;
+    const { url, gateway } = await startGateway(log, { sync, config: { joinConcurrency: 1 } });
+    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
+    const first = ann.join(A);
+    await waitFor(() => sync.requests.length === 1);
+    const gone = bob.tryJoin(A).catch(() => undefined);
+    await waitFor(() => gateway.registry.inspect(1)[0]?.documents[0]?.subscriptions === 2);
+    bob.socket.disconnect();
+    await waitFor(() => gateway.connections === 1);
+    resolve();
+    await Promise.all([first, gone]);
+    const carol = await RawClient.connect(url);
+    await carol.join(A);
+    expect(sync.requests.map(({ senderId }) => senderId)).toEqual([ann.senderId, carol.senderId]);
+  });
+
   it('one that leaves while its join is on the way is not joined by it', async () => {
     const log = await openLog();
     const { promise, resolve } = Promise.withResolvers<void>();
