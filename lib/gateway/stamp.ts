@@ -1,5 +1,6 @@
 import { joinEnvelope } from '../protocol/envelope.ts';
 import { decoded, failed, type Decoded } from '../protocol/failures.ts';
+import { isReadableAgain } from '../protocol/json.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
 import { SERVER_KEYS, type Metadata } from '../protocol/metadata.ts';
 import type { Identity } from './port.ts';
@@ -38,6 +39,7 @@ export function stampEnvelope(
   // What no store of text can keep would end in quarantine, acked and yet in no document.
   if (UNSTORABLE.test(text))
     return failed('BAD_METADATA', 'The metadata hold U+0000 or half a surrogate pair.');
+  if (!isReadableAgain(text)) return failed('BAD_METADATA', 'The metadata are too deep or too many.');
   const json = encoder.encode(text);
   if (json.byteLength > limits.maxMetadataBytes) return failed('METADATA_TOO_LARGE');
   return decoded(joinEnvelope(json, payload));

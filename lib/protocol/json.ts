@@ -151,12 +151,19 @@ const SMALL_CHARACTERS = 1024;
 
 export type ParsedJson = { ok: true; value: unknown } | { ok: false; problem: string };
 
+/**
+ * For text that JSON.stringify wrote: whether it is read again. Not every JSON that was read is: it may have grown
+ * beyond what is parsed without a look at its depth, or have lost the spaces that allowed it so many keys.
+ */
+export function isReadableAgain(text: string): boolean {
+  if (text.length <= SMALL_CHARACTERS) return true;
+  const scanner = new JsonScanner(text);
+  return scanner.scan() && scanner.cost <= 2 * text.length + FREE_COST;
+}
+
 function parse(text: string): ParsedJson {
-  if (text.length > SMALL_CHARACTERS) {
-    const scanner = new JsonScanner(text);
-    if (!scanner.scan() || scanner.cost > 2 * text.length + FREE_COST)
-      return { ok: false, problem: 'is not JSON, or too deep or too large when parsed' };
-  }
+  if (!isReadableAgain(text))
+    return { ok: false, problem: 'is not JSON, or too deep or too large when parsed' };
   try {
     return { ok: true, value: JSON.parse(text) };
   } catch {

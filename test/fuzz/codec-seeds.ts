@@ -12,6 +12,7 @@ import {
   encodeKafkaEnvelope,
   encodeState,
   encodeSyncPayload,
+  joinEnvelope,
   splitFrame,
   SyncMessageType,
 } from '../../lib/protocol/index.ts';
@@ -26,7 +27,16 @@ const metadata = createMetadata({ ...address, senderId: 's', version: 7, timesta
 const plain = createMetadata({ docId: 'd', senderId: 's', version: 1, timestamp: 0 });
 const deep = { ...plain, deep: [[[[{ a: { b: [null, true, false, -1.5e3, 'ä\n"'] } }]]]] };
 const wide = { ...plain, wide: Array.from({ length: 240 }, (_, i) => ({ [`k${i}`]: i })) };
+/** As deep and as many as is read only in this spelling. */
+const deepest = `{"docId":"d","senderId":"s","version":1,"timestamp":0,"x":${'['.repeat(450)}${']'.repeat(450)}}`;
+const spaced = JSON.stringify({ ...plain, ...Object.fromEntries(wideKeys(256)) })
+  .padEnd(3800)
+  .replace(/}( +)$/, '$1}');
 const long = { ...plain, long: 'x'.repeat(1100) };
+
+function wideKeys(count: number): [string, number][] {
+  return Array.from({ length: count }, (_, i) => [`k${i}`, 1]);
+}
 
 function yUpdates(): Uint8Array[] {
   const doc = new Y.Doc({ guid: 'seed' });
@@ -72,6 +82,7 @@ export const contents = [
 export const envelopes = [
   ...contents.map((payload) => encodeKafkaEnvelope(metadata, payload)),
   ...[plain, deep, wide, long].map((found) => encodeKafkaEnvelope(found, payloads[0]!)),
+  ...[deepest, spaced].map((json) => joinEnvelope(text(json), payloads[0]!)),
 ];
 export const jsons = [
   deep,

@@ -4,6 +4,7 @@ import {
   createMetadata,
   DEFAULT_LIMITS,
   encodeSyncPayload,
+  joinEnvelope,
   SERVER_KEYS,
   tryDecodeEnvelope,
   unwrap,
@@ -52,6 +53,20 @@ describe('stamping', () => {
     expect(stampEnvelope({ metadata, payload }, stamp, DEFAULT_LIMITS)).toMatchObject({
       ok: false,
       failure: { code: 'METADATA_TOO_LARGE' },
+    });
+  });
+
+  // Found by the fuzzer's seeds: both were acked, and then nobody could read them.
+  it.each([
+    ['so deep that they are read only while they are short', `${'['.repeat(470)}${']'.repeat(470)}`, ''],
+    ['with more keys than their length allows once the spaces are gone', '0', ' '.repeat(1700)],
+  ])('refuses metadata %s', (_, deep, spaces) => {
+    const keys = spaces && Array.from({ length: 256 }, (_key, i) => `"k${i}":1,`).join('');
+    const text = `{${keys}"x":${deep},"docId":"d","senderId":"s","version":1,"timestamp":0${spaces}}`;
+    const read = unwrap(tryDecodeEnvelope(joinEnvelope(new TextEncoder().encode(text), payload)));
+    expect(stampEnvelope(read, stamp, DEFAULT_LIMITS)).toMatchObject({
+      ok: false,
+      failure: { code: 'BAD_METADATA' },
     });
   });
 
