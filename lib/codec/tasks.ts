@@ -75,7 +75,9 @@ export function renderUpdate(update: Uint8Array, request: RenderRequest): string
     return root === undefined ? '' : codecFailed(() => doc.getText(root).toString());
   }
   const chosen = request.root === undefined ? roots : roots.filter((root) => root === request.root);
-  return JSON.stringify(Object.fromEntries(chosen.map((root) => [root, rootToJson(doc, root)])));
+  const json = Object.fromEntries(chosen.map((root) => [root, rootToJson(doc, root)]));
+  // Yjs carries BigInt, JSON does not.
+  return JSON.stringify(json, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
 }
 
 /** The kind of a root type is not in the update; what it holds decides: keyed entries, text, or a list. */

@@ -79,6 +79,13 @@ describe('a codec on threads', () => {
     );
   });
 
+  it('renders integers that JSON has no number for as text', async () => {
+    const doc = new Y.Doc();
+    doc.getMap('m').set('k', 2n ** 60n);
+    const rendered = await createInlineCodec().render(Y.encodeStateAsUpdate(doc), { as: 'json' });
+    expect(rendered).toBe('{"m":{"k":"1152921504606846976"}}');
+  });
+
   it('keeps the type of an error', async () => {
     const codec = pool();
     await expect(codec.diff(sample(9).state, Uint8Array.of(5))).rejects.toMatchObject({ type: 'BAD_INPUT' });
