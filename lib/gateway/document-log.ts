@@ -2,10 +2,10 @@ import { exactBytes } from '../protocol/bytes.ts';
 import { tryDecodeControl, tryDecodeEnvelope } from '../protocol/envelope.ts';
 import { ProtocolMessageType } from '../protocol/message-types.ts';
 import type { Position } from '../protocol/position.ts';
-import { addVersion, hasVersion, type VersionRanges } from '../protocol/ranges.ts';
 import type { DeliveredRecord } from '../stream/port.ts';
 import { RecordHeader, countHeader, ownerKey } from './record-headers.ts';
 import { EntryRing, type LogEntry } from './ring.ts';
+import { SeenVersions } from './seen-versions.ts';
 
 /** What the follow made of a record, for those who wait for it. */
 export type LogEvent =
@@ -25,8 +25,6 @@ interface Closing {
   acceptsFrom: number;
 }
 
-/** Writers whose versions are remembered; a repeat of a forgotten one is delivered again, which is harmless. */
-const MAX_WRITERS = 4096;
 const HEADER_BYTES = 128;
 
 /**
@@ -48,7 +46,7 @@ export class DocumentLog {
   #lastControlOffset = -1;
   #previous: number;
   #incarnation = 0;
-  #seen = new Map<string, VersionRanges>();
+  readonly #seen = new SeenVersions();
 
   constructor(options: { maxBytes: number; partition: number; heldAfter: number }) {
     this.#maxBytes = options.maxBytes;
@@ -233,13 +231,11 @@ export class DocumentLog {
     if (generation > this.#generation) return undefined;
     // As for the store and for joins: a writer that says 0 does not count its updates.
     if (version === 0) return this.#deliver(record, { owner, version });
-    const seen = this.#versionsOf(owner);
-    if (hasVersion(seen, version)) {
+    if (!this.#seen.add(owner, version)) {
       const position = this.#positionAt(record.offset);
       const entry = { position, previous: this.#previous, envelope: record.value, owner, version };
       return { kind: 'repeat', entry };
     }
-    addVersion(seen, version);
     return this.#deliver(record, { owner, version });
   }
 
@@ -263,19 +259,6 @@ export class DocumentLog {
       partition: this.#partition,
       offset,
     };
-  }
-
-  #versionsOf(owner: string): VersionRanges {
-    let versions = this.#seen.get(owner);
-    if (!versions) {
-      versions = [];
-      this.#seen.set(owner, versions);
-      if (this.#seen.size > MAX_WRITERS) {
-        const [oldest] = this.#seen.keys();
-        this.#seen.delete(oldest!);
-      }
-    }
-    return versions;
   }
 }
 

@@ -1,10 +1,22 @@
 /** Inclusive ranges of versions, ascending, disjoint and not adjacent: `[[1, 4], [7, 7]]`. */
 export type VersionRanges = [from: number, to: number][];
 
+/** How many ranges begin at or below the version. Most ask for the end; a list that somebody made long is halved. */
+function countUpTo(ranges: VersionRanges, version: number): number {
+  let low = 0;
+  let high = ranges.length;
+  if (high > 0 && ranges[high - 1]![0] <= version) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ranges[middle]![0] <= version) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Adds one version in place; O(1) for the usual case of the next higher one. */
 export function addVersion(ranges: VersionRanges, version: number): void {
-  let i = ranges.length;
-  while (i > 0 && ranges[i - 1]![0] > version) i--;
+  const i = countUpTo(ranges, version);
   const before = ranges[i - 1];
   if (before && version <= before[1]) return;
   const after = ranges[i];
@@ -19,12 +31,8 @@ export function addVersion(ranges: VersionRanges, version: number): void {
 }
 
 export function hasVersion(ranges: VersionRanges, version: number): boolean {
-  for (let i = ranges.length - 1; i >= 0; i--) {
-    const [from, to] = ranges[i]!;
-    if (version > to) return false;
-    if (version >= from) return true;
-  }
-  return false;
+  const range = ranges[countUpTo(ranges, version) - 1];
+  return range !== undefined && version <= range[1];
 }
 
 /** The union of both, as a new list. */
