@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
-import { createPostgresStore, openOrm } from '../../lib/store/postgres.ts';
+import { openOrm } from '../../lib/store/postgres-orm.ts';
+import { createPostgresStore } from '../../lib/store/postgres.ts';
 import { findFirsts } from '../../lib/store/postgres-batch.ts';
 import { lockDocuments } from '../../lib/store/postgres-documents.ts';
 import { SqlClient, type Row, type Sql } from '../../lib/store/sql.ts';

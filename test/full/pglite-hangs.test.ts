@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { startPglite } from '../../lib/store/pglite.ts';
-import { openOrm } from '../../lib/store/postgres.ts';
+import { openOrm } from '../../lib/store/postgres-orm.ts';
 import { SqlClient } from '../../lib/store/sql.ts';
 
 const START_LIMIT_MS = 60_000;
