@@ -53,6 +53,8 @@ export class AwarenessChannel {
   readonly #pool: FollowerPool;
   readonly #beats: GatewayBeats;
   readonly #opened = new Set<HostedDocument>();
+  /** Those of them that use a follow. */
+  readonly #followed = new Set<HostedDocument>();
 
   constructor(parts: AwarenessChannelParts) {
     this.#parts = parts;
@@ -65,14 +67,14 @@ export class AwarenessChannel {
     if (this.#opened.has(document)) return;
     this.#opened.add(document);
     this.#followAndAsk(document).catch((error: unknown) => {
-      this.#opened.delete(document);
       this.#parts.logger.warn({ err: error }, 'awareness not followed');
     });
   }
 
   /** The document is no longer hosted. */
   close(document: HostedDocument): void {
-    if (this.#opened.delete(document)) this.#pool.release(this.#targetOf(document));
+    this.#opened.delete(document);
+    if (this.#followed.delete(document)) this.#pool.release(this.#targetOf(document));
   }
 
   /** Takes a client's states; the reason when it is refused. */
@@ -139,8 +141,15 @@ export class AwarenessChannel {
 
   async #followAndAsk(document: HostedDocument): Promise<void> {
     const target = this.#targetOf(document);
-    await this.#pool.acquire(target);
+    try {
+      await this.#pool.acquire(target);
+    } catch (error) {
+      // There is nothing to give back: the next one who joins tries again.
+      this.#opened.delete(document);
+      throw error;
+    }
     if (!this.#opened.has(document)) return this.#pool.release(target);
+    this.#followed.add(document);
     // A topic that does not exist has nobody to ask, and a question makes no topics.
     if ((await this.#parts.stream.identity(target.topic)) === undefined) return;
     this.#appendRecord(document, ProtocolMessageType.QueryAwareness, EMPTY_QUERY);
