@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { faultsOf, fuzzGateway } from '../fuzz/run.ts';
 
-const FRAMES = 4_000;
+const FRAMES = 1_500;
 
 describe('damaged frames of real sessions', () => {
   it('are answered, leave nothing in the log, and two people in another room go on', async () => {
@@ -19,10 +19,10 @@ describe('damaged frames of real sessions', () => {
         'BAD_UPDATE',
         'BAD_AWARENESS',
         'METADATA_TOO_LARGE',
-        'NOT_JOINED',
       ]),
     );
     expect(report.acks).toBeGreaterThan(FRAMES / 10);
-    expect(report.control.edits).toBeGreaterThan(10);
+    // One each 50 ms, for as long as the frames take.
+    expect(report.control.edits).toBeGreaterThan(2);
   });
 });
