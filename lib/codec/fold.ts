@@ -1,5 +1,6 @@
 import * as Y from 'yjs';
 import { AppError } from '../errors.ts';
+import { findUpdateFlaw } from '../protocol/sound-update.ts';
 import { EMPTY_STATE_VECTOR, EMPTY_UPDATE, pendingOf, scratchDocument } from './documents.ts';
 import type { Folded } from './port.ts';
 
@@ -28,7 +29,7 @@ export function foldWithYjs(
   }
   const all = applyTogether(snapshot, updates);
   if (all) return encoded(all, []);
-  // Cheap first: those that throw on an empty document, all in one pass.
+  // Cheap first: those that no document takes, all in one pass.
   const rejected = new Set<number>();
   updates.forEach((update, index) => {
     if (!isApplicable(update)) rejected.add(index);
@@ -47,8 +48,12 @@ export function foldWithYjs(
   throw new AppError('CODEC_FAILED', { data: { rejected: rejected.size } });
 }
 
-/** True when Yjs applies it to an empty document without throwing. */
+/**
+ * True when Yjs applies it to an empty document without throwing, and it holds nothing at which Yjs throws only when
+ * what it waits for has come: then a good update would be taken for the culprit.
+ */
 export function isApplicable(update: Uint8Array): boolean {
+  if (findUpdateFlaw(update)) return false;
   try {
     Y.applyUpdate(scratchDocument(), update);
     return true;

@@ -2,7 +2,7 @@ import { exactBytes } from '../protocol/bytes.ts';
 import { Piscina } from 'piscina';
 import type { Logger } from '../log.ts';
 import { Slots } from './slots.ts';
-import { isDecodable, type CheckResult, type UpdateChecker } from './update-check.ts';
+import { isSound, type CheckResult, type UpdateChecker } from './update-check.ts';
 
 export interface UpdateCheckOptions {
   logger: Logger;
@@ -69,7 +69,7 @@ export function createUpdateChecker(options: UpdateCheckOptions): UpdateChecker 
 
   return {
     check: (update) =>
-      update.byteLength <= inlineBytes ? (isDecodable(update) ? 'sound' : 'bad') : checkInThread(update),
+      update.byteLength <= inlineBytes ? (isSound(update) ? 'sound' : 'bad') : checkInThread(update),
     close: async () => {
       isClosed = true;
       await pool?.destroy();

@@ -8,7 +8,7 @@ import type { DeliveredRecord } from '../stream/port.ts';
 
 export interface ClassifierOptions {
   limits: ProtocolLimits;
-  /** Whether Yjs can decode the update (V1). */
+  /** Whether Yjs can decode the update (V1), and whatever else is asked of one. */
   isDecodable: (update: Uint8Array) => boolean;
 }
 

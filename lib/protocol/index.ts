@@ -15,4 +15,5 @@ export * from './metadata.ts';
 export * from './nack-codes.ts';
 export * from './position.ts';
 export * from './ranges.ts';
+export * from './sound-update.ts';
 export * from './state-vector.ts';

@@ -156,6 +156,7 @@ export class DocumentSession {
 
   /** Lets go of the document. Updates that are not settled are still sent; then `onDrained` is called. */
   detach(): void {
+    this.recovery.trust();
     this.upload.finish();
     this.outgoing.flush();
     this.farewell();
@@ -189,7 +190,7 @@ export class DocumentSession {
     this.recovery.begin();
     const mustCompare = this.tracker.position === undefined || this.upload.isPending;
     const resumable: JoinKind = mustCompare ? 'full' : 'resume';
-    this.joins.connected(this.refused.size > 0 ? 'uncut' : resumable);
+    this.joins.connected(this.refused.size > 0 || this.recovery.isSuspect ? 'uncut' : resumable);
   }
 
   disconnected(): void {
@@ -273,7 +274,7 @@ export class DocumentSession {
 
   /** What waits may build on what lacks: it is held back until that is known. */
   get #maySendUpdates(): boolean {
-    const isHeld = this.refused.size > 0 || this.upload.isPending;
+    const isHeld = this.refused.size > 0 || this.upload.isPending || this.recovery.isSuspect;
     return !this.#halt && !this.#isReadOnly && !isHeld;
   }
 
@@ -288,6 +289,7 @@ export class DocumentSession {
   useDocument(adapter: DocumentAdapter): void {
     this.#replica?.detach();
     this.upload.cancel();
+    this.recovery.trust();
     this.#live.restart();
     this.#replica = new Replica({
       adapter,

@@ -1,4 +1,11 @@
-import { tryDecodeControl, tryDecodeSync, type Ack, type Position } from '../protocol/index.ts';
+import {
+  exactBytes,
+  findUpdateFlaw,
+  tryDecodeControl,
+  tryDecodeSync,
+  type Ack,
+  type Position,
+} from '../protocol/index.ts';
 import type { ProtocolMessageEvent } from './connection-events.ts';
 import type { DocumentSession } from './document-session.ts';
 import type { Place } from './position-tracker.ts';
@@ -24,9 +31,18 @@ export class EntryIntake {
     const place = tracker.place(entry);
     if (place === 'stale' || place === 'known' || !this.#session.mayApply) return;
     if (place === 'foreign') return joins.want('resume');
-    const handled = this.#session.replica!.handle(event.payload);
-    if (!handled.ok) return this.#session.recovery.onUnappliable(handled.cause, entry.position);
-    this.#noteForUpload(event.payload);
+    const { recovery, replica, upload } = this.#session;
+    const sync = tryDecodeSync(event.payload.subarray(1)); // the message type is one byte
+    const update = sync.ok ? exactBytes(sync.value.body) : undefined;
+    // Looked at first: what makes Yjs throw makes it keep a part of it, in a document that an editor is bound to.
+    const flaw = update && findUpdateFlaw(update);
+    if (flaw) return recovery.onFlawed(flaw, entry.position);
+    const handled = replica!.handle(event.payload);
+    if (!handled.ok) return recovery.onUnappliable(handled.cause, entry.position);
+    if (update) {
+      upload.note(update);
+      recovery.note(update);
+    }
     this.#takeInto(entry);
   }
 
@@ -77,15 +93,11 @@ export class EntryIntake {
     return own !== undefined && generation > own;
   }
 
-  #noteForUpload(payload: Uint8Array): void {
-    if (!this.#session.upload.isPending) return;
-    const sync = tryDecodeSync(payload.subarray(1)); // the message type is one byte
-    if (sync.ok) this.#session.upload.note(sync.value.body);
-  }
-
   /** The ack of a version that is held: its content is in the document already. */
   #onOwn(version: number, entry: Place): void {
-    this.#session.outgoing.settle(version);
+    const { recovery, outgoing } = this.#session;
+    if (recovery.isSuspect) recovery.note(outgoing.queue.get(version)!.update);
+    outgoing.settle(version);
     this.#session.settled(version, entry.position);
     if (this.#session.mayApply) this.#takeInto(entry);
     this.#session.noteUnacked();

@@ -53,7 +53,10 @@ export interface DocumentEvents {
   /** The document exists no more: it is neither sent nor received until `addDoc` is called for it again. */
   'document-deleted': DocumentDeletedEvent;
   'update-failed': UpdateFailedEvent;
-  /** The WASM instance of the document is unusable; give `addDoc` a document of a fresh one, unless `recreate` did. */
+  /**
+   * The document is unusable: its WASM instance has trapped, or Yjs threw in the middle of an update and kept a part
+   * of it. Give `addDoc` a fresh one (of a fresh instance), unless `recreate` did; what was not acked comes along.
+   */
   'document-trapped': DocumentRef & { error: unknown; document: object | undefined };
   /** The server will not let this document be joined on this connection. */
   'join-refused': DocumentRef & { code: NackCode; message: string };

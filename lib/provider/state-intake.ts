@@ -40,6 +40,8 @@ export class StateIntake {
   /** Exactly the versions that are named, and no others. Some may be among the entries that follow right behind. */
   #settle({ appended, position: { offset, ...line }, through = offset }: StateHead): void {
     const position = { ...line, offset: Math.max(offset, through) };
+    if (this.#session.recovery.isSuspect)
+      this.#session.recovery.note(...this.#session.outgoing.queue.updates());
     for (const version of this.#session.outgoing.settleAll(appended)) {
       this.#session.settled(version, position);
     }
@@ -53,6 +55,7 @@ export class StateIntake {
     }
     if (!this.#session.apply(update)) return;
     this.#session.upload.note(update);
+    this.#session.recovery.note(update);
     // While something is missing before that position, the join on its way says where this document stands.
     const isWhole = head.kind === 'full' || (!joins.isActive && !tracker.hasGap);
     if (isWhole && isAhead(head.position, tracker.position)) tracker.set(head.position);
@@ -70,6 +73,14 @@ export class StateIntake {
       // Refused, and not in the log: the document has content that the server will never have.
       if (attempt.kind === 'uncut' && !joins.hasNext) return this.#onRefused(state);
       joins.want('uncut');
+    }
+    const { recovery } = this.#session;
+    if (recovery.isSuspect) {
+      if (attempt.kind !== 'uncut') {
+        joins.want('uncut');
+        return joins.succeeded();
+      }
+      if (!recovery.takeAfterThrow(state.update, position)) return;
     }
     const server = this.#comparable(attempt, state);
     if (this.#isOfUnknownGeneration(position, server)) {

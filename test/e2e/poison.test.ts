@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import * as Y from 'yjs';
+import { documentKey } from '../../lib/protocol/index.ts';
 import { ProtocolManager } from '../../lib/provider/index.ts';
 import { updatePayload } from '../support/bad-inputs.ts';
 import { startEmbedded, stopServers } from '../support/embedded.ts';
@@ -12,6 +13,10 @@ const POISON = [
   '01030512c60500050104626f6c64046e756c6cc505ffffffffffffff0f0501077b2269223a317dc60513050104626f6c64047472756500',
   '0101050d2001016d016b006601016175027d0177017800',
   '01010501617502ffff7f01770178000d2801016d016b01760101617502ffff7f0177017800',
+  // Yjs keeps a part of these.
+  '01020980002701016d016a0128000910017a0175017d0100',
+  '00020901000205037900020b021203',
+  '01030900c8050e0510017d05c7090b0510020400090c0373756200',
 ].map(hex);
 
 const ADDRESS = { roomId: 'room', docId: 'doc' };
@@ -36,10 +41,12 @@ describe('updates that Yjs decodes and cannot apply', () => {
   it('are survived by everybody: all end equal, go on editing, and a newcomer sees the same', async () => {
     const server = await startEmbedded({ snapshotUpdates: 5 });
     const failures: unknown[] = [];
+    const replaced: unknown[] = [];
     const open = () => {
       const manager = new ProtocolManager({ url: server.url, roomId: ADDRESS.roomId });
       const doc = new Y.Doc();
       manager.on('update-failed', (event) => failures.push(event));
+      manager.on('document-trapped', (event) => replaced.push(event));
       manager.addDoc(doc, { docId: ADDRESS.docId });
       return { manager, doc };
     };
@@ -59,11 +66,21 @@ describe('updates that Yjs decodes and cannot apply', () => {
 
     const attacker = await RawClient.connect(server.url);
     await attacker.join(ADDRESS);
-    POISON.forEach((update, index) =>
-      attacker.send(attacker.frameOf(ADDRESS, updatePayload(update), { version: index + 1 })),
-    );
+    const frames = POISON.map((update, index) => ({ payload: updatePayload(update), version: index + 1 }));
+    for (const { payload, version } of frames) attacker.send(attacker.frameOf(ADDRESS, payload, { version }));
+    await waitFor(() => attacker.nacks.length === POISON.length, { what: 'the door refuses them' });
+    expect(new Set(attacker.nacks.map(({ code }) => code))).toEqual(new Set(['BAD_UPDATE']));
+    // In the log all the same: appended by a gateway that has let them in.
+    const document = { tenantId: 'default', ...ADDRESS };
+    const { topics } = server.runtime;
+    const stream = await server.runtime.stream();
+    const records = frames.map(({ payload, version }) => ({
+      key: documentKey(document),
+      value: attacker.envelope(ADDRESS, payload, { version, generation: 1 }),
+      headers: { s: attacker.senderId, c: String(version), g: '1', t: '0' },
+    }));
+    await stream.append(topics.target('doc', document), records);
     await waitFor(() => failures.length >= 2, { timeoutMs: TIMEOUT_MS, what: 'both say that they failed' });
-    expect(attacker.nacks).toEqual([]);
 
     const people = [author, reader, open()];
     const isSynced = () => people.every(({ manager }) => manager.documentState('doc')?.isSynced);
@@ -74,11 +91,14 @@ describe('updates that Yjs decodes and cannot apply', () => {
       [0, 1, 2].every((index) => author.doc.getText('t').toString().includes(`person ${index} goes on.`));
     await waitFor(isEqual, { timeoutMs: TIMEOUT_MS, what: 'all are equal' });
 
-    // The persister's fold has found them: quarantined, and in no join's way any more.
+    // Nobody's editor lost the document that it is bound to.
+    expect(replaced).toEqual([]);
+
+    // The persister has found them: quarantined, and in no join's way any more.
     const store = await server.runtime.store();
     await waitFor(async () => (await store.countQuarantined()) > 0, { timeoutMs: TIMEOUT_MS });
     const quarantined = await store.listQuarantined({ limit: 10 });
-    expect(new Set(quarantined.map(({ reason }) => reason))).toEqual(new Set(['inapplicable']));
+    expect(new Set(quarantined.map(({ reason }) => reason))).toEqual(new Set(['BAD_UPDATE']));
     const newcomer = open();
     await waitFor(() => shown(newcomer.doc) === shown(author.doc), { timeoutMs: TIMEOUT_MS });
     attacker.socket.disconnect();

@@ -104,6 +104,16 @@ describe('a fold', () => {
     expect(clientOf([folded.update]).text).toBe(whole);
   });
 
+  it('leaves out what waits and throws once the good update has come that it waits for, not that one', () => {
+    const { updates, whole } = awkwardUpdates();
+    // An insertion to the right of one of its own client that is not before it, and left of what has not come yet.
+    const waiting = Uint8Array.of(1, 1, 9, 0, 0xc4, 9, 3, 7, 3, 1, 0x78, 0);
+    expect(foldWithYjs(undefined, [waiting]).pending).toBe(true);
+    const folded = foldWithYjs(undefined, [waiting, ...updates]);
+    expect(folded.rejected).toEqual([0]);
+    expect(clientOf([folded.update]).text).toBe(whole);
+  });
+
   it('never depends on half an applied update: mutated ones are in it whole or not at all', () => {
     const { updates } = awkwardUpdates();
     let rejected = 0;

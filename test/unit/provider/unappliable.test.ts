@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import * as Y from 'yjs';
 import { createDocumentAdapter, type DocumentAdapter } from '../../../lib/provider/index.ts';
+import { hex } from '../../support/hex.ts';
 import { ROOM, TestWorld, textOf, updateOf } from './harness.ts';
 
 let world: TestWorld;
@@ -87,6 +88,115 @@ describe('updates that cannot be applied', () => {
     world.server.write({ ...ROOM, docId: 'other' }, insert('fine'));
     world.run();
     expect(textOf(other)).toBe('fine');
+  });
+});
+
+/** Yjs decodes it, throws at it, and keeps its deletion, in a document with `text` by client 5. */
+const HALF = hex('00020901000205037900020b021203');
+
+/** The server sets aside what nobody can apply: its states do not hold it. */
+function poison(update: Uint8Array) {
+  const record = world.server.write(ROOM, update);
+  record.update = new Uint8Array([0, 0]);
+  return record;
+}
+
+/** A Yjs document that takes in a part of one update, and then throws at it. */
+class HalfTaking extends Picky {
+  part: Uint8Array = insert('half of it ');
+
+  override applyUpdate(update: Uint8Array, origin: unknown): void {
+    if (update.byteLength > this.maxBytes) Y.applyUpdate(this.document, this.part, origin);
+    super.applyUpdate(update, origin);
+  }
+}
+
+describe('an update that Yjs throws at with a part of it done', () => {
+  it('never reaches the document: it stays the same one, and as a newcomer’s', () => {
+    world = new TestWorld();
+    const client = world.client();
+    const doc = new Y.Doc();
+    doc.clientID = 5;
+    doc.getText('t').insert(0, 'half is enough');
+    client.manager.addDoc(doc, { docId: 'doc' });
+    world.run();
+    const copy = new Y.Doc();
+    Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc));
+    expect(() => Y.applyUpdate(copy, HALF)).toThrow();
+    expect(textOf(copy)).not.toBe('half is enough');
+    const changes: unknown[] = [];
+    doc.on('update', (update) => changes.push(update));
+    const { position } = poison(HALF);
+    // However many there are at once, nobody is kept from syncing.
+    for (let more = 0; more < 9; more++) poison(HALF);
+    world.run(5000);
+    expect(client.all('update-failed')).toHaveLength(10);
+    expect(client.all('update-failed')[0]).toMatchObject({ docId: 'doc', position, final: false });
+    expect(changes).toEqual([]);
+    expect(textOf(doc)).toBe('half is enough');
+    doc.getText('t').insert(14, ', and on');
+    world.run(5000);
+    expect(client.all('document-trapped')).toEqual([]);
+    expect(client.manager.documentState('doc')).toMatchObject({ halted: undefined, isSynced: true });
+    expect(world.serverText()).toBe('half is enough, and on');
+    const newcomer = world.client().open();
+    world.run();
+    expect(textOf(newcomer)).toBe(textOf(doc));
+  });
+
+  it('has its document replaced by what a newcomer gets, and nothing of the part reaches the server', () => {
+    world = new TestWorld();
+    const client = world.client();
+    const taking = new HalfTaking(new Y.Doc());
+    const fresh = new Y.Doc();
+    client.manager.addDoc(taking, { docId: 'doc', recreate: () => fresh });
+    world.run();
+    taking.document.getText('t').insert(0, 'mine, ');
+    world.run();
+    poison(insert('hostile '.repeat(20)));
+    world.run(10);
+    expect(textOf(taking.document)).toContain('half of it');
+    taking.document.getText('t').insert(0, 'written meanwhile, ');
+    world.run(10_000);
+    expect(client.all('document-trapped')).toMatchObject([{ docId: 'doc', document: fresh }]);
+    expect(client.manager.documentState(fresh)).toMatchObject({ isSynced: true, hasUnackedChanges: false });
+    expect(textOf(fresh)).toContain('mine, ');
+    expect(textOf(fresh)).not.toContain('half of it');
+    expect(textOf(fresh)).toBe(world.serverText());
+  });
+
+  it('has its document replaced also when that throws at the whole state', () => {
+    world = new TestWorld();
+    const client = world.client();
+    const taking = new HalfTaking(new Y.Doc());
+    client.manager.addDoc(taking, { docId: 'doc' });
+    world.run();
+    poison(insert('hostile '.repeat(20)));
+    taking.maxBytes = 50;
+    world.server.write(ROOM, insert('what the others have written meanwhile, and is long'));
+    world.run(10_000);
+    expect(client.all('document-trapped')).toHaveLength(1);
+    expect(client.manager.documentState('doc')).toMatchObject({ halted: 'trapped' });
+  });
+
+  it('is told from an observer of the application that throws: the document stays', () => {
+    world = new TestWorld();
+    const client = world.client();
+    const doc = client.open();
+    world.run();
+    doc.getText('t').observe(({ transaction }) => {
+      if (!transaction.local && textOf(doc).includes('bug')) throw new Error('a bug of the application');
+    });
+    doc.getText('t').insert(0, 'own ');
+    world.server.write(ROOM, insert('bug '));
+    world.server.write(ROOM, insert('theirs '));
+    doc.getText('t').insert(0, 'more ');
+    world.run(30_000);
+    expect(client.all('update-failed').length).toBeGreaterThan(0);
+    expect(client.all('document-trapped')).toEqual([]);
+    expect(client.manager.documentState('doc')).toMatchObject({ isSynced: true, hasUnackedChanges: false });
+    expect(textOf(doc)).toBe(world.serverText());
+    for (const part of ['own', 'bug', 'theirs', 'more']) expect(textOf(doc)).toContain(part);
   });
 });
 

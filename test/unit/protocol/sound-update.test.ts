@@ -1,0 +1,84 @@
+import { describe, expect, it } from '@jest/globals';
+import * as Y from 'yjs';
+import { findUpdateFlaw } from '../../../lib/protocol/index.ts';
+import { mutateBytes } from '../../fuzz/mutate.ts';
+import { SeededRandom } from '../../fuzz/random.ts';
+import { hex } from '../../support/hex.ts';
+
+/** A document with text, formats, embeds, nested types, maps and deletions by two clients; and every update of it. */
+function written(): { state: Uint8Array; updates: Uint8Array[] } {
+  const updates: Uint8Array[] = [];
+  const ann = new Y.Doc();
+  ann.clientID = 5;
+  ann.on('update', (update: Uint8Array) => updates.push(update));
+  ann.getText('t').insert(0, 'hello world');
+  ann.getText('t').format(0, 4, { bold: true });
+  ann.getMap('m').set('k', { a: [1, 'x'] });
+  ann.getArray('a').push([new Y.Map([['q', 1]]), 2, 'z']);
+  ann.getText('t').delete(2, 3);
+  ann.getText('t').insertEmbed(1, { i: 1 });
+  const state = Y.encodeStateAsUpdate(ann);
+  const bob = new Y.Doc();
+  bob.clientID = 9;
+  Y.applyUpdate(bob, state);
+  bob.on('update', (update: Uint8Array) => updates.push(update));
+  bob.getText('t').insert(3, 'more 😀');
+  bob.getText('t').delete(0, 5);
+  bob.getArray('a').insert(1, [5, new Y.Text('sub')]);
+  bob.getMap('m').set('k', new Y.Map([['z', [1]]]));
+  bob.transact(() => {
+    bob.getText('t').insert(0, 'A');
+    bob.getArray('a').delete(0, 2);
+  });
+  return { state, updates };
+}
+
+describe('a flaw of an update', () => {
+  it('is found where Yjs decodes, and throws with half of it applied', () => {
+    const { state } = written();
+    const halves = [
+      '01020980002701016d016a0128000910017a0175017d0100',
+      '00020901000205037900020b021203',
+      '00021b0100020503ffffffffffffff4f020b021203',
+    ];
+    for (const update of halves.map(hex)) {
+      const doc = new Y.Doc();
+      Y.applyUpdate(doc, state);
+      const before = Y.encodeStateAsUpdate(doc);
+      Y.decodeUpdate(update);
+      expect(() => Y.applyUpdate(doc, update)).toThrow();
+      expect(Y.encodeStateAsUpdate(doc)).not.toEqual(before);
+      expect(findUpdateFlaw(update)).toBe('impossible');
+    }
+  });
+
+  it('is found in every mutated update that Yjs throws at, and in nothing that a client has written', () => {
+    const { state, updates } = written();
+    const sound = [
+      state,
+      ...updates,
+      Y.mergeUpdates(updates),
+      Y.mergeUpdates([updates[0]!, updates.at(-1)!]),
+    ];
+    for (const update of sound) expect(findUpdateFlaw(update)).toBeUndefined();
+    expect(findUpdateFlaw(Uint8Array.of(1, 2, 3))).toBe('undecodable');
+    const random = new SeededRandom(7);
+    const missed: string[] = [];
+    let thrown = 0;
+    for (let round = 0; round < 20_000; round++) {
+      const mutated = mutateBytes(random.pick(updates), random);
+      const flaw = findUpdateFlaw(mutated);
+      if (flaw === 'undecodable') continue;
+      const doc = new Y.Doc({ guid: 'client' });
+      Y.applyUpdate(doc, state);
+      try {
+        Y.applyUpdate(doc, mutated);
+      } catch {
+        thrown++; // that it throws is what the flaw has to foretell
+        if (!flaw) missed.push(Buffer.from(mutated).toString('hex'));
+      }
+    }
+    expect(missed).toEqual([]);
+    expect(thrown).toBeGreaterThan(20);
+  });
+});
