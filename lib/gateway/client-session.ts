@@ -54,6 +54,8 @@ export class ClientSession {
   /** Joins that have no subscription yet count against the limit of documents too. */
   readonly joining = new Map<DocumentKey, Joining>();
   readonly rate: RateLimit;
+  /** Of what is not appended: repeats, and what is refused. Beside the other, or they would starve what is new. */
+  readonly vainRate: RateLimit;
   readonly joinRate: RateLimit;
   /** What all its documents together have on the way into the log. */
   readonly budget: UnackedBudget;
@@ -73,6 +75,7 @@ export class ClientSession {
       ...(parts.clientAddress === undefined ? {} : { [RecordHeader.Address]: parts.clientAddress }),
     };
     this.rate = parts.rates.connection();
+    this.vainRate = parts.rates.connection();
     this.joinRate = parts.rates.joins();
     this.budget = { bytes: 0, maxBytes: parts.config.maxUnackedBytes };
     this.chunks = new ChunkAssembler(2 * parts.config.maxUpdateBytes + ASSEMBLY_ROOM_BYTES);

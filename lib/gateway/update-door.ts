@@ -106,7 +106,7 @@ export class UpdateDoor {
 
   /** What is not appended costs as well: a client that passes over its nacks is not read for a while. */
   #countInVain({ session }: Arrival, bytes: number): void {
-    const waitMs = session.rate.take(bytes);
+    const waitMs = session.vainRate.take(bytes);
     if (waitMs > 0) session.pauseReading(waitMs);
   }
 

@@ -3,6 +3,7 @@ import * as Y from 'yjs';
 import { ProtocolManager } from '../../../lib/provider/index.ts';
 import { waitFor } from '../../support/wait.ts';
 import { RateLimit, RateLimits } from '../../../lib/gateway/rate-limits.ts';
+import { FaultyStream } from './faulty-stream.ts';
 import { cleanUp, onCleanUp, openLog, startGateway } from './harness.ts';
 import { RawClient } from './raw-client.ts';
 
@@ -82,6 +83,42 @@ describe('a client that sends too much', () => {
       { intervalMs: 300, timeoutMs: 60_000, what: 'the rest is taken at the rate' },
     );
     expect(bob.text(A)).toBe(ann.text(A));
+  });
+
+  it('and repeats what is under way without listening does not use up what its next update needs', async () => {
+    const log = await openLog();
+    const faulty = new FaultyStream(log.stream);
+    const config = { connectionUpdatesPerSecond: 4 };
+    const { url } = await startGateway(log, { stream: faulty.port, config });
+    const ann = await RawClient.connect(url);
+    await ann.join(A);
+    faulty.hold();
+    const updates = Array.from({ length: 15 }, (_, i) => ann.edit(A, String(i % 10)));
+    const sendTo = (last: number) =>
+      updates.slice(0, last).forEach((update, at) => ann.send(A, update, { version: at + 1 }));
+    // Each time everything from the beginning: 120 messages of 15 updates, of which 20 may come at once.
+    for (let last = 1; last <= updates.length; last++) sendTo(last);
+    await ann.tryJoin(B);
+    faulty.release();
+    await waitFor(() => ann.isAcked(A, updates.length), { what: 'all are acked' });
+    expect(ann.nacks()).toEqual([]);
+  });
+
+  it('is not read for a while also when all that it sends are repeats', async () => {
+    const log = await openLog();
+    const faulty = new FaultyStream(log.stream);
+    const config = { connectionUpdatesPerSecond: 4 };
+    const { url } = await startGateway(log, { stream: faulty.port, config });
+    const ann = await RawClient.connect(url);
+    await ann.join(A);
+    faulty.hold();
+    const update = ann.edit(A, 'x');
+    for (let repeat = 0; repeat < 60; repeat++) ann.send(A, update, { version: 1 });
+    const startedAt = performance.now();
+    await ann.tryJoin(B);
+    expect(performance.now() - startedAt).toBeGreaterThan(200);
+    faulty.release();
+    await waitFor(() => ann.isAcked(A, 1));
   });
 
   it('a real client keeps the order and merges what has to wait: ten times its rate for a while, nothing lost', async () => {
