@@ -119,6 +119,8 @@ try {
   const args = [
     '--experimental-vm-modules',
     '--disable-warning=ExperimentalWarning',
+    '--import',
+    './test/support/worker-exit.ts',
     'node_modules/jest/bin/jest.js',
     '--selectProjects',
     ...chosen.map(({ project }) => project),
