@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startKafka, type RunningKafka } from '../../scripts/dev/kafka.ts';
 import { isAppError } from '../../lib/errors.ts';
 import { waitFor } from '../support/wait.ts';
-import { openStream } from './support/kafka-harness.ts';
-import { consumeAll, followAll, record, Seen, textOf, Writer } from './support/log-load.ts';
+import { openStream } from '../kafka/support/kafka-harness.ts';
+import { consumeAll, followAll, record, Seen, textOf, Writer } from '../kafka/support/log-load.ts';
 
 const PARTITIONS = 3;
 const TOPIC = 'outage';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { faultsOf, fuzzGateway } from '../fuzz/run.ts';
 
-const FRAMES = 1_500;
+const FRAMES = 20_000;
 
 describe('damaged frames of real sessions', () => {
   it('are answered, leave nothing in the log, and two people in another room go on', async () => {
@@ -23,6 +23,6 @@ describe('damaged frames of real sessions', () => {
     );
     expect(report.acks).toBeGreaterThan(FRAMES / 10);
     // One each 50 ms, for as long as the frames take.
-    expect(report.control.edits).toBeGreaterThan(2);
+    expect(report.control.edits).toBeGreaterThan(20);
   });
 });
