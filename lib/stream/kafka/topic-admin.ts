@@ -13,6 +13,12 @@ type AdminSettings = Pick<KafkaSettings, 'clientId' | 'logger' | 'clock' | 'repl
 const CREATE_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const LEADER_POLL_MS = 10;
+/**
+ * A broker that has just died is named as controller until its session with the cluster ends (9 s by default), and
+ * kafkajs' own few retries are over before that.
+ */
+const CONTROLLER_CHANGE_MS = 20_000;
+const CONTROLLER_POLL_MS = 500;
 
 /** Makes topics and reads their settings, through kafkajs' admin. The client lives as long as the object. */
 export class TopicAdmin {
@@ -20,6 +26,7 @@ export class TopicAdmin {
   readonly #client;
   readonly #admin;
   #connected: Promise<void> | undefined;
+  #isClosed = false;
 
   constructor(settings: AdminSettings, cluster: ClusterClient) {
     this.#settings = settings;
@@ -37,9 +44,8 @@ export class TopicAdmin {
   /** Makes those that do not exist; one that somebody else makes at the same time is no error. */
   async create(topics: readonly NewTopic[]): Promise<void> {
     if (topics.length === 0) return;
-    try {
-      await this.#connect();
-      await this.#admin.createTopics({
+    await this.#retrying(() =>
+      this.#admin.createTopics({
         // Processes that start together make the same topics: kafkajs then fails while one of them waits. `withLeaders` waits.
         waitForLeaders: false,
         timeout: CREATE_TIMEOUT_MS,
@@ -49,19 +55,18 @@ export class TopicAdmin {
           replicationFactor: this.#settings.replicationFactor,
           configEntries: Object.entries(config).map(([name, value]) => ({ name, value: String(value) })),
         })),
-      });
-    } catch (error) {
-      throw this.#explained(error);
-    }
+      }),
+    );
   }
 
   /** The settings of existing topics by topic and name. */
   async describe(topics: readonly string[]): Promise<Map<string, Map<string, string>>> {
-    await this.#connect();
-    const { resources } = await this.#admin.describeConfigs({
-      includeSynonyms: false,
-      resources: topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
-    });
+    const { resources } = await this.#retrying(() =>
+      this.#admin.describeConfigs({
+        includeSynonyms: false,
+        resources: topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
+      }),
+    );
     return new Map(
       resources.map(({ resourceName, configEntries }) => [
         resourceName,
@@ -71,6 +76,7 @@ export class TopicAdmin {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     try {
       if (this.#connected) await this.#admin.disconnect();
     } catch (error) {
@@ -87,6 +93,23 @@ export class TopicAdmin {
       message: `Topics with ${replicationFactor} copies (YKAFKA_REPLICATION_FACTOR) need as many brokers.`,
       cause: error,
     });
+  }
+
+  /** Both requests may be made twice without harm. Rejects with STREAM_UNAVAILABLE when no controller is found in time. */
+  async #retrying<T>(request: () => Promise<T>): Promise<T> {
+    const { clock } = this.#settings;
+    const deadline = clock.now() + CONTROLLER_CHANGE_MS;
+    for (;;) {
+      try {
+        await this.#connect();
+        return await request();
+      } catch (error) {
+        const explained = this.#explained(error);
+        const mayPass = explained.type === 'STREAM_UNAVAILABLE' && !this.#isClosed;
+        if (!mayPass || clock.now() >= deadline) throw explained;
+        await pause(clock, CONTROLLER_POLL_MS);
+      }
+    }
   }
 
   async #connect(): Promise<void> {
