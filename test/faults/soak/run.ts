@@ -27,6 +27,8 @@ const STAY_MS = [20_000, 120_000] as const;
 /** These live through the whole run; the others are killed. */
 const SPARED = ['gateway-1', 'persister-1'];
 const QUIET_TIMEOUT_MS = 120_000;
+/** Kafka takes the group of a killed process away when its session ended and a minute passed without a member. */
+const GROUPS_GONE_TIMEOUT_MS = 180_000;
 
 export interface SoakOptions {
   minutes: number;
@@ -176,6 +178,7 @@ async function soak(
   await crowd.freeze();
   await untilQuiet(crowd.present, QUIET_TIMEOUT_MS);
   await settle();
+  await groupsAreGone(world, before.groups);
   const after = await look();
   say(`end: ${inWords(after)}`);
   const verdict = await gatherAndJudge({
@@ -216,6 +219,16 @@ async function soak(
   for (const violation of verdict.violations.slice(0, 20)) console.log(violation);
   for (const complaint of complaints.slice(0, 20)) console.log(complaint);
   return verdict.violations.length > 0 || complaints.length > 0 ? 1 : 0;
+}
+
+/** What is left after the time limit shows in the figures. */
+async function groupsAreGone({ admin }: World, expected: number): Promise<void> {
+  const areGone = async () => (await admin.listGroups()).groups.length <= expected;
+  await waitFor(areGone, {
+    timeoutMs: GROUPS_GONE_TIMEOUT_MS,
+    intervalMs: 2_000,
+    what: 'the groups of killed processes are gone',
+  }).catch((error: Error) => say(error.message));
 }
 
 function settle(): Promise<void> {
