@@ -47,7 +47,9 @@ function rangeOf(text: string): { from: number; to: number } {
 /** What a long run gives to a process of its own: one line of JSON. */
 async function runPart(from: number, to: number): Promise<void> {
   const { counters, ...totals } = await runSeeds(from, to);
-  console.log(JSON.stringify({ ...totals, counts: Object.fromEntries(counters.counts) }));
+  const { user, system } = process.cpuUsage();
+  const cpuSeconds = (user + system) / 1e6;
+  console.log(JSON.stringify({ ...totals, cpuSeconds, counts: Object.fromEntries(counters.counts) }));
 }
 
 if (values.seed !== undefined) process.exitCode = await showOne(Number(values.seed));

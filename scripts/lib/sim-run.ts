@@ -18,12 +18,15 @@ export interface Part {
   settledAfterMs: number;
   failures: { seed: number; found: string[] }[];
   counts: Record<string, number>;
+  /** User and system time of the processes that ran it. */
+  cpuSeconds: number;
 }
 
-interface Progress extends Part {
+export interface Progress extends Part {
   /** First seeds of the parts that are done. */
   done: number[];
-  cpuSeconds: number;
+  /** As long as the run lasted, interruptions left out. */
+  wallSeconds: number;
 }
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -40,12 +43,12 @@ export async function runLong(run: LongRun): Promise<number> {
   for (let from = run.from; from <= run.to; from += PART_SEEDS)
     if (!progress.done.includes(from)) parts.push(from);
   const total = run.to - run.from + 1;
+  const wallBeganAt = performance.now() - progress.wallSeconds * 1000;
   const work = async () => {
     for (let from = parts.shift(); from !== undefined; from = parts.shift()) {
-      const beganAt = performance.now();
       add(progress, await runPart(from, Math.min(run.to, from + PART_SEEDS - 1)));
       progress.done.push(from);
-      progress.cpuSeconds += (performance.now() - beganAt) / 1000;
+      progress.wallSeconds = (performance.now() - wallBeganAt) / 1000;
       await writeFile(file, JSON.stringify(progress));
       const seeds = progress.failures.map(({ seed }) => seed).slice(0, 10);
       console.log(
@@ -75,6 +78,7 @@ async function readProgress(file: string): Promise<Progress> {
       counts: {},
       done: [],
       cpuSeconds: 0,
+      wallSeconds: 0,
     };
   }
 }
@@ -100,6 +104,7 @@ function add(progress: Progress, part: Part): void {
   progress.acked += part.acked;
   progress.settledAfterMs = Math.max(progress.settledAfterMs, part.settledAfterMs);
   progress.failures.push(...part.failures);
+  progress.cpuSeconds += part.cpuSeconds;
   for (const [name, count] of Object.entries(part.counts))
     progress.counts[name] = (progress.counts[name] ?? 0) + count;
 }
@@ -110,13 +115,18 @@ function summaryOf({ schedules, events, acked, counts, cpuSeconds, settledAfterM
     .map(([name, count]) => `  ${name}: ${count}`);
   const perSchedule = ((cpuSeconds * 1000) / Math.max(1, schedules)).toFixed(1);
   return [
-    `${schedules} schedules, ${events} events, ${acked} acks; ${perSchedule} ms each; in step ${settledAfterMs} ms after the last trouble at the latest`,
+    `${schedules} schedules, ${events} events, ${acked} acks; ${perSchedule} ms of a processor each; in step ${settledAfterMs} ms after the last trouble at the latest`,
     ...lines,
   ].join('\n');
 }
 
-function reportLineOf({ from, to }: LongRun, progress: Progress): string {
+/** What a run has shown, in a line for people. */
+export function reportLineOf(
+  { from, to, workers }: Pick<LongRun, 'from' | 'to' | 'workers'>,
+  progress: Progress,
+): string {
   const { schedules, events, acked, failures, counts } = progress;
+  const hours = (seconds: number) => (seconds / 3600).toFixed(2);
   const faults = Object.entries(counts)
     .filter(([name]) =>
       /^(trouble |crash |freeze |cut$|offline$|leave$|trim$|barrier$|break-follow$|shuffle$)/.test(name),
@@ -124,6 +134,8 @@ function reportLineOf({ from, to }: LongRun, progress: Progress): string {
     .reduce((sum, [, count]) => sum + count, 0);
   return (
     `Simulator: seeds ${from} to ${to}, ${schedules} schedules, ${events} events, ${faults} faults, ` +
-    `${acked} updates acked, ${failures.length} schedules red. Command: \`npm run sim -- --seeds ${from}..${to} --workers 2 --report\`.`
+    `${acked} updates acked, ${failures.length} schedules red; ${hours(progress.wallSeconds)} hours of wall time, ` +
+    `${hours(progress.cpuSeconds)} of a processor. ` +
+    `Command: \`npm run sim -- --seeds ${from}..${to} --workers ${workers} --report\`.`
   );
 }

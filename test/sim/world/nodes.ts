@@ -2,7 +2,7 @@ import { createInlineCodec } from '../../../lib/codec/inline.ts';
 import { createStoredDocuments } from '../../../lib/codec/stored-documents.ts';
 import type { Config } from '../../../lib/config.ts';
 import { Gateway } from '../../../lib/gateway/gateway.ts';
-import { isDecodable } from '../../../lib/gateway/update-check.ts';
+import { isSound } from '../../../lib/gateway/update-check.ts';
 import type { Logger } from '../../../lib/log.ts';
 import { Persister } from '../../../lib/persister/persister.ts';
 import { Snapshotter } from '../../../lib/persister/snapshotter.ts';
@@ -62,7 +62,7 @@ export function startGateway(process: SimProcess, around: Surroundings): Gateway
   const { random, clock } = process;
   const checker = {
     check: (update: Uint8Array) => {
-      const result = isDecodable(update) ? ('sound' as const) : ('bad' as const);
+      const result = isSound(update) ? ('sound' as const) : ('bad' as const);
       if (random.next() >= slowCheckChance) return result;
       return new Promise<typeof result>((resolve) =>
         process.after(random.next() * 100, 'checked', () => resolve(result)),
@@ -131,7 +131,7 @@ export function startPersister(process: SimProcess, around: Surroundings): Node 
     topics,
     epochs: new EpochBook({ stream, store, clock, maxTopics: 8 }),
     group: 'persister',
-    classifier: { limits: DEFAULT_LIMITS, isDecodable },
+    classifier: { limits: DEFAULT_LIMITS, isDecodable: isSound },
     clock,
     logger,
     onStored: (touched) => snapshotter.note(touched),
