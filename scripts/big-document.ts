@@ -42,6 +42,7 @@ try {
   const report = await openBigDocument({
     url: cluster.urls[0]!,
     pids: new Map([...cluster.processes].map(([name, { pid }]) => [name, pid!])),
+    metricsUrls: new Map([...cluster.processes].map(([name, { internalUrl }]) => [name, internalUrl!])),
     documentMb: Number(values.mb),
     thinClients: Number(values.thin),
     realClients: Number(values.real),

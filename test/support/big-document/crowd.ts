@@ -2,25 +2,13 @@ import { createHash, type Hash } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import * as decoding from 'lib0/decoding';
 import { RawWebSocket } from '../../../bench/load/raw-websocket.ts';
+import type { CrowdReport } from './crowd-report.ts';
 import { decodeServerFrame, FrameKind, readCount, type Chunk } from '../../../lib/protocol/index.ts';
 
 /*
  * A process of thin clients that join one document at once, and count and hash what comes, chunk by chunk, without
  * keeping it. Prints one line of JSON, CrowdReport, when all have their state.
  */
-
-export interface CrowdReport {
-  clients: number;
-  /** States that began with a join's number: more than one for a client means that it started again. */
-  states: number;
-  /** Bytes of all chunks. */
-  bytes: number;
-  /** Digests of the updates that came, by the position that they lead to. */
-  digests: Record<string, number>;
-  refusals: Record<string, number>;
-  firstMs: number;
-  lastMs: number;
-}
 
 const RETRY_MS = 1_000;
 
@@ -31,7 +19,12 @@ interface Receiving {
 }
 
 const { values } = parseArgs({
-  options: { url: { type: 'string' }, room: { type: 'string' }, clients: { type: 'string' } },
+  options: {
+    url: { type: 'string' },
+    room: { type: 'string' },
+    clients: { type: 'string' },
+    name: { type: 'string', default: '0' },
+  },
 });
 const url = `${values.url!.replace(/^http/, 'ws')}/socket.io/?EIO=4&transport=websocket`;
 const clients = Number(values.clients);
@@ -52,7 +45,7 @@ for (const socket of sockets) socket.close();
 console.log(JSON.stringify(report));
 
 function receiveState(socket: RawWebSocket, index: number): Promise<void> {
-  const senderId = `crowd${String(index).padStart(27, '0')}`;
+  const senderId = `crowd${values.name.padStart(3, '0')}${String(index).padStart(24, '0')}`;
   const join = () =>
     socket.sendText(`421${JSON.stringify(['join', { roomId: values.room, docId: 'text', senderId }])}`);
   return new Promise((resolve, reject) => {
