@@ -7,6 +7,7 @@ import { AppError } from '../errors.ts';
 import { createHealthBoard } from '../health/create-board.ts';
 import type { Logger } from '../log.ts';
 import { createMetrics } from '../metrics/prometheus.ts';
+import type { Database } from '../store/database.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
 import type { Stream } from '../stream/port.ts';
 import { createTopicResolver } from '../stream/topic-resolver.ts';
@@ -52,7 +53,8 @@ export function createRuntime({
     const opened = await openStream(config, logger, { nodeId, clock });
     return wrapStream ? wrapStream(opened) : opened;
   });
-  const store = openOnce<PersistenceAdapter>(() => openStore(config, logger, clock));
+  const database = openOnce<Database>(() => openDatabase(config, logger, clock));
+  const store = openOnce<PersistenceAdapter>(async () => openStore(await database.get(), logger, clock));
   const health = createHealthBoard({
     db: () => store.current()?.then((adapter) => adapter.ping(PING_LIMIT_MS)),
     kafka: () => stream.current()?.then((log) => log.ping(PING_LIMIT_MS)),
@@ -76,6 +78,7 @@ export function createRuntime({
     topics: createTopicResolver({ pattern: config.topicPattern, partitions: config.partitions }),
     stream: stream.get,
     store: store.get,
+    database: database.get,
     async listen() {
       if (config.mode === 'embedded') return undefined;
       internal ??= await openInternalHttp({
@@ -89,6 +92,7 @@ export function createRuntime({
     },
     async close() {
       await store.close((adapter) => adapter.close());
+      await database.close((opened) => opened.close());
       await stream.close((log) => log.close());
       await blobs.close();
       await internal?.close();
@@ -163,9 +167,8 @@ async function openStream(config: Config, logger: Logger, { nodeId, clock }: Ide
   });
 }
 
-async function openStore(config: Config, logger: Logger, clock: Clock): Promise<PersistenceAdapter> {
-  const { createPostgresStore } = await import('../store/postgres.ts');
-  const { withCircuit } = await import('../store/circuit.ts');
+async function openDatabase(config: Config, logger: Logger, clock: Clock): Promise<Database> {
+  const { Database } = await import('../store/database.ts');
   if (config.mode === 'cluster' && config.databaseUrl === '') {
     throw new AppError('BAD_CONFIG', { message: 'DATABASE_URL is needed by a service that stores.' });
   }
@@ -177,8 +180,20 @@ async function openStore(config: Config, logger: Logger, clock: Clock): Promise<
     idleInTransactionMs: config.storeIdleInTransactionMs,
     connectTimeoutMs: config.storeConnectTimeoutMs,
   };
-  const store = await createPostgresStore({ ...target, logger, clock, limits });
-  await store.prepare();
+  const database = await Database.open({ ...target, logger, clock, limits });
+  try {
+    await database.prepare();
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function openStore(database: Database, logger: Logger, clock: Clock): Promise<PersistenceAdapter> {
+  const { createStoreOn } = await import('../store/postgres.ts');
+  const { withCircuit } = await import('../store/circuit.ts');
+  const store = createStoreOn(database, clock);
   return withCircuit({ store, clock, logger: logger.child({ part: 'store' }) });
 }
 

@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts';
 import type { HealthBoard } from '../health/board.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { Database } from '../store/database.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
 import type { Stream } from '../stream/port.ts';
 import type { TopicResolver } from '../stream/topics.ts';
@@ -21,6 +22,8 @@ export interface Runtime {
   readonly blobs: BlobTransfer;
   stream(): Promise<Stream>;
   store(): Promise<PersistenceAdapter>;
+  /** The database below the store, for accounts: opened and migrated. */
+  database(): Promise<Database>;
   /** Opaque random hex, 128 bits. */
   randomId(): string;
 }

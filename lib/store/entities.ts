@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import { ACCOUNT_ENTITIES } from '../accounts/entities.ts';
 
 /**
  * The tables of the store. Migrations make them; a test holds that both say the same. Rows are written
@@ -209,3 +210,6 @@ export const STORE_ENTITIES = [
   TopicEntity,
   PositionEntity,
 ];
+
+/** All tables of the database. */
+export const ENTITIES = [...STORE_ENTITIES, ...ACCOUNT_ENTITIES];

@@ -2,7 +2,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
-import { STORE_ENTITIES } from './entities.ts';
+import { ENTITIES } from './entities.ts';
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from './limits.ts';
 import { STORE_MIGRATIONS } from './migrations/index.ts';
 import { openSocket } from './patient-socket.ts';
@@ -45,7 +45,7 @@ export function openOrm(options: PostgresStoreOptions, parts: OrmParts = {}): Pr
   const logger = options.logger.child({ part: 'store' });
   return MikroORM.init({
     clientUrl: host ? PGLITE_URL : options.databaseUrl!,
-    entities: STORE_ENTITIES,
+    entities: ENTITIES,
     extensions: [Migrator],
     migrations: { migrationsList: STORE_MIGRATIONS, snapshot: false, silent: true },
     ensureDatabase: false,

@@ -1,11 +1,10 @@
-import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Clock } from '../clock.ts';
 import { failpoint } from '../failpoints.ts';
 import type { DocumentId } from '../protocol/ids.ts';
 import type { Position } from '../protocol/position.ts';
 import type { VersionRanges } from '../protocol/ranges.ts';
 import type { TopicIdentity } from '../stream/port.ts';
-import { migrate } from './migrate.ts';
+import { Database } from './database.ts';
 import type {
   AcceptedLoss,
   DocumentQuery,
@@ -16,7 +15,6 @@ import type {
   ReplayResult,
   StoredDocument,
 } from './operations.ts';
-import { startPglite, type PgliteHost } from './pglite.ts';
 import type {
   DocumentLifecycle,
   HistoryRow,
@@ -34,7 +32,7 @@ import type {
 import { writeBatch } from './postgres-batch.ts';
 import { readLifecycle, removeStep } from './postgres-lifecycle.ts';
 import { readEpoch, writeEpoch } from './postgres-epochs.ts';
-import { openOrm, PGLITE_ANSWER_LIMIT_MS, type PostgresStoreOptions } from './postgres-orm.ts';
+import type { PostgresStoreOptions } from './postgres-orm.ts';
 import { listQuarantined, markReplayed, readQuarantined, replay, setAside } from './postgres-quarantine.ts';
 import { acceptLoss, findStored, listDocuments, listLosses } from './postgres-recovery.ts';
 import { appendedVersions, exportRows, loadState, nextOffset } from './postgres-reads.ts';
@@ -45,59 +43,31 @@ import {
   replaceSnapshots,
   writeSnapshot,
 } from './postgres-snapshots.ts';
-import { SqlClient, wrapErrors } from './sql.ts';
+import type { SqlClient } from './sql.ts';
 
 /** A store in PostgreSQL, or in a PGlite of its own. Rejects with STORE_UNAVAILABLE when it cannot be made. */
 export async function createPostgresStore(options: PostgresStoreOptions): Promise<PersistenceAdapter> {
-  const { clock, logger, dataDir } = options;
-  const host =
-    options.databaseUrl === undefined
-      ? await startPglite({
-          ...(dataDir === undefined || dataDir === 'memory:' ? {} : { dataDir }),
-          answerLimitMs: PGLITE_ANSWER_LIMIT_MS,
-          clock,
-          logger,
-        })
-      : undefined;
-  const patience = { isPatient: false };
-  try {
-    const orm = await wrapErrors(() => openOrm(options, { host, patience }));
-    return new PostgresStore({ orm, host, clock, patience });
-  } catch (error) {
-    await host?.close();
-    throw error;
-  }
+  return createStoreOn(await Database.open(options), options.clock);
+}
+
+/** The store of a process that uses the database for other things too; it is closed with the store. */
+export function createStoreOn(database: Database, clock: Clock): PersistenceAdapter {
+  return new PostgresStore(database, clock);
 }
 
 class PostgresStore implements PersistenceAdapter {
-  readonly #orm: MikroORM;
-  readonly #host: PgliteHost | undefined;
+  readonly #database: Database;
   readonly #clock: Clock;
   readonly #client: SqlClient;
-  readonly #patience: { isPatient: boolean };
-  #closed: Promise<void> | undefined;
-  #asking: Promise<boolean> | undefined;
 
-  constructor(parts: {
-    orm: MikroORM;
-    host: PgliteHost | undefined;
-    clock: Clock;
-    patience: { isPatient: boolean };
-  }) {
-    this.#orm = parts.orm;
-    this.#patience = parts.patience;
-    this.#host = parts.host;
-    this.#clock = parts.clock;
-    this.#client = new SqlClient(parts.orm);
+  constructor(database: Database, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+    this.#client = database.client;
   }
 
-  async prepare(): Promise<void> {
-    this.#patience.isPatient = true; // migrations wait for each other and take what they take
-    try {
-      await wrapErrors(() => migrate(this.#orm, this.#client));
-    } finally {
-      this.#patience.isPatient = false;
-    }
+  prepare(): Promise<void> {
+    return this.#database.prepare();
   }
 
   epochOf(identity: TopicIdentity): Promise<number> {
@@ -208,35 +178,11 @@ class PostgresStore implements PersistenceAdapter {
     return this.#client.transaction((sql) => removeStep(sql, { maxRows, nowMs }));
   }
 
-  async ping(timeoutMs: number): Promise<boolean> {
-    const answer = this.#host ? this.#askOnce() : this.#ask();
-    let timer: { cancel(): void } | undefined;
-    const silence = new Promise<boolean>((resolve) => {
-      // With one connection the question waits behind all work: slow is not away.
-      timer = this.#clock.setTimeout(() => resolve(this.#host?.isAlive() === true), timeoutMs);
-    });
-    const result = await Promise.race([answer, silence]);
-    timer?.cancel();
-    return result;
-  }
-
-  #ask(): Promise<boolean> {
-    return this.#client.query('select 1').then(
-      () => true,
-      () => false, // the question is whether it answers; why not is logged by whoever needs it
-    );
-  }
-
-  /** Questions that wait for the one connection would be more and more. */
-  #askOnce(): Promise<boolean> {
-    return (this.#asking ??= this.#ask().finally(() => (this.#asking = undefined)));
+  ping(timeoutMs: number): Promise<boolean> {
+    return this.#database.ping(timeoutMs);
   }
 
   close(): Promise<void> {
-    this.#closed ??= (async () => {
-      await this.#orm.close(true);
-      await this.#host?.close();
-    })();
-    return this.#closed;
+    return this.#database.close();
   }
 }

@@ -1,5 +1,5 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { CompiledQuery, type Kysely } from 'kysely';
+import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import { AppError, isAppError } from '../errors.ts';
 
 export type Row = Record<string, unknown>;
@@ -30,18 +30,26 @@ export class SqlClient {
     });
   }
 
-  /**
-   * Commits what `work` did, or rolls back and rejects. Inside, only the given `sql` may be used: the pool may
-   * have one connection. Not by the ORM's own `transactional`: when the session has died, its rollback fails
-   * and never gives the connection back, until the pool is empty (Kysely's controlled transactions).
-   */
+  /** Commits what `work` did, or rolls back and rejects. Inside, only the given `sql` may be used. */
   async transaction<T>(work: (sql: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.controlled((transaction) => work(sqlOn(transaction)), options);
+  }
+
+  /**
+   * The same with Kysely's transaction itself. Inside, nothing else may be used: the pool may have one connection.
+   * Not by the ORM's own `transactional`: when the session has died, its rollback fails and never gives the
+   * connection back, until the pool is empty.
+   */
+  async controlled<T>(
+    work: (transaction: Transaction<unknown>) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
     return wrapErrors(async () => {
       const connection = this.#orm.em.getConnection();
       await connection.ensureConnection();
       let builder = connection.getClient<unknown>().transaction();
       if (options.snapshot) builder = builder.setIsolationLevel('repeatable read').setAccessMode('read only');
-      return builder.execute((trx) => work(sqlOn(trx)));
+      return builder.execute(work);
     });
   }
 }

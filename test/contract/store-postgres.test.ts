@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
-import { STORE_ENTITIES } from '../../lib/store/entities.ts';
+import { ENTITIES } from '../../lib/store/entities.ts';
 import { STORE_MIGRATIONS } from '../../lib/store/migrations/index.ts';
 import { openOrm } from '../../lib/store/postgres-orm.ts';
 import { createPostgresStore } from '../../lib/store/postgres.ts';
@@ -55,7 +55,7 @@ describe('store on PostgreSQL', () => {
   it('has after the migrations exactly the schema of the entities', async () => {
     const orm = await MikroORM.init({
       clientUrl: database.url,
-      entities: STORE_ENTITIES,
+      entities: ENTITIES,
       schemaGenerator: { skipTables: ['mikro_orm_migrations'] },
     });
     expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe('');
@@ -91,7 +91,7 @@ describe('store on PostgreSQL', () => {
     await bench.put(0, [bench.update(0)]);
     const orm = await MikroORM.init({
       clientUrl: database.url,
-      entities: STORE_ENTITIES,
+      entities: ENTITIES,
       pool: { min: 0, max: 1 },
     });
     const connection = orm.em.getConnection();

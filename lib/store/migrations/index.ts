@@ -1,10 +1,12 @@
 import { InitialMigration } from './0001-initial.ts';
 import { LifecycleMigration } from './0002-lifecycle.ts';
 import { OperationsMigration } from './0003-operations.ts';
+import { AccountsMigration } from './0004-accounts.ts';
 
 /** In order; the name of an applied one never changes. */
 export const STORE_MIGRATIONS = [
   { name: '0001-initial', class: InitialMigration },
   { name: '0002-lifecycle', class: LifecycleMigration },
   { name: '0003-operations', class: OperationsMigration },
+  { name: '0004-accounts', class: AccountsMigration },
 ];
