@@ -13,6 +13,7 @@ import { waitFor } from '../support/wait.ts';
 import type { Corpus } from './corpus.ts';
 import { Expectations } from './expectation.ts';
 import { mutated, mutateRequest, type Source } from './mutate.ts';
+import { OwedNacks } from './owed-nacks.ts';
 import type { SeededRandom } from './random.ts';
 
 export interface AttackOptions {
@@ -34,8 +35,10 @@ export interface AttackReport {
   nacks: Record<string, number>;
   acks: number;
   closed?: CloseNotice;
-  /** Frames that were owed an answer and got none, although the connection lived on. */
-  unanswered: number;
+  /** Nacks that were owed and did not come, although the connection lived on: what was owed, and for which bytes. */
+  unanswered: string[];
+  /** Nacks for what was sound. */
+  unexpected: string[];
 }
 
 const BATCH = 100;
@@ -47,10 +50,18 @@ const CLOSE_EVENT = '42["protocol-close",';
 
 /** One connection that joins the documents of the corpus and then sends what nobody should send. */
 export class Attacker {
-  readonly report: AttackReport = { frames: 0, requests: 0, nacks: {}, acks: 0, unanswered: 0 };
+  readonly report: AttackReport = {
+    frames: 0,
+    requests: 0,
+    nacks: {},
+    acks: 0,
+    unanswered: [],
+    unexpected: [],
+  };
   readonly #options: AttackOptions;
   readonly #source: Source;
   readonly #expectations: Expectations;
+  readonly #owed = new OwedNacks();
   readonly #senderId: string;
   readonly #addresses: Corpus['addresses'];
   readonly #answers = new Map<number, (answer: JoinAnswer) => void>();
@@ -58,8 +69,6 @@ export class Attacker {
   #isClosed = false;
   #isConnected = false;
   #isFrame = false;
-  #nackCount = 0;
-  #owedNacks = 0;
   #lastId = 0;
   #version = 0;
 
@@ -120,8 +129,6 @@ export class Attacker {
 
   async #batch(): Promise<void> {
     const { random, frames } = this.#options;
-    const before = this.#nackCount;
-    this.#owedNacks = 0;
     const asked: Promise<JoinAnswer>[] = [];
     for (let count = 0; count < BATCH && this.report.frames < frames;) {
       for (const frame of mutated(this.#source, random)) {
@@ -133,15 +140,15 @@ export class Attacker {
     // Answered behind all of it: what has no answer then is looked at for a while longer, and then counted.
     const address = { roomId: 'nobody', docId: 'nobody' };
     await Promise.all([...asked, this.#ask('leave', address)]);
-    const isAnswered = () => this.#isClosed || this.#nackCount - before >= this.#owedNacks;
+    const isAnswered = () => this.#isClosed || this.#owed.count === 0;
     await waitFor(isAnswered, { timeoutMs: ANSWER_TIMEOUT_MS }).catch(() => {
-      this.report.unanswered += this.#owedNacks - (this.#nackCount - before);
+      this.report.unanswered.push(...this.#owed.takeUnanswered());
     });
   }
 
   #shoot(frame: Uint8Array): void {
     const { nacks, updates } = this.#expectations.of(frame);
-    this.#owedNacks += nacks;
+    this.#owed.add(nacks);
     for (const update of updates) this.#options.onSound(update);
     this.report.frames++;
     this.#socket!.sendTextThenBinary(EVENT_HEAD, frame);
@@ -161,7 +168,10 @@ export class Attacker {
     const odd = mutateRequest({ ...request, docId: random.pick(['text-2', 'other', 'x']) }, random);
     const isOwn = this.#addresses.some(({ docId }) => docId === (odd as { docId?: unknown } | null)?.docId);
     const stateVector = random.chance(0.3) ? random.bytes(random.below(12)) : undefined;
-    return this.#ask(random.pick(['join', 'leave']), isOwn ? {} : odd, stateVector);
+    const event = random.pick(['join', 'leave'] as const);
+    // From now on frames may be for a document that is joined, though it is none of the attacker's own.
+    if (event === 'join' && !isOwn) this.#expectations.mayJoin(odd);
+    return this.#ask(event, isOwn ? {} : odd, stateVector);
   }
 
   #ask(event: 'join' | 'leave', request: unknown, stateVector?: Uint8Array): Promise<JoinAnswer> {
@@ -199,7 +209,8 @@ export class Attacker {
   }
 
   #onNack(nack: Nack): void {
-    this.#nackCount++;
+    if (!this.#owed.settle(nack, (name) => this.#expectations.wasUnsound(name)))
+      this.report.unexpected.push(JSON.stringify(nack));
     this.report.nacks[nack.code] = (this.report.nacks[nack.code] ?? 0) + 1;
   }
 

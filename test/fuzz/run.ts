@@ -1,19 +1,14 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRuntime } from '../../lib/broker/open-runtime.ts';
-import { loadConfig } from '../../lib/config.ts';
-import { silentLogger } from '../../lib/log.ts';
-import { DEFAULT_LIMITS, parseDocumentKey, tryDecodeEnvelope } from '../../lib/protocol/index.ts';
-import { classifyRecord } from '../../lib/persister/classify.ts';
-import { isDecodable } from '../../lib/gateway/update-check.ts';
-import type { DeliveredRecord, Stream } from '../../lib/stream/port.ts';
+import { DEFAULT_LIMITS } from '../../lib/protocol/index.ts';
+import { INAPPLICABLE } from '../../lib/store/operations.ts';
 import { startServerProcess, type StartedServer } from '../support/start-process.ts';
 import { Attacker, type AttackReport } from './attacker.ts';
 import { ControlRoom, type ControlReport } from './control-room.ts';
 import { recordCorpus, type Corpus } from './corpus.ts';
+import { digestOf, readLog, type LogReport } from './log-check.ts';
 import { SeededRandom } from './random.ts';
 
 export interface FuzzOptions {
@@ -24,19 +19,17 @@ export interface FuzzOptions {
   onProgress?: (sent: number) => void;
 }
 
-export interface FuzzReport {
+export interface FuzzReport extends LogReport {
   seed: number;
   frames: number;
   requests: number;
   connections: number;
   closedAsOffenders: number;
   nacks: Record<string, number>;
-  unanswered: number;
+  /** Of both kinds: what came and why it should not have, or what did not come and for which bytes. */
+  unanswered: string[];
+  unexpected: string[];
   acks: number;
-  /** The attackers' records in the log, and those of them that should not be there. */
-  records: number;
-  unsoundRecords: string[];
-  quarantined: number;
   control: ControlReport;
   rssStartMb: number;
   rssPeakMb: number;
@@ -49,8 +42,6 @@ const FRAMES_PER_CONNECTION = 3_000;
 /** Above the default, so that a connection lives for many frames; some are closed by it all the same. */
 const MAX_BAD_MESSAGES = 1_000;
 const EDIT_EVERY_MS = 50;
-const PARTITIONS = 4;
-const MB = 1024 ** 2;
 const LIMITS = { ...DEFAULT_LIMITS };
 
 /** Mutated frames against a server in a process of its own; what came of it. Leaves nothing behind. */
@@ -79,7 +70,7 @@ export async function fuzzGateway(options: FuzzOptions): Promise<FuzzReport> {
     const code = await server.stop();
     isStopped = true;
     if (code !== 0) throw new Error(`The server ended with code ${code}.`);
-    return { ...live, ...(await readLog(dataDir, sound)) };
+    return { ...live, ...(await readLog(dataDir, { sound, limits: LIMITS })) };
   } catch (error) {
     throw new Error(`The run broke off. The server said:\n${server.output()}`, { cause: error });
   } finally {
@@ -88,7 +79,7 @@ export async function fuzzGateway(options: FuzzOptions): Promise<FuzzReport> {
   }
 }
 
-type Live = Omit<FuzzReport, 'records' | 'unsoundRecords' | 'quarantined'>;
+type Live = Omit<FuzzReport, keyof LogReport>;
 
 async function attack(server: StartedServer, sound: Set<string>, options: FuzzOptions): Promise<Live> {
   const corpus = await recordCorpus(server.url);
@@ -155,66 +146,11 @@ function summed(reports: readonly AttackReport[]) {
     connections: reports.length,
     closedAsOffenders: reports.filter(({ closed }) => closed?.code === 'REPEATED_OFFENDER').length,
     nacks,
-    unanswered: sum(({ unanswered }) => unanswered),
+    unanswered: reports.flatMap(({ unanswered }) => unanswered),
+    unexpected: reports.flatMap(({ unexpected }) => unexpected),
     acks: sum(({ acks }) => acks),
   };
 }
-
-/** Everything that stands in the log, looked at by another process than the one that wrote it. */
-async function readLog(
-  dataDir: string,
-  sound: ReadonlySet<string>,
-): Promise<Pick<FuzzReport, 'records' | 'unsoundRecords' | 'quarantined'>> {
-  const config = loadConfig({}, { dataDir, partitions: PARTITIONS, mode: 'embedded', logLevel: 'error' });
-  const runtime = createRuntime({ config, logger: silentLogger, nodeId: 'fuzz' });
-  try {
-    const stream = await runtime.stream();
-    let records = 0;
-    const unsoundRecords: string[] = [];
-    for (let partition = 0; partition < PARTITIONS; partition++) {
-      const topic = runtime.topics.target('doc', { tenantId: 'default', roomId: 'x' }).topic;
-      for await (const record of readAll(stream, { topic, partition })) {
-        if (!parseDocumentKey(record.key)?.roomId.startsWith('room-')) continue;
-        records++;
-        const fault = faultOf(record, sound);
-        if (fault) unsoundRecords.push(`${partition}/${record.offset}: ${fault}`);
-      }
-    }
-    const quarantined = await (await runtime.store()).countQuarantined();
-    return { records, unsoundRecords, quarantined };
-  } finally {
-    await runtime.close();
-  }
-}
-
-const READ_BYTES = 16 * MB;
-const READ_RECORDS = 2_000;
-
-async function* readAll(
-  stream: Pick<Stream, 'read' | 'endOffset'>,
-  at: { topic: string; partition: number },
-): AsyncIterable<DeliveredRecord> {
-  const end = await stream.endOffset(at);
-  for (let fromOffset = 0; fromOffset < end; fromOffset += READ_RECORDS) {
-    const toOffset = Math.min(end, fromOffset + READ_RECORDS);
-    yield* (await stream.read({ ...at, fromOffset, toOffset, maxBytes: READ_BYTES })).records;
-  }
-}
-
-/** Why a record should not be in the log. */
-function faultOf(record: DeliveredRecord, sound: ReadonlySet<string>): string | undefined {
-  const incoming = classifyRecord(record, { limits: LIMITS, isDecodable });
-  if (incoming?.kind === 'quarantine') return incoming.reason;
-  const envelope = tryDecodeEnvelope(record.value);
-  if (!envelope.ok) return envelope.failure.code;
-  if (incoming?.kind !== 'update') return 'no update';
-  if (!sound.has(digestOf(incoming.payload))) return 'an update that nobody sent';
-  const { tenantId, userId, connectionId } = envelope.value.metadata;
-  if (tenantId !== 'default') return 'foreign tenant';
-  return userId !== undefined || connectionId !== undefined ? 'keys of the server' : undefined;
-}
-
-const digestOf = (update: Uint8Array) => createHash('sha1').update(update).digest('base64');
 
 function rssMb(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
@@ -223,16 +159,22 @@ function rssMb(pid: number): number {
 
 /** Memory that the server may have gained at the end: what it caches and keeps of the rooms of the last minute. */
 export const MAX_RSS_GROWTH_MB = 512;
+const MAX_SHOWN = 20;
 
 /** What is wrong with a run; empty when all is as it should be. */
 export function faultsOf(report: FuzzReport): string[] {
   const { control, unsoundRecords } = report;
   const faults = control.complaints.map((complaint) => `control room: ${complaint}`);
   if (control.acked < control.edits) faults.push(`control room: ${control.acked} of ${control.edits} acked`);
-  if (report.unanswered > 0) faults.push(`${report.unanswered} bad frames without an answer`);
+  for (const kind of ['unanswered', 'unexpected'] as const) {
+    const nacks = report[kind];
+    if (nacks.length > 0) faults.push(`${nacks.length} nacks ${kind}`, ...nacks.slice(0, MAX_SHOWN));
+  }
   if (report.records < report.acks) faults.push(`${report.acks} acks, but ${report.records} records`);
-  faults.push(...unsoundRecords.slice(0, 20).map((record) => `unsound record ${record}`));
-  if (report.quarantined > 0) faults.push(`${report.quarantined} records quarantined`);
+  faults.push(...unsoundRecords.slice(0, MAX_SHOWN).map((record) => `unsound record ${record}`));
+  // What decodes and can still not be applied shows only with the document that it is for: by design, found by the fold.
+  const quarantined = report.quarantined.filter(({ reason }) => reason !== INAPPLICABLE);
+  faults.push(...quarantined.slice(0, MAX_SHOWN).map(({ reason, hex }) => `quarantined: ${reason} ${hex}`));
   if (report.rssEndMb > report.rssStartMb + MAX_RSS_GROWTH_MB)
     faults.push('the memory has grown beyond its bound');
   return faults;
