@@ -11,6 +11,7 @@ import type { HistoryRow, PersistenceAdapter } from '../../lib/store/port.ts';
 import { createEmbeddedStream, type EmbeddedStream } from '../../lib/stream/embedded.ts';
 import { EpochBook, registerTopics } from '../../lib/stream/epochs.ts';
 import { createTopicResolver } from '../../lib/stream/topic-resolver.ts';
+import { fillDatabaseFolder } from '../support/database-folder.ts';
 import { waitFor } from '../support/wait.ts';
 import { document, isDecodable, updateRecord } from '../unit/persister/records.ts';
 import { makeDatabase } from './store-database.ts';
@@ -40,7 +41,9 @@ const stores = {
     };
   },
   PGlite: async () => {
-    const store = await createPostgresStore({ dataDir: join(await makeFolder(), 'db'), ...parts });
+    const folder = await makeFolder();
+    await fillDatabaseFolder(folder);
+    const store = await createPostgresStore({ dataDir: join(folder, 'db'), ...parts });
     return { store, close: () => store.close() };
   },
 };

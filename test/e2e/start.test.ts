@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { freePorts } from '../../scripts/dev/kafka.ts';
+import { fillDatabaseFolder } from '../support/database-folder.ts';
 import { startServerProcess } from '../support/start-process.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -75,6 +76,7 @@ describe('a start that cannot succeed', () => {
 
   it('refuses another number of partitions than the data folder was made with', async () => {
     const dataDir = await folder();
+    await fillDatabaseFolder(dataDir);
     const [port] = (await freePorts(1)) as [number];
     await (await startServerProcess({ dataDir, port })).stop();
     const { code, output } = await run(['scripts/start.ts'], {

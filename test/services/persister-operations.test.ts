@@ -12,6 +12,7 @@ import { silentLogger } from '../../lib/log.ts';
 import { PERSISTER_CONSUMER } from '../../lib/store/port.ts';
 import codecService from '../../services/codec.service.ts';
 import persisterService from '../../services/persister.service.ts';
+import { fillDatabaseFolder } from '../support/database-folder.ts';
 import { waitFor } from '../support/wait.ts';
 import { updateRecord } from '../unit/persister/records.ts';
 
@@ -64,6 +65,7 @@ describe('operations of the persister', () => {
 
   beforeAll(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'y-kafka-operations-'));
+    await fillDatabaseFolder(dataDir);
     await start({ maxMetadataBytes: 512 });
   });
 

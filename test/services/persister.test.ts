@@ -15,6 +15,7 @@ import { SyncMessageType } from '../../lib/protocol/message-types.ts';
 import { createMetadata } from '../../lib/protocol/metadata.ts';
 import codecService from '../../services/codec.service.ts';
 import persisterService from '../../services/persister.service.ts';
+import { fillDatabaseFolder } from '../support/database-folder.ts';
 import { waitFor } from '../support/wait.ts';
 
 const document = { tenantId: 'default', roomId: 'room', docId: 'doc' };
@@ -77,6 +78,7 @@ describe('the persister service', () => {
 
   beforeAll(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'y-kafka-persister-'));
+    await fillDatabaseFolder(dataDir);
     await start();
   });
 

@@ -5,6 +5,7 @@ import { loadConfig, type Config } from '../../lib/config.ts';
 import { createLogger } from '../../lib/log.ts';
 import type { Stream } from '../../lib/stream/port.ts';
 import { startEmbedded as start, type EmbeddedServer } from '../../scripts/lib/embedded.ts';
+import { fillDatabaseFolder } from './database-folder.ts';
 
 export interface TestServer extends EmbeddedServer {
   dataDir: string;
@@ -23,6 +24,7 @@ export async function startEmbedded(
 ): Promise<TestServer> {
   const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), 'ykafka-test-')));
   if (overrides.dataDir === undefined) folders.push(dataDir);
+  await fillDatabaseFolder(dataDir);
   const config = loadConfig(
     {},
     { port: 0, logLevel: 'error', partitions: 4, ...overrides, dataDir, mode: 'embedded' },

@@ -1,18 +1,30 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../lib/clock.ts';
 import { PgliteThread } from '../../../lib/store/pglite-thread.ts';
+import { fillDatabaseFolder } from '../../support/database-folder.ts';
 
 const parts = { answerLimitMs: 60_000, clock: systemClock };
 const START_LIMIT_MS = 60_000;
 
 describe('a PGlite in a thread of its own', () => {
+  let parent: string;
+  let dataDir: string;
+
+  beforeAll(async () => {
+    parent = await mkdtemp(join(tmpdir(), 'ykafka-pglite-'));
+    dataDir = join(parent, 'db');
+    await fillDatabaseFolder(parent);
+  });
+
+  afterAll(() => rm(parent, { recursive: true, force: true }));
+
   it(
     'answers in order, closes once, and refuses what is asked afterwards',
     async () => {
-      const thread = await PgliteThread.open(parts);
+      const thread = await PgliteThread.open({ ...parts, dataDir });
       const unfinished = [thread.rollback(), thread.rollback()];
       const closed = thread.close();
       expect(thread.closed).toBe(true);
@@ -32,7 +44,7 @@ describe('a PGlite in a thread of its own', () => {
         due.push(callback);
         return { cancel: () => void due.splice(due.indexOf(callback) >>> 0, 1) };
       };
-      const thread = await PgliteThread.open({ ...parts, clock: { ...systemClock, setTimeout } });
+      const thread = await PgliteThread.open({ ...parts, dataDir, clock: { ...systemClock, setTimeout } });
       const first = thread.rollback();
       due.shift()!(); // all that is due after a pause, however long it was
       await expect(first).resolves.toBeUndefined();
