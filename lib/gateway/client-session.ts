@@ -4,6 +4,7 @@ import { ChunkAssembler } from '../protocol/chunks.ts';
 import type { CloseCode } from '../protocol/close-codes.ts';
 import type { DocumentKey } from '../protocol/ids.ts';
 import type { NackCode } from '../protocol/nack-codes.ts';
+import type { ChunkTurns } from './chunk-turns.ts';
 import type { UnackedBudget } from './client-versions.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { Subscription } from './hosted-document.ts';
@@ -25,6 +26,7 @@ export interface ClientSessionParts {
   >;
   clock: Clock;
   rates: RateLimits;
+  turns: ChunkTurns;
   metrics: GatewayMetrics;
   /** The queue has drained after frames of these subscriptions were dropped. */
   onDrained: (subscriptions: Subscription[]) => void;
@@ -82,6 +84,7 @@ export class ClientSession {
     this.outbox = new Outbox<Subscription>({
       transport: parts.transport,
       clock: parts.clock,
+      turns: parts.turns,
       maxQueueBytes: parts.config.maxQueueBytes,
       maxFrameBytes: parts.config.maxFrameBytes,
       onDropped: (subscription) => {

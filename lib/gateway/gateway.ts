@@ -10,6 +10,7 @@ import type { TopicResolver } from '../stream/topics.ts';
 import type { SyncSource } from '../sync/port.ts';
 import { Appender } from './appender.ts';
 import { AwarenessChannel } from './awareness-channel.ts';
+import { ChunkTurns } from './chunk-turns.ts';
 import { ClientSession } from './client-session.ts';
 import { ControlClosing } from './control-closing.ts';
 import { withDeadline } from './deadline.ts';
@@ -65,6 +66,7 @@ export class Gateway {
   readonly #attempts: UpdateAttempts;
   readonly #watch: LogWatch;
   readonly #rates: RateLimits;
+  readonly #turns: ChunkTurns;
   readonly #metrics: GatewayMetrics;
   readonly #timers = new Map<string, TimerHandle>();
   #isStopped = false;
@@ -77,6 +79,7 @@ export class Gateway {
     const { config, clock } = parts;
     const metrics = (this.#metrics = gatewayMetrics(parts.metrics));
     const rates = (this.#rates = new RateLimits(config));
+    this.#turns = new ChunkTurns(clock);
     const watch = new LogWatch({ ...parts, probe: (target) => parts.stream.endOffset(target) });
     this.#watch = watch;
     const own = { registry: this.registry, lingerMs: LINGER_MS, limits: limitsOf(config), metrics, rates };
@@ -191,6 +194,7 @@ export class Gateway {
       config,
       clock,
       rates: this.#rates,
+      turns: this.#turns,
       metrics: this.#metrics,
       onDrained: (subscriptions) => {
         for (const subscription of subscriptions) this.#states.resume(subscription);

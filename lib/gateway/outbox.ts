@@ -1,9 +1,10 @@
 import type { Clock, TimerHandle } from '../clock.ts';
-import { sizeOfParts, splitFrame, splitParts } from '../protocol/chunks.ts';
+import { cutParts, sizeOfParts } from '../protocol/chunks.ts';
 import type { Nack } from '../protocol/events.ts';
 import type { Position } from '../protocol/position.ts';
+import type { ChunkTurns } from './chunk-turns.ts';
 import type { ClientTransport, SharedFrame } from './port.ts';
-import { shareFrame } from './shared-frame.ts';
+import { shareParts } from './shared-frame.ts';
 
 /** Whose frames can be dropped together: a subscription. */
 export interface OutboxOwner {
@@ -17,13 +18,15 @@ interface Item<Owner> {
   position?: Position;
   frame?: SharedFrame;
   nack?: Nack;
-  chunks?: Iterator<Uint8Array, void>;
+  chunks?: Iterator<readonly Uint8Array[], void>;
   done?: (outcome: 'sent' | 'dropped') => void;
 }
 
 export interface OutboxOptions<Owner> {
   transport: ClientTransport;
   clock: Clock;
+  /** Shared by all connections of the process. */
+  turns: ChunkTurns;
   /** Bound of what waits here and in the transport together. */
   maxQueueBytes: number;
   maxFrameBytes: number;
@@ -54,11 +57,12 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
   #timer: TimerHandle | undefined;
   #isClosed = false;
   #isPumping = false;
+  readonly #goOn = () => this.#pump();
 
   constructor(options: OutboxOptions<Owner>) {
     this.#options = options;
     this.#highWaterBytes = options.maxQueueBytes / 4;
-    options.transport.onDrain(() => this.#pump());
+    options.transport.onDrain(this.#goOn);
   }
 
   get queuedBytes(): number {
@@ -102,7 +106,7 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
     if (this.#isClosed) return Promise.resolve('dropped');
     this.#behind.delete(owner);
     return new Promise((done) => {
-      const chunks = splitParts(parts, this.#nextChunkId++, this.#options.maxFrameBytes);
+      const chunks = cutParts(parts, this.#nextChunkId++, this.#options.maxFrameBytes);
       this.#push({ owner, bytes: this.#costOf(sizeOfParts(parts)), position, chunks, done });
     });
   }
@@ -116,6 +120,7 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
+    this.#options.turns.forget(this.#goOn);
     this.#remove(() => true);
     this.#behind.clear();
   }
@@ -129,10 +134,10 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
     return this.#queue.length === 0 && this.#options.transport.queuedBytes() < this.#highWaterBytes;
   }
 
-  #chunksOf(bytes: Uint8Array): Iterator<Uint8Array, void> | undefined {
+  #chunksOf(bytes: Uint8Array): Iterator<readonly Uint8Array[], void> | undefined {
     const { maxFrameBytes } = this.#options;
     return bytes.byteLength > maxFrameBytes
-      ? splitFrame(bytes, this.#nextChunkId++, maxFrameBytes)
+      ? cutParts([bytes], this.#nextChunkId++, maxFrameBytes)
       : undefined;
   }
 
@@ -175,14 +180,14 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
     this.#isPumping = true;
     this.#sendWaiting();
     this.#isPumping = false;
-    if (this.#queue.length > 0) this.#pollSoon();
-    else if (this.#behind.size > 0) this.#resumeDropped();
+    if (this.#queue.length === 0 && this.#behind.size > 0) this.#resumeDropped();
   }
 
   #sendWaiting(): void {
     while (this.#queue.length > 0) {
       const item = this.#queue[0]!;
-      if (this.#options.transport.queuedBytes() >= this.#waterOf(item)) return;
+      if (this.#options.transport.queuedBytes() >= this.#waterOf(item)) return this.#pollSoon();
+      if (item.chunks && !this.#options.turns.isOpenFor(this.#goOn)) return;
       if (this.#sendSome(item)) continue;
       this.#queue.shift();
       this.#bytes -= item.bytes;
@@ -198,13 +203,14 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
 
   /** True while chunks are left. */
   #sendSome(item: Item<Owner>): boolean {
-    const { transport } = this.#options;
+    const { transport, turns } = this.#options;
     if (item.nack) transport.nack(item.nack);
     if (item.frame) transport.send(item.frame);
     if (!item.chunks) return false;
     const chunk = item.chunks.next();
     if (chunk.done) return false;
-    transport.send(shareFrame(chunk.value));
+    transport.send(shareParts(chunk.value));
+    turns.spend(sizeOfParts(chunk.value));
     transport.progressed?.();
     return true;
   }
@@ -220,6 +226,6 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
   #pollSoon(): void {
     if (this.#isClosed) return;
     this.#timer?.cancel();
-    this.#timer = this.#options.clock.setTimeout(() => this.#pump(), POLL_MS);
+    this.#timer = this.#options.clock.setTimeout(this.#goOn, POLL_MS);
   }
 }

@@ -26,6 +26,9 @@ export interface AccessControl {
  * `wireForms` belongs to the transports.
  */
 export interface SharedFrame {
+  /** The frame in parts, which must not be changed: a part may be in frames of many connections. */
+  readonly parts: readonly Uint8Array[];
+  /** The whole frame; costs a copy where it lies in several parts. */
   readonly bytes: Uint8Array;
   readonly wireForms: Map<string, unknown>;
 }

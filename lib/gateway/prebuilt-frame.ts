@@ -1,4 +1,5 @@
 import type { Socket } from 'socket.io';
+import { sizeOfParts } from '../protocol/chunks.ts';
 import { SocketEvent } from '../protocol/events.ts';
 import type { SharedFrame } from './port.ts';
 
@@ -9,11 +10,14 @@ import type { SharedFrame } from './port.ts';
  *   text frame    0x81 length "451-" ["protocol-message",{"_placeholder":true,"num":0}]
  *                 (4 = engine.io message, 5 = Socket.IO binary event, 1 attachment)
  *   binary frame  0x82 length bytes
+ *
+ * A frame in several parts (a chunk of a large state) is written as it lies there.
  */
 
 const HEADER_TEXT = Buffer.from(`451-["${SocketEvent.Message}",{"_placeholder":true,"num":0}]`);
 const FIN_TEXT = 0x81;
 const FIN_BINARY = 0x82;
+const EVENT_HEAD = Buffer.concat([frameHead(FIN_TEXT, HEADER_TEXT.byteLength), HEADER_TEXT]);
 const WIRE_FORM = 'websocket';
 
 /** The parts of engine.io's and ws's connection that the fast path needs; none of them is in their types. */
@@ -24,7 +28,7 @@ interface RawTransport {
   socket?: {
     readyState: number;
     bufferedAmount: number;
-    _socket?: { write(data: Uint8Array): boolean; writable: boolean };
+    _socket?: { write(data: Uint8Array): boolean; cork(): void; uncork(): void; writable: boolean };
     _sender?: { _bufferedBytes?: number; _queue?: unknown[] };
   };
 }
@@ -52,8 +56,20 @@ export function writePrebuilt(socket: Socket, frame: SharedFrame): boolean {
   const ws = transport.socket;
   if (ws?.readyState !== WEBSOCKET_OPEN || transport.perMessageDeflate) return false;
   if (!ws._socket?.writable || (ws._sender?._queue?.length ?? 0) > 0) return false;
-  ws._socket.write(wireForm(frame));
+  if (frame.parts.length === 1) ws._socket.write(wireForm(frame));
+  else writeParts(ws._socket, frame.parts);
   return true;
+}
+
+/** In one system call and without a copy: what the network does not take at once waits as a view. */
+function writeParts(
+  socket: NonNullable<NonNullable<RawTransport['socket']>['_socket']>,
+  parts: readonly Uint8Array[],
+) {
+  socket.cork();
+  socket.write(Buffer.concat([EVENT_HEAD, frameHead(FIN_BINARY, sizeOfParts(parts))]));
+  for (const part of parts) socket.write(part);
+  socket.uncork();
 }
 
 /** Bytes that the network has not taken yet. */
@@ -68,9 +84,7 @@ function wireForm(frame: SharedFrame): Uint8Array {
   const known = frame.wireForms.get(WIRE_FORM);
   if (known) return known as Uint8Array;
   const { bytes } = frame;
-  const head = frameHead(FIN_TEXT, HEADER_TEXT.byteLength);
-  const binaryHead = frameHead(FIN_BINARY, bytes.byteLength);
-  const built = Buffer.concat([head, HEADER_TEXT, binaryHead, bytes]);
+  const built = Buffer.concat([EVENT_HEAD, frameHead(FIN_BINARY, bytes.byteLength), bytes]);
   frame.wireForms.set(WIRE_FORM, built);
   return built;
 }

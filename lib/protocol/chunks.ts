@@ -1,33 +1,33 @@
 import { decoded, failed, type Decoded } from './failures.ts';
-import { encodeChunk, type Chunk } from './frames.ts';
+import { encodeChunkHead, type Chunk } from './frames.ts';
 
 /** Bytes that the chunk head may take: kind byte and three VarUints. */
 export const CHUNK_HEAD_BYTES = 1 + 3 * 8;
 
 /** The frame itself when it fits, else chunk frames of at most `maxFrameBytes` (above CHUNK_HEAD_BYTES), in order, all with `id`. */
-export function splitFrame(frame: Uint8Array, id: number, maxFrameBytes: number): Generator<Uint8Array> {
-  return splitParts([frame], id, maxFrameBytes);
+export function* splitFrame(frame: Uint8Array, id: number, maxFrameBytes: number): Generator<Uint8Array> {
+  for (const pieces of cutParts([frame], id, maxFrameBytes)) yield joinParts(pieces);
 }
 
 /**
- * As `splitFrame`, of a frame that lies in several parts: it is never put together, so that what many connections
- * are sent (a large state behind a head of their own) is in memory once.
+ * As `splitFrame`, of a frame that lies in several parts: each chunk frame comes as a head and views on the parts.
+ * Nothing is copied, so that what many connections are sent (a large state behind a head of their own) is in memory once.
  */
-export function* splitParts(
+export function* cutParts(
   parts: readonly Uint8Array[],
   id: number,
   maxFrameBytes: number,
-): Generator<Uint8Array> {
+): Generator<readonly Uint8Array[]> {
   const total = sizeOfParts(parts);
   if (total <= maxFrameBytes) {
-    yield parts.length === 1 ? parts[0]! : slice(parts, 0, total);
+    yield parts;
     return;
   }
   const size = maxFrameBytes - CHUNK_HEAD_BYTES;
   const count = Math.ceil(total / size);
   for (let index = 0; index < count; index++) {
     const to = Math.min(total, (index + 1) * size);
-    yield encodeChunk({ id, index, count, bytes: slice(parts, index * size, to) });
+    yield [encodeChunkHead({ id, index, count }), ...slice(parts, index * size, to)];
   }
 }
 
@@ -37,21 +37,29 @@ export function sizeOfParts(parts: readonly Uint8Array[]): number {
   return bytes;
 }
 
-/** The bytes `from` to `to` (exclusive) of all parts: a view where one part has them all. */
-function slice(parts: readonly Uint8Array[], from: number, to: number): Uint8Array {
+/** The bytes of all parts, in order; the part itself when there is one. */
+export function joinParts(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const joined = new Uint8Array(sizeOfParts(parts));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.byteLength;
+  }
+  return joined;
+}
+
+/** Views on the bytes `from` to `to` (exclusive) of all parts. */
+function slice(parts: readonly Uint8Array[], from: number, to: number): Uint8Array[] {
+  const views: Uint8Array[] = [];
   let start = 0;
-  let joined: Uint8Array | undefined;
   for (const part of parts) {
     const end = start + part.byteLength;
-    if (from >= start && to <= end) return part.subarray(from - start, to - start);
-    if (from < end && to > start) {
-      joined ??= new Uint8Array(to - from);
-      const low = Math.max(from, start);
-      joined.set(part.subarray(low - start, Math.min(to, end) - start), low - from);
-    }
+    if (from < end && to > start)
+      views.push(part.subarray(Math.max(from, start) - start, Math.min(to, end) - start));
     start = end;
   }
-  return joined ?? new Uint8Array(0);
+  return views;
 }
 
 /** The collected bytes begin with this much room and double, so that many tiny chunks cost no object each. */

@@ -88,14 +88,19 @@ function stepTwoHead(update: Uint8Array): Uint8Array {
 }
 
 export function encodeChunk(chunk: Chunk): Uint8Array {
-  const head = frameOf(FrameKind.Chunk, (encoder) => {
-    encoding.writeVarUint(encoder, chunk.id);
-    encoding.writeVarUint(encoder, chunk.index);
-    encoding.writeVarUint(encoder, chunk.count);
-  });
+  const head = encodeChunkHead(chunk);
   // Copied once: lib0's encoder would do it twice.
   const frame = new Uint8Array(head.byteLength + chunk.bytes.byteLength);
   frame.set(head);
   frame.set(chunk.bytes, head.byteLength);
   return frame;
+}
+
+/** What stands before the bytes of a chunk. */
+export function encodeChunkHead(chunk: Omit<Chunk, 'bytes'>): Uint8Array {
+  return frameOf(FrameKind.Chunk, (encoder) => {
+    encoding.writeVarUint(encoder, chunk.id);
+    encoding.writeVarUint(encoder, chunk.index);
+    encoding.writeVarUint(encoder, chunk.count);
+  });
 }

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { ChunkTurns } from '../../../lib/gateway/chunk-turns.ts';
 import { createNack } from '../../../lib/gateway/nacks.ts';
 import { Outbox, type OutboxOwner } from '../../../lib/gateway/outbox.ts';
 import type { ClientTransport, SharedFrame } from '../../../lib/gateway/port.ts';
@@ -50,6 +51,7 @@ beforeEach(() => {
   outbox = new Outbox({
     transport,
     clock,
+    turns: new ChunkTurns(clock),
     maxQueueBytes: MAX_BYTES,
     maxFrameBytes: 1000,
     onDropped: (owner) => void dropped.push(owner),

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Server, type Socket } from 'socket.io';
 import { io } from 'socket.io-client';
 import { writePrebuilt } from '../../../lib/gateway/prebuilt-frame.ts';
-import { shareFrame } from '../../../lib/gateway/shared-frame.ts';
+import { shareFrame, shareParts } from '../../../lib/gateway/shared-frame.ts';
 import { listen } from '../../../lib/http/listen.ts';
 import { waitFor } from '../../support/wait.ts';
 import { cleanUp, onCleanUp } from './harness.ts';
@@ -47,6 +47,19 @@ describe('prebuilt WebSocket frames', () => {
     for (const [at, bytes] of SIZES.entries()) send(socket, at, bytes);
     await waitFor(() => received.length >= SIZES.length + 1);
     expect(received.slice(-SIZES.length)).toEqual(SIZES.map((bytes, at) => `${at}:${bytes}:true`));
+  });
+
+  it('in several parts arrive whole, between others of the same tick', async () => {
+    const { socket, received } = await connect(['websocket']);
+    await waitFor(() => socket.connected && send(socket, 0, 1));
+    const parts = [Uint8Array.of(5, 5), new Uint8Array(100_000).fill(5).subarray(7), Uint8Array.of(5)];
+    send(socket, 1, 10);
+    expect(writePrebuilt(socket, shareParts(parts))).toBe(true);
+    send(socket, 2, 10);
+    socket.emit('protocol-message', Buffer.from(shareParts(parts).bytes));
+    await waitFor(() => received.length >= 5);
+    const whole = `5:${2 + 99_993 + 1}:true`;
+    expect(received.slice(-4)).toEqual(['1:10:true', whole, '2:10:true', whole]);
   });
 
   it('keep their order among ordinary events and acknowledgements of the same tick and later ones', async () => {
