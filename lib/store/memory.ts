@@ -135,7 +135,7 @@ export class MemoryStore implements PersistenceAdapter {
       generation: state.generation,
       generationStartOffset: state.generationStart.offset,
       deleted: state.deleted,
-      ...(snapshot ? { snapshot } : {}),
+      ...(snapshot ? { snapshot: { ...snapshot, data: snapshot.data.slice() } } : {}),
       updates: rows.map(toStoredUpdate),
       storedThrough: (await this.nextOffset(PERSISTER_CONSUMER, epoch, partition)) - 1,
     };
@@ -317,6 +317,12 @@ export class MemoryStore implements PersistenceAdapter {
       return { document: found.document, generation: deletion.generation, removed };
     }
     return undefined;
+  }
+
+  /** Generations of what is kept of a document, the earlier ones too: shows whether a deletion has left something. */
+  keptGenerations(document: DocumentId): number[] {
+    const { rows = [], snapshots = [] } = this.#documents.get(documentKey(document)) ?? {};
+    return [...rows.map(({ update }) => update.generation), ...snapshots.map(({ generation }) => generation)];
   }
 
   async ping(): Promise<boolean> {

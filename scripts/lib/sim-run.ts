@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ScheduleKind } from '../../test/sim/world/schedule.ts';
 
 export interface LongRun {
+  kind: ScheduleKind;
   /** Both included. */
   from: number;
   to: number;
@@ -37,7 +39,7 @@ const PART_SEEDS = 2_000;
 export async function runLong(run: LongRun): Promise<number> {
   const folder = join(ROOT, '.cache/sim');
   await mkdir(folder, { recursive: true });
-  const file = join(folder, `${run.from}-${run.to}.json`);
+  const file = join(folder, `${run.kind === 'faults' ? '' : `${run.kind}-`}${run.from}-${run.to}.json`);
   const progress = await readProgress(file);
   const parts: number[] = [];
   for (let from = run.from; from <= run.to; from += PART_SEEDS)
@@ -46,7 +48,7 @@ export async function runLong(run: LongRun): Promise<number> {
   const wallBeganAt = performance.now() - progress.wallSeconds * 1000;
   const work = async () => {
     for (let from = parts.shift(); from !== undefined; from = parts.shift()) {
-      add(progress, await runPart(from, Math.min(run.to, from + PART_SEEDS - 1)));
+      add(progress, await runPart(from, Math.min(run.to, from + PART_SEEDS - 1), run.kind));
       progress.done.push(from);
       progress.wallSeconds = (performance.now() - wallBeganAt) / 1000;
       await writeFile(file, JSON.stringify(progress));
@@ -84,9 +86,9 @@ async function readProgress(file: string): Promise<Progress> {
 }
 
 /** Runs seeds, both included, in a process of its own. */
-export function runPart(from: number, to: number): Promise<Part> {
+export function runPart(from: number, to: number, kind: ScheduleKind = 'faults'): Promise<Part> {
   return new Promise((resolve, reject) => {
-    const args = [join(ROOT, 'scripts/sim.ts'), '--part', '--seeds', `${from}..${to}`];
+    const args = [join(ROOT, 'scripts/sim.ts'), '--part', '--kind', kind, '--seeds', `${from}..${to}`];
     const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
     const chunks: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => void chunks.push(chunk));
@@ -122,20 +124,22 @@ function summaryOf({ schedules, events, acked, counts, cpuSeconds, settledAfterM
 
 /** What a run has shown, in a line for people. */
 export function reportLineOf(
-  { from, to, workers }: Pick<LongRun, 'from' | 'to' | 'workers'>,
+  { kind, from, to, workers }: Omit<LongRun, 'report'>,
   progress: Progress,
 ): string {
   const { schedules, events, acked, failures, counts } = progress;
   const hours = (seconds: number) => (seconds / 3600).toFixed(2);
   const faults = Object.entries(counts)
     .filter(([name]) =>
-      /^(trouble |crash |freeze |cut$|offline$|leave$|trim$|barrier$|break-follow$|shuffle$)/.test(name),
+      /^(trouble |crash |freeze |cut$|offline$|leave$|trim$|barrier$|break-follow$|shuffle$|operate )/.test(
+        name,
+      ),
     )
     .reduce((sum, [, count]) => sum + count, 0);
   return (
-    `Simulator: seeds ${from} to ${to}, ${schedules} schedules, ${events} events, ${faults} faults, ` +
+    `Simulator${kind === 'faults' ? '' : `, ${kind}`}: seeds ${from} to ${to}, ${schedules} schedules, ${events} events, ${faults} faults, ` +
     `${acked} updates acked, ${failures.length} schedules red; ${hours(progress.wallSeconds)} hours of wall time, ` +
     `${hours(progress.cpuSeconds)} of a processor. ` +
-    `Command: \`npm run sim -- --seeds ${from}..${to} --workers ${workers} --report\`.`
+    `Command: \`npm run sim --${kind === 'faults' ? '' : ` --kind ${kind}`} --seeds ${from}..${to} --workers ${workers} --report\`.`
   );
 }

@@ -14,7 +14,7 @@ describe('the report of a long run', () => {
       cpuSeconds: 5400,
       wallSeconds: 3600,
     };
-    expect(reportLineOf({ from: 1, to: 40, workers: 2 }, progress)).toBe(
+    expect(reportLineOf({ kind: 'faults', from: 1, to: 40, workers: 2 }, progress)).toBe(
       'Simulator: seeds 1 to 40, 40 schedules, 20000 events, 5 faults, 400 updates acked, 0 schedules red; ' +
         '1.00 hours of wall time, 1.50 of a processor. ' +
         'Command: `npm run sim -- --seeds 1..40 --workers 2 --report`.',

@@ -4,6 +4,7 @@ import type { Counters } from './engine/counters.ts';
 import { act } from './world/actions.ts';
 import type { SimClient } from './world/client.ts';
 import { checkClaims, evidenceOf } from './world/evidence.ts';
+import { checkLifecycle } from './world/lifecycle-check.ts';
 import { SPAN_MS, type Schedule } from './world/schedule.ts';
 import { World, type SimViolation } from './world/world.ts';
 
@@ -78,7 +79,7 @@ async function verdictOf(
   const violations: SimViolation[] = [...world.violations, ...checkClaims(world)];
   const evidence = await evidenceOf(world, fresh);
   if (world.violations.every(({ kind }) => kind !== 'not-settled'))
-    violations.push(...judge(evidence).violations);
+    violations.push(...judge(evidence).violations, ...(await checkLifecycle(world, fresh)));
   return { evidence, violations };
 }
 
@@ -108,5 +109,10 @@ async function settle(world: World, isDone: () => boolean): Promise<number | und
 
 function isQuiet(world: World): boolean {
   const areStored = world.partitions.every(({ partition, end }) => world.stored[partition]! >= end);
-  return areStored && world.isWell && world.clients.every((client) => client.isSettled);
+  return (
+    areStored &&
+    !world.operator.isWaiting &&
+    world.isWell &&
+    world.clients.every((client) => client.isSettled)
+  );
 }

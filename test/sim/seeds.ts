@@ -1,7 +1,8 @@
 import { Counters } from './engine/counters.ts';
 import { FOUND } from './found.ts';
 import { runSchedule } from './run.ts';
-import { scheduleOf } from './world/schedule.ts';
+import { schedulesOf } from './world/kinds.ts';
+import type { Schedule, ScheduleKind } from './world/schedule.ts';
 
 export interface Failure {
   seed: number;
@@ -20,6 +21,7 @@ export interface Totals {
 }
 
 export interface SeedsOptions {
+  kind?: ScheduleKind;
   /** Ends the run when so many have failed. */
   maxFailures?: number;
   onSchedule?: (totals: Totals) => void;
@@ -27,7 +29,7 @@ export interface SeedsOptions {
 
 /** Runs the schedules of a range of seeds, both ends included. */
 export async function runSeeds(from: number, to: number, options: SeedsOptions = {}): Promise<Totals> {
-  const { maxFailures = 10, onSchedule } = options;
+  const { maxFailures = 10, onSchedule, kind = 'faults' } = options;
   const totals: Totals = {
     schedules: 0,
     events: 0,
@@ -41,7 +43,7 @@ export async function runSeeds(from: number, to: number, options: SeedsOptions =
   process.on('unhandledRejection', onRejection);
   try {
     for (let seed = from; seed <= to && totals.failures.length < maxFailures; seed++) {
-      const found = await runOne(seed, totals);
+      const found = await runOne(schedulesOf[kind](seed), totals);
       // A tick of the real loop: rejections that nobody handles are told then.
       await new Promise((resolve) => setImmediate(resolve));
       found.push(...escaped.splice(0));
@@ -61,9 +63,9 @@ export async function firstFound(): Promise<number | undefined> {
   return undefined;
 }
 
-async function runOne(seed: number, totals: Totals): Promise<string[]> {
+async function runOne(schedule: Schedule, totals: Totals): Promise<string[]> {
   try {
-    const outcome = await runSchedule(scheduleOf(seed));
+    const outcome = await runSchedule(schedule);
     totals.schedules++;
     totals.events += outcome.events;
     totals.acked += outcome.acked;

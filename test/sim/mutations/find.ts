@@ -10,14 +10,17 @@ const [limit = '2000', ...names] = process.argv.slice(2);
 for (const mutation of MUTATIONS) {
   if (names.length > 0 && !names.includes(mutation.name)) continue;
   const { firstFound, runSeeds } = await loadMutated(mutation);
-  const { name } = mutation;
+  const { name, kind } = mutation;
   // What was found once is the quickest to find again.
-  const known = await firstFound();
+  const known = kind ? undefined : await firstFound();
   if (known !== undefined) {
     console.log(JSON.stringify({ name, schedules: 0, seed: known }));
     continue;
   }
-  const { schedules, failures } = await runSeeds(1, Number(limit), { maxFailures: 1 });
+  const { schedules, failures } = await runSeeds(1, Number(limit), {
+    maxFailures: 1,
+    ...(kind ? { kind } : {}),
+  });
   const [first] = failures;
   console.log(JSON.stringify({ name, schedules, seed: first?.seed, found: first?.found.slice(0, 2) }));
 }

@@ -1,3 +1,6 @@
+import type { ScheduleKind } from '../world/schedule.ts';
+import { LIFECYCLE_MUTATIONS } from './lifecycle-list.ts';
+
 /** A fault put into the code on purpose: in this file, this text, which stands there once, becomes that one. */
 export interface Patch {
   file: string;
@@ -7,6 +10,8 @@ export interface Patch {
 
 export interface Mutation {
   name: string;
+  /** Schedules in which it shows; faults when it is absent. */
+  kind?: ScheduleKind;
   /** What the rule is that it breaks. */
   breaks: string;
   patches: readonly Patch[];
@@ -224,4 +229,5 @@ import { shareFrame } from './shared-frame.ts';`,
       },
     ],
   },
+  ...LIFECYCLE_MUTATIONS,
 ];

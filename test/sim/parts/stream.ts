@@ -27,6 +27,7 @@ export interface SimStreamParts {
   group: SimGroup;
   weather: Weather;
   counters: Counters;
+  maxRecordBytes?: number | undefined;
 }
 
 /** The stream port of one process. Awareness is dropped: nothing here depends on it. */
@@ -65,6 +66,9 @@ export class SimStream implements Stream {
     options?: { durability?: 'log' | 'droppable' },
   ): Promise<number[]> {
     if (options?.durability === 'droppable') return Promise.resolve(records.map(() => 0));
+    const { maxRecordBytes = Infinity } = this.#parts;
+    if (records.some(({ value }) => value.byteLength > maxRecordBytes))
+      return Promise.reject(new AppError('STREAM_RECORD_TOO_LARGE', { data: { maxRecordBytes } }));
     const partition = this.#at(target);
     let lane = this.#lanes.get(partition);
     if (!lane) this.#lanes.set(partition, (lane = new AppendLane({ ...this.#parts, partition })));

@@ -41,6 +41,8 @@ export function act(world: World, action: Action): void {
       return world.group.shuffle();
     case 'probe':
       return world.probe();
+    case 'operate':
+      return world.operator.ask(action);
   }
 }
 
@@ -48,6 +50,7 @@ function nameOf(action: Action): string {
   if (action.kind === 'trouble') return `trouble ${action.trouble}`;
   if (action.kind === 'crash' || action.kind === 'freeze')
     return `${action.kind} ${action.process.slice(0, -1)}`;
+  if (action.kind === 'operate') return `operate ${action.operation}`;
   return action.kind;
 }
 

@@ -30,9 +30,12 @@ export interface ClientParts {
   /** Yjs client ids, never the same. */
   nextClientId: () => number;
   onAck: (ack: SeenAck) => void;
+  /** Whether the product's list of documents has it now. */
+  exists: (document: SimDocument) => boolean;
 }
 
 const TEXT = 't';
+const LOOK_MS = 1_000;
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
 
 /** A page: one manager for each room, with real documents in it. */
@@ -42,6 +45,7 @@ export class SimClient {
   readonly #managers = new Map<string, ProtocolManager>();
   readonly #docs = new Map<DocumentKey, Y.Doc>();
   #letter = 0;
+  #isDestroyed = false;
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
@@ -62,10 +66,14 @@ export class SimClient {
   }
 
   get isSettled(): boolean {
-    return this.#parts.documents.every((document) => {
-      const { isSynced, hasUnackedChanges } = this.state(document);
-      return isSynced && !hasUnackedChanges;
-    });
+    return this.#parts.documents.every((document) => this.isSettledIn(document));
+  }
+
+  /** In step with the others; or told that the document does not exist, if that is so. */
+  isSettledIn(document: SimDocument): boolean {
+    const { isSynced, hasUnackedChanges, halted } = this.state(document);
+    if (!this.#parts.exists(document)) return halted === 'deleted';
+    return isSynced && !hasUnackedChanges;
   }
 
   insert(document: SimDocument, place: number, length: number): void {
@@ -91,12 +99,36 @@ export class SimClient {
 
   /** The page is closed in good order. */
   destroy(): void {
+    this.#isDestroyed = true;
     for (const manager of this.#managers.values()) manager.destroy();
   }
 
   #open(document: SimDocument): void {
     const { roomId, docId, key } = document;
     this.#manager(roomId).addDoc(this.#newDoc(key), { docId, recreate: () => this.#newDoc(key) });
+  }
+
+  /**
+   * The page was told that the document is deleted. Some try again at once, some with their old copy, with or without
+   * the position that was kept with it; all look from time to time whether it has been made again.
+   */
+  #onDeleted(document: SimDocument): void {
+    const { process, exists, counters } = this.#parts;
+    const doc = this.doc(document);
+    const { position } = this.state(document);
+    const isNaive = process.random.chance(0.3);
+    const look = () => {
+      if (this.#isDestroyed || this.state(document).halted !== 'deleted' || this.doc(document) !== doc)
+        return;
+      if (!isNaive && !exists(document)) return process.after(LOOK_MS, 'look at the list', look);
+      const copy = process.random.int(0, 3);
+      counters.count(copy < 2 ? 'reopened-with-old-copy' : 'reopened');
+      const recreate = () => this.#newDoc(document.key);
+      const kept = copy === 0 && position ? { position } : {};
+      const opened = copy < 2 ? doc : recreate();
+      this.#manager(document.roomId).addDoc(opened, { docId: document.docId, recreate, ...kept });
+    };
+    process.after(process.random.int(10, LOOK_MS), 'look at the list', look);
   }
 
   #newDoc(key: DocumentKey): Y.Doc {
@@ -124,6 +156,10 @@ export class SimClient {
       onAck({ document, senderId: manager.senderId, version, position });
     });
     manager.on('document-replaced', ({ reason }) => counters.count(`replaced-${reason}`));
+    manager.on('document-deleted', ({ docId, position }) => {
+      counters.count(position ? 'deleted-seen' : 'deleted-refused');
+      this.#onDeleted(this.#parts.documents.find((one) => one.roomId === roomId && one.docId === docId)!);
+    });
     manager.on('update-refused', ({ code }) => counters.count(`refused-${code}`));
     manager.on('update-failed', () => counters.count('update-failed'));
     manager.on('join-refused', ({ code }) => counters.count(`join-refused-${code}`));

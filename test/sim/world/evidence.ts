@@ -19,9 +19,15 @@ const EPOCH = 1;
 
 /** What the oracle judges, read from brokers, database and pages when all is quiet. */
 export async function evidenceOf(world: World, fresh: SimClient): Promise<Evidence> {
-  const log = logOf(world);
+  const whole = logOf(world);
+  const log = whole.map((record): LogRecord => {
+    const { epoch, partition, offset } = record;
+    return record.kind === 'update' && isEnded(world, record)
+      ? { epoch, partition, offset, kind: 'other' }
+      : record;
+  });
   return {
-    acks: acksOf(world, log),
+    acks: acksOf(world, whole).filter((ack) => !isEnded(world, ack)),
     states: [
       ...statesOf(world, fresh, true),
       ...world.clients.flatMap((client) => statesOf(world, client, false)),
@@ -36,6 +42,15 @@ function logOf(world: World): LogRecord[] {
   return world.partitions.flatMap(({ partition, records }) =>
     records.map((record) => ({ epoch: EPOCH, partition, offset: record.offset, ...contentOf(record) })),
   );
+}
+
+/** What a deletion has ended is to be gone from the store: nobody looks for it there. */
+function isEnded(
+  world: World,
+  { document: key, generation }: { document: string; generation: number },
+): boolean {
+  const document = world.documents.find((one) => one.key === key);
+  return document !== undefined && generation <= world.lifeOf(document).deletedGeneration;
 }
 
 type Content = LogRecord extends infer R
@@ -76,7 +91,8 @@ function acksOf(world: World, log: readonly LogRecord[]): AckedUpdate[] {
 const NOTHING: Effect = { inserts: [], deletes: [] };
 
 function statesOf(world: World, client: SimClient, isFresh: boolean): FinalState[] {
-  return world.documents.map((document) => ({
+  const existing = world.documents.filter((document) => !world.lifeOf(document).deleted);
+  return existing.map((document) => ({
     document: document.key,
     source: client.name,
     generation: client.state(document).position?.generation ?? 0,
@@ -88,7 +104,7 @@ function statesOf(world: World, client: SimClient, isFresh: boolean): FinalState
 async function rowsOf(world: World): Promise<StoredRow[]> {
   const rows: StoredRow[] = [];
   for (const document of world.documents) {
-    const last = world.generations.get(document.key) ?? 1;
+    const last = world.lifeOf(document).generation;
     const { partition } = world.partitionOf(document);
     for (let generation = 1; generation <= last; generation++) {
       const since = { generation, epoch: EPOCH, partition, offset: -1 };

@@ -11,6 +11,7 @@ import { SnapshotPolicy } from '../../../lib/store/snapshot-policy.ts';
 import type { MemoryStore } from '../../../lib/store/memory.ts';
 import { EpochBook } from '../../../lib/stream/epochs.ts';
 import type { TopicResolver } from '../../../lib/stream/topics.ts';
+import type { DocumentOperations } from '../../../lib/lifecycle/document-operations.ts';
 import { createSyncSource } from '../../../lib/sync/join.ts';
 import type { SyncRequest, SyncSource } from '../../../lib/sync/port.ts';
 import type { Counters } from '../engine/counters.ts';
@@ -21,6 +22,7 @@ import type { SimGroup } from '../parts/group.ts';
 import type { SimLog } from '../parts/log.ts';
 import { simStore } from '../parts/store.ts';
 import { SimStream } from '../parts/stream.ts';
+import { followChanges, startLifecycle } from './lifecycle-nodes.ts';
 
 /** What every process of a world shares: the things outside of it, and its settings. */
 export interface Surroundings {
@@ -36,6 +38,9 @@ export interface Surroundings {
   stored: number[];
   sources: () => readonly SyncNode[];
   onCall: (request: SyncRequest) => void;
+  /** Operations on documents are there, and their content is removed. */
+  hasLifecycle: boolean;
+  maxRecordBytes: number | undefined;
 }
 
 export interface Node {
@@ -49,6 +54,10 @@ export interface GatewayNode extends Node {
 
 export interface SyncNode extends Node {
   source: SyncSource;
+}
+
+export interface PersisterNode extends Node {
+  operations: DocumentOperations | undefined;
 }
 
 const RETRY_MS = 500;
@@ -116,20 +125,22 @@ export function startSync(process: SimProcess, around: Surroundings): SyncNode {
       maxRecentBytes: config.ringBytes,
     },
   });
+  if (around.hasLifecycle) followChanges(process, { stream, source, around });
   return { process, source };
 }
 
 /** A persister process with its snapshotter. */
-export function startPersister(process: SimProcess, around: Surroundings): Node {
+export function startPersister(process: SimProcess, around: Surroundings): PersisterNode {
   const { config, topics, logger } = around;
   const { clock } = process;
   const stream = new SimStream({ ...around, process });
   const store = simStore({ ...around, process });
+  const epochs = new EpochBook({ stream, store, clock, maxTopics: 8 });
   const persister: Persister = new Persister({
     stream,
     store,
     topics,
-    epochs: new EpochBook({ stream, store, clock, maxTopics: 8 }),
+    epochs,
     group: 'persister',
     classifier: { limits: DEFAULT_LIMITS, isDecodable: isSound },
     clock,
@@ -159,5 +170,8 @@ export function startPersister(process: SimProcess, around: Surroundings): Node 
       () => process.after(RETRY_MS, 'start again', open),
     );
   open();
-  return { process };
+  const operations = around.hasLifecycle
+    ? startLifecycle(process, { around, stream, store, epochs, codec })
+    : undefined;
+  return { process, operations };
 }

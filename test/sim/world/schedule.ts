@@ -16,7 +16,21 @@ export type Action = { atMs: number } & (
   | { kind: 'barrier'; document: number }
   | { kind: 'shuffle' }
   | { kind: 'probe' }
+  | ({ kind: 'operate' } & Operation)
 );
+
+/** What somebody asks of a document as a whole; asked again until it is answered, perhaps of another process. */
+export interface Operation {
+  operation: 'delete' | 'create' | 'replace';
+  document: number;
+  /** Whom it is asked of first: index of a persister process, which has these operations. */
+  persister: number;
+  /** For replace: the state that this page has then, or else one of the operator's own with so many letters. */
+  from?: { client: number } | { letters: number };
+}
+
+/** faults: what happens to processes and wires. lifecycle: beside it documents are deleted, made again, replaced. */
+export type ScheduleKind = 'faults' | 'lifecycle';
 
 export interface Setup {
   clients: number;
@@ -37,9 +51,13 @@ export interface Setup {
   snapshotUpdates: number;
   /** Chance that the check of an update takes its time, as in a worker thread. */
   slowCheckChance: number;
+  /** The log takes no larger record, although the gateways would let it in. */
+  maxRecordBytes?: number;
 }
 
 export interface Schedule {
+  /** faults when it is absent. */
+  kind?: ScheduleKind;
   seed: number;
   setup: Setup;
   actions: Action[];
@@ -68,7 +86,7 @@ export function scheduleOf(seed: number): Schedule {
   return { seed, setup, actions };
 }
 
-function setupOf(random: Random): Setup {
+export function setupOf(random: Random): Setup {
   const first = random.pick(DOCUMENTS);
   const second = random.pick(DOCUMENTS);
   return {
@@ -89,7 +107,7 @@ function setupOf(random: Random): Setup {
   };
 }
 
-function editOf(random: Random, { clients, documents }: Setup, before: readonly Action[]): Action {
+export function editOf(random: Random, { clients, documents }: Setup, before: readonly Action[]): Action {
   const last = before.at(-1);
   return {
     // People type in bursts.
@@ -103,7 +121,7 @@ function editOf(random: Random, { clients, documents }: Setup, before: readonly 
   };
 }
 
-const TROUBLES: readonly Trouble[] = [
+export const TROUBLES: readonly Trouble[] = [
   'append-lost',
   'append-fail',
   'append-late',
@@ -167,7 +185,7 @@ function targetsOf(trouble: Trouble): readonly (string | undefined)[] {
   return [...PROCESSES, undefined];
 }
 
-function cutOf(random: Random, client: number): Omit<Extract<Action, { kind: 'cut' }>, 'atMs'> {
+export function cutOf(random: Random, client: number): Omit<Extract<Action, { kind: 'cut' }>, 'atMs'> {
   return {
     kind: 'cut',
     client,

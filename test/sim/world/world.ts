@@ -15,6 +15,9 @@ import type { Violation, ViolationKind } from '../../support/oracle/index.ts';
 import { SimClient, type SeenAck, type SimDocument } from './client.ts';
 import { Coverage } from './coverage.ts';
 import { checkClaims } from './evidence.ts';
+import type { LifecycleViolationKind } from './lifecycle-check.ts';
+import { lifeOf, type Life } from './life.ts';
+import { Operator } from './operator.ts';
 import {
   startGateway,
   startPersister,
@@ -32,7 +35,9 @@ const topics = createTopicResolver({ pattern: 'yjs-{channel}', partitions: PARTI
 export const DOC_TOPIC = 'yjs-doc';
 
 /** What the oracle finds, and what does not come to rest. */
-export type SimViolation = Omit<Violation, 'kind'> & { kind: ViolationKind | 'not-settled' };
+export type SimViolation = Omit<Violation, 'kind'> & {
+  kind: ViolationKind | LifecycleViolationKind | 'not-settled';
+};
 
 /** All that a schedule happens to: brokers, database, processes, pages, and what is seen of them. */
 export class World {
@@ -53,6 +58,8 @@ export class World {
   readonly stored: number[] = Array.from({ length: PARTITIONS }, () => 0);
   readonly violations: SimViolation[] = [];
   readonly logger: Logger;
+  readonly operator: Operator;
+  readonly #lives = new Map<DocumentKey, { records: number; life: Life }>();
   readonly #around: Surroundings;
   readonly #nodes = new Map<string, Node>();
   readonly #coverage: Coverage;
@@ -84,7 +91,10 @@ export class World {
       slowCheckChance: setup.slowCheckChance,
       sources: () => ['sync0', 'sync1'].map((name) => this.#nodes.get(name) as SyncNode),
       onCall: (request) => this.#coverage.onCall(request),
+      hasLifecycle: schedule.kind === 'lifecycle',
+      maxRecordBytes: setup.maxRecordBytes,
     };
+    this.operator = new Operator(this, this.#process('operator'));
     for (const name of PROCESSES) this.#start(name);
     for (let index = 0; index < setup.clients; index++) this.clients.push(this.openClient(`client${index}`));
   }
@@ -99,6 +109,22 @@ export class World {
 
   idOf(document: SimDocument): DocumentId {
     return idOf(document);
+  }
+
+  /** What has become of a document by the order of the log. */
+  lifeOf(document: SimDocument): Life {
+    const { records } = this.partitionOf(document);
+    let known = this.#lives.get(document.key);
+    if (known?.records !== records.length) {
+      const life = lifeOf(records.filter(({ key }) => key === document.key));
+      this.#lives.set(document.key, (known = { records: records.length, life }));
+    }
+    return known.life;
+  }
+
+  /** For Yjs, never the same. */
+  nextClientId(): number {
+    return ++this.#yjsClients;
   }
 
   /** A service process or a page. */
@@ -170,7 +196,8 @@ export class World {
         ackTimeoutMs: setup.ackTimeoutMs,
       },
       counters: this.counters,
-      nextClientId: () => ++this.#yjsClients,
+      nextClientId: () => this.nextClientId(),
+      exists: (document) => !this.lifeOf(document).deleted,
       onAck: (ack) => {
         this.acks.push(ack);
         this.scheduler.note(ack.position.offset);
@@ -192,9 +219,9 @@ export class World {
     for (const client of this.clients)
       for (const document of this.documents) {
         const state = client.state(document);
-        if (!state.isSynced || state.hasUnackedChanges)
-          report(document.key, `${client.name} ${JSON.stringify(state)}`);
+        if (!client.isSettledIn(document)) report(document.key, `${client.name} ${JSON.stringify(state)}`);
       }
+    for (const { key, outcome } of this.operator.asked) if (!outcome) report('-', `${key} is not answered`);
     for (const { partition, end } of this.partitions)
       if (this.stored[partition]! < end)
         report('-', `partition ${partition} stored to ${this.stored[partition]} of ${end}`);
