@@ -76,7 +76,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['services/**', '*.config.ts', 'eslint.config.js'],
+    files: ['services/**', '*.config.ts', 'eslint.config.js', 'test/support/sequencer.ts'],
     rules: { 'import-x/no-default-export': 'off' },
   },
   { files: ['scripts/**', 'bench/**', 'test/**'], rules: { 'no-console': 'off' } },

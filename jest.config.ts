@@ -15,6 +15,7 @@ const project = (displayName: string) => ({
 });
 
 export default {
+  testSequencer: '<rootDir>/test/support/sequencer.ts',
   // A bound against hanging for ever, not an expectation: conditions have deadlines of their own.
   testTimeout: 180_000,
   // A worker that has run many files takes longer to leave its memory than jest waits before it complains.

@@ -8,8 +8,13 @@ import { createPostgresStore } from '../../lib/store/postgres.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const KEPT = join(ROOT, '.cache/databases');
+const UNFINISHED = 'unfinished-';
 /** What decides how a new database looks. */
-const SOURCES = ['lib/store/migrations', 'lib/store/migrate.ts', 'package-lock.json'];
+const SOURCES = [
+  'lib/store/migrations',
+  'lib/store/migrate.ts',
+  'node_modules/@electric-sql/pglite/package.json',
+];
 
 /**
  * Puts an embedded database as a first start makes it into the data folder, unless it has one. A copy takes a tenth of
@@ -28,7 +33,9 @@ async function findTemplate(): Promise<string> {
   const found = join(KEPT, await hashOfSources());
   if (await exists(found)) return found;
   await mkdir(KEPT, { recursive: true });
-  const unfinished = join(KEPT, `unfinished-${randomBytes(6).toString('hex')}`);
+  for (const old of await readdir(KEPT))
+    if (!old.startsWith(UNFINISHED)) await rm(join(KEPT, old), { recursive: true, force: true });
+  const unfinished = join(KEPT, UNFINISHED + randomBytes(6).toString('hex'));
   const store = await createPostgresStore({
     dataDir: unfinished,
     logger: silentLogger,
@@ -48,9 +55,8 @@ async function hashOfSources(): Promise<string> {
   const hash = createHash('sha256');
   for (const source of SOURCES) {
     const path = join(ROOT, source);
-    const files = source.includes('.')
-      ? [path]
-      : (await readdir(path)).sort().map((name) => join(path, name));
+    const isFile = /\.\w+$/.test(source);
+    const files = isFile ? [path] : (await readdir(path)).sort().map((name) => join(path, name));
     for (const file of files) hash.update(await readFile(file));
   }
   return hash.digest('hex').slice(0, 16);
