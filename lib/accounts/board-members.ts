@@ -1,0 +1,93 @@
+import { LockMode } from '@mikro-orm/core';
+import { AppError } from '../errors.ts';
+import { recordAccessChange } from './access-changes.ts';
+import type { AccountsContext, EntityManager } from './context.ts';
+import { BoardEntity, BoardMemberEntity } from './entities.ts';
+import { memberPage } from './member-page.ts';
+import type { ListQuery, Page } from './paging.ts';
+import { requireOnBoard } from './permissions.ts';
+import type { BoardAction, BoardRole } from './rules.ts';
+import type { MemberView } from './views.ts';
+
+interface Target {
+  boardId: string;
+  memberId: string;
+}
+
+/** Who has a role on a board. There is always an owner: the board's row is locked by every change. */
+export class BoardMembers {
+  readonly #context: AccountsContext;
+
+  constructor(context: AccountsContext) {
+    this.#context = context;
+  }
+
+  list(userId: string, boardId: string, query: ListQuery = {}): Promise<Page<MemberView<BoardRole>>> {
+    return this.#context.database.entities(async (em) => {
+      await requireOnBoard(em, 'board.members.list', { boardId, userId });
+      return memberPage<BoardRole>(em, { table: 'board_members', of: 'board_id', id: boardId }, query);
+    });
+  }
+
+  update(userId: string, { boardId, memberId }: Target, { role }: { role: BoardRole }): Promise<void> {
+    return this.#context.database.entities(async (em) => {
+      const { workspaceId } = await this.#require(em, 'board.members.update', { boardId, userId });
+      const member = await this.#member(em, { boardId, memberId });
+      if (member.role === role) return;
+      if (member.role === 'owner') await this.#requireOtherOwner(em, { boardId, memberId });
+      member.role = role;
+      recordAccessChange(em, { tenantId: workspaceId, roomId: boardId, userId: memberId });
+    });
+  }
+
+  /** Oneself (`board.leave`) or another. */
+  remove(userId: string, { boardId, memberId }: Target): Promise<void> {
+    return this.#context.database.entities(async (em) => {
+      const action = memberId === userId ? 'board.leave' : 'board.members.remove';
+      const { workspaceId } = await this.#require(em, action, { boardId, userId });
+      const member = await this.#member(em, { boardId, memberId });
+      if (member.role === 'owner') await this.#requireOtherOwner(em, { boardId, memberId });
+      await em.nativeDelete(BoardMemberEntity, { boardId, userId: memberId });
+      recordAccessChange(em, { tenantId: workspaceId, roomId: boardId, userId: memberId });
+    });
+  }
+
+  /** The other becomes owner; who was one by a role of her own is an editor from here on. */
+  transfer(userId: string, { boardId, memberId }: Target): Promise<void> {
+    return this.#context.database.entities(async (em) => {
+      const { workspaceId, ownRole } = await this.#require(em, 'board.transfer', { boardId, userId });
+      const member = await this.#member(em, { boardId, memberId });
+      if (memberId === userId) return;
+      member.role = 'owner';
+      if (ownRole === 'owner')
+        await em.nativeUpdate(BoardMemberEntity, { boardId, userId }, { role: 'editor' });
+      recordAccessChange(em, { tenantId: workspaceId, roomId: boardId, userId: memberId });
+      recordAccessChange(em, { tenantId: workspaceId, roomId: boardId, userId });
+    });
+  }
+
+  /** One change at a time: the others wait at the board's row. */
+  async #require(
+    em: EntityManager,
+    action: BoardAction,
+    { boardId, userId }: { boardId: string; userId: string },
+  ) {
+    await em.findOne(BoardEntity, { id: boardId }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    return requireOnBoard(em, action, { boardId, userId });
+  }
+
+  async #member(em: EntityManager, { boardId, memberId }: Target) {
+    const member = await em.findOne(BoardMemberEntity, { boardId, userId: memberId });
+    if (!member) throw new AppError('MEMBER_NOT_FOUND');
+    return member;
+  }
+
+  async #requireOtherOwner(em: EntityManager, { boardId, memberId }: Target): Promise<void> {
+    const others = await em.count(BoardMemberEntity, {
+      boardId,
+      role: 'owner',
+      userId: { $ne: memberId },
+    });
+    if (others === 0) throw new AppError('LAST_OWNER');
+  }
+}

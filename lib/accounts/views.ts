@@ -1,0 +1,56 @@
+import type { BoardRole, WorkspaceRole, WorkspaceType } from './rules.ts';
+
+/** What the API shows. Times are ISO 8601 in UTC. */
+
+export interface WorkspaceView {
+  id: string;
+  name: string;
+  type: WorkspaceType;
+  ownerId: string;
+  createdAt: string;
+  /** Of who asks. */
+  role: WorkspaceRole;
+}
+
+export interface BoardView {
+  id: string;
+  workspaceId: string;
+  name: string;
+  thumbnailUrl: string | null;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+  /** Set while it can still be restored. */
+  deletedAt: string | null;
+  /** Of who asks; the higher of the own one and that of the workspace. */
+  role: BoardRole;
+}
+
+export interface MemberView<Role> {
+  userId: string;
+  name: string;
+  avatarUrl: string | null;
+  role: Role;
+  joinedAt: string;
+}
+
+export interface InviteView {
+  id: string;
+  boardId: string;
+  role: BoardRole;
+  expiresAt: string | null;
+  /** Null for any number. */
+  maxUses: number | null;
+  uses: number;
+  revokedAt: string | null;
+  createdBy: string;
+  createdAt: string;
+}
+
+export interface UserView {
+  id: string;
+  email: string | null;
+  name: string;
+  avatarUrl: string | null;
+  createdAt: string;
+}

@@ -1,0 +1,24 @@
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { systemClock } from '../../lib/clock.ts';
+import { silentLogger } from '../../lib/log.ts';
+import { Database } from '../../lib/store/database.ts';
+import { AccountsWorld, accountsChecks } from './accounts.suite.ts';
+import { makeDatabase, type TestDatabase } from './store-database.ts';
+
+describe('accounts on PostgreSQL', () => {
+  let server: TestDatabase;
+  let database: Database;
+
+  beforeAll(async () => {
+    server = await makeDatabase();
+    database = await Database.open({ databaseUrl: server.url, logger: silentLogger, clock: systemClock });
+    await database.prepare();
+  });
+
+  afterAll(async () => {
+    await database.close();
+    await server.drop();
+  });
+
+  it.each(Object.entries(accountsChecks))('%s', (_name, check) => check(new AccountsWorld(database)));
+});

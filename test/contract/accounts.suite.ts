@@ -1,0 +1,331 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { expect } from '@jest/globals';
+import { BoardMembers } from '../../lib/accounts/board-members.ts';
+import { Boards } from '../../lib/accounts/boards.ts';
+import type { AccountsContext } from '../../lib/accounts/context.ts';
+import { AccessChangeEntity } from '../../lib/accounts/entities.ts';
+import { Invites } from '../../lib/accounts/invites.ts';
+import { Permissions } from '../../lib/accounts/permissions.ts';
+import type { BoardRole } from '../../lib/accounts/rules.ts';
+import { Users } from '../../lib/accounts/users.ts';
+import { WorkspaceMembers } from '../../lib/accounts/workspace-members.ts';
+import { Workspaces } from '../../lib/accounts/workspaces.ts';
+import { systemClock, type Clock } from '../../lib/clock.ts';
+import type { Database } from '../../lib/store/database.ts';
+
+const RESTORE_MS = 24 * 3_600_000;
+
+/** People, workspaces and boards on one database, by a clock that tests move. */
+export class AccountsWorld {
+  readonly context: AccountsContext;
+  readonly users: Users;
+  readonly workspaces: Workspaces;
+  readonly workspaceMembers: WorkspaceMembers;
+  readonly boards: Boards;
+  readonly boardMembers: BoardMembers;
+  readonly invites: Invites;
+  readonly permissions: Permissions;
+  readonly #database: Database;
+  #laterMs = 0;
+
+  constructor(database: Database) {
+    this.#database = database;
+    const clock: Clock = {
+      ...systemClock,
+      wallTime: () => systemClock.wallTime() + this.#laterMs,
+    };
+    this.context = {
+      database,
+      clock,
+      newId: () => randomUUID(),
+      newToken: () => randomBytes(32).toString('base64url'),
+    };
+    this.users = new Users(this.context);
+    this.workspaces = new Workspaces(this.context);
+    this.workspaceMembers = new WorkspaceMembers(this.context);
+    this.boards = new Boards(this.context, { restoreMs: RESTORE_MS });
+    this.boardMembers = new BoardMembers(this.context);
+    this.invites = new Invites(this.context);
+    this.permissions = new Permissions(this.context);
+  }
+
+  later(ms: number): void {
+    this.#laterMs += ms;
+  }
+
+  async person(name = 'Ada'): Promise<string> {
+    const subject = randomUUID();
+    return (await this.users.signedIn({ provider: 'test', subject, name, email: `${subject}@test.invalid` }))
+      .id;
+  }
+
+  async team(owner: string): Promise<string> {
+    return (await this.workspaces.create(owner, { id: randomUUID(), name: 'Team' })).id;
+  }
+
+  async board(owner: string, workspaceId?: string): Promise<string> {
+    const workspace = workspaceId ?? (await this.team(owner));
+    return (await this.boards.create(owner, workspace, { id: randomUUID(), name: 'Board' })).id;
+  }
+
+  /** Gives somebody a role on a board by an invite of its owner. */
+  async join(owner: string, boardId: string, userId: string, role: BoardRole): Promise<void> {
+    const { token } = await this.invites.create(owner, boardId, { id: randomUUID(), role });
+    await this.invites.accept(userId, token);
+  }
+
+  async changes(tenantId: string): Promise<Record<string, unknown>[]> {
+    const rows = await this.#database.entities((em) => em.find(AccessChangeEntity, {}));
+    return rows.map(({ change }) => change).filter((change) => change.tenantId === tenantId);
+  }
+
+  async owners(boardId: string): Promise<number> {
+    return this.#count('board_members', 'board_id', boardId);
+  }
+
+  async workspaceOwners(workspaceId: string): Promise<number> {
+    return this.#count('workspace_members', 'workspace_id', workspaceId);
+  }
+
+  async #count(table: string, column: string, id: string): Promise<number> {
+    const [row] = await this.#database.client.query<{ n: string }>(
+      `select count(*) as n from ${table} where ${column} = $1 and role = 'owner'`,
+      [id],
+    );
+    return Number(row!.n);
+  }
+}
+
+type Check = (world: AccountsWorld) => Promise<void>;
+const refused = (type: string) => expect.objectContaining({ type }) as unknown;
+
+/** What every database must do for accounts. */
+export const accountsChecks: Record<string, Check> = {
+  'a first sign-in makes an account with a personal workspace, the next ones find it': async (world) => {
+    const subject = randomUUID();
+    const profile = { provider: 'test', subject, name: 'Ada', email: `${subject}@test.invalid` };
+    const made = await Promise.all([1, 2, 3].map(() => world.users.signedIn(profile)));
+    expect(new Set(made.map(({ id }) => id)).size).toBe(1);
+    const again = await world.users.signedIn({ ...profile, name: 'Ada L.' });
+    expect(again).toMatchObject({ id: made[0]!.id, name: 'Ada L.' });
+    const { rows, total } = await world.workspaces.list(again.id);
+    expect(total).toBe(1);
+    expect(rows[0]).toMatchObject({ type: 'personal', role: 'owner', ownerId: again.id });
+  },
+
+  'nobody gets into an account by its e-mail address': async (world) => {
+    const email = `${randomUUID()}@test.invalid`;
+    const victim = await world.users.signedIn({ provider: 'test', subject: randomUUID(), name: 'V', email });
+    const other = await world.users.signedIn({ provider: 'evil', subject: randomUUID(), name: 'E', email });
+    expect(other.id).not.toBe(victim.id);
+    expect(other.email).toBeNull();
+    expect((await world.users.get(victim.id)).email).toBe(email);
+  },
+
+  'a team member sees the boards of the team, its keepers own them, a stranger sees nothing': async (
+    world,
+  ) => {
+    const [owner, admin, member, stranger] = await Promise.all([1, 2, 3, 4].map(() => world.person()));
+    const team = await world.team(owner!);
+    await world.workspaceMembers.add(owner!, team, { memberId: admin!, role: 'admin' });
+    await world.workspaceMembers.add(admin!, team, { memberId: member!, role: 'member' });
+    const board = await world.board(owner!, team);
+    const roles = await Promise.all(
+      [owner, admin, member, stranger].map((user) => world.permissions.roleOn(board, user!)),
+    );
+    expect(roles.map((found) => found?.role)).toEqual(['owner', 'owner', 'viewer', undefined]);
+    expect(roles[0]!.tenantId).toBe(team);
+    expect((await world.boards.list(member!, team)).rows.map(({ id, role }) => [id, role])).toEqual([
+      [board, 'viewer'],
+    ]);
+    await expect(world.boards.get(stranger!, board)).rejects.toEqual(refused('BOARD_NOT_FOUND'));
+    await expect(world.boards.list(stranger!, team)).rejects.toEqual(refused('WORKSPACE_NOT_FOUND'));
+    await expect(world.boards.update(member!, board, { name: 'x' })).rejects.toEqual(refused('FORBIDDEN'));
+  },
+
+  'an invite gives its role, once for each person and no more often than it may': async (world) => {
+    const [owner, first, second, third] = await Promise.all([1, 2, 3, 4].map(() => world.person()));
+    const board = await world.board(owner!);
+    const { token, id } = await world.invites.create(owner!, board, {
+      id: randomUUID(),
+      role: 'editor',
+      maxUses: 2,
+    });
+    expect(await world.invites.preview(token)).toMatchObject({ boardId: board, role: 'editor' });
+    expect(await world.invites.accept(first!, token)).toEqual({ boardId: board, role: 'editor' });
+    expect(await world.invites.accept(first!, token)).toEqual({ boardId: board, role: 'editor' });
+    await world.invites.accept(second!, token);
+    await expect(world.invites.accept(third!, token)).rejects.toEqual(refused('INVITE_OVER'));
+    const { rows } = await world.invites.list(owner!, board);
+    expect(rows).toEqual([expect.objectContaining({ id, uses: 2, maxUses: 2 })]);
+    expect(JSON.stringify(rows)).not.toContain(token);
+  },
+
+  'an invite ends by time, by revocation, and with the rights of its maker': async (world) => {
+    const [owner, editor, late] = await Promise.all([1, 2, 3].map(() => world.person()));
+    const board = await world.board(owner!);
+    await world.join(owner!, board, editor!, 'editor');
+    const make = (maker: string, expiresAt?: Date) =>
+      world.invites.create(maker, board, {
+        id: randomUUID(),
+        role: 'editor',
+        ...(expiresAt ? { expiresAt } : {}),
+      });
+    const soon = new Date(world.context.clock.wallTime() + 60_000);
+    const [expiring, revoked, orphaned] = [await make(owner!, soon), await make(owner!), await make(editor!)];
+    await world.invites.revoke(owner!, { boardId: board, inviteId: revoked.id });
+    await world.boardMembers.update(owner!, { boardId: board, memberId: editor! }, { role: 'viewer' });
+    world.later(61_000);
+    for (const { token } of [expiring, revoked, orphaned])
+      await expect(world.invites.accept(late!, token)).rejects.toEqual(refused('INVITE_OVER'));
+    await expect(world.invites.accept(late!, 'no-such-token')).rejects.toEqual(refused('INVITE_NOT_FOUND'));
+    expect(await world.permissions.roleOn(board, late!)).toBeUndefined();
+  },
+
+  'nobody invites to more than the own role, and an invite lowers nobody': async (world) => {
+    const [owner, editor] = await Promise.all([1, 2].map(() => world.person()));
+    const board = await world.board(owner!);
+    await world.join(owner!, board, editor!, 'editor');
+    const asOwner = { id: randomUUID(), role: 'owner' as const };
+    await expect(world.invites.create(editor!, board, asOwner)).rejects.toEqual(refused('ROLE_TOO_HIGH'));
+    await world.join(owner!, board, editor!, 'viewer');
+    expect((await world.permissions.roleOn(board, editor!))?.role).toBe('editor');
+  },
+
+  'the last owner can neither leave nor be demoted; after a transfer she can': async (world) => {
+    const [owner, other] = await Promise.all([1, 2].map(() => world.person()));
+    const board = await world.board(owner!);
+    await world.join(owner!, board, other!, 'editor');
+    const self = { boardId: board, memberId: owner! };
+    await expect(world.boardMembers.remove(owner!, self)).rejects.toEqual(refused('LAST_OWNER'));
+    await expect(world.boardMembers.update(owner!, self, { role: 'viewer' })).rejects.toEqual(
+      refused('LAST_OWNER'),
+    );
+    await world.boardMembers.transfer(owner!, { boardId: board, memberId: other! });
+    expect(await world.owners(board)).toBe(1);
+    await world.boardMembers.remove(owner!, self);
+    expect(await world.owners(board)).toBe(1);
+  },
+
+  'who leaves a workspace leaves its boards, and none of them is without an owner': async (world) => {
+    const [owner, member] = await Promise.all([1, 2].map(() => world.person()));
+    const team = await world.team(owner!);
+    await world.workspaceMembers.add(owner!, team, { memberId: member!, role: 'member' });
+    const board = await world.board(member!, team);
+    await world.workspaceMembers.remove(member!, { workspaceId: team, memberId: member! });
+    expect(await world.permissions.roleOn(board, member!)).toBeUndefined();
+    expect(await world.owners(board)).toBe(1);
+    await expect(
+      world.workspaceMembers.remove(owner!, { workspaceId: team, memberId: owner! }),
+    ).rejects.toEqual(refused('LAST_OWNER'));
+  },
+
+  'owners who demote or remove each other at the same time leave one': async (world) => {
+    for (let round = 0; round < 5; round++) {
+      const people = await Promise.all([1, 2, 3].map(() => world.person()));
+      const board = await world.board(people[0]!);
+      await world.join(people[0]!, board, people[1]!, 'owner');
+      await world.join(people[0]!, board, people[2]!, 'owner');
+      await Promise.allSettled(
+        people.flatMap((actor) =>
+          people.map((memberId, at) =>
+            at % 2 === 0
+              ? world.boardMembers.update(actor, { boardId: board, memberId }, { role: 'viewer' })
+              : world.boardMembers.remove(actor, { boardId: board, memberId }),
+          ),
+        ),
+      );
+      expect(await world.owners(board)).toBeGreaterThanOrEqual(1);
+      const team = await world.team(people[0]!);
+      for (const memberId of people.slice(1))
+        await world.workspaceMembers.add(people[0]!, team, { memberId, role: 'owner' });
+      await Promise.allSettled(
+        people.flatMap((actor) =>
+          people.map((memberId) =>
+            world.workspaceMembers.update(actor, { workspaceId: team, memberId }, { role: 'member' }),
+          ),
+        ),
+      );
+      expect(await world.workspaceOwners(team)).toBeGreaterThanOrEqual(1);
+    }
+  },
+
+  'an accept beside a revocation counts once or not at all': async (world) => {
+    const owner = await world.person();
+    const board = await world.board(owner);
+    for (let round = 0; round < 5; round++) {
+      const guest = await world.person();
+      const invite = await world.invites.create(owner, board, {
+        id: randomUUID(),
+        role: 'editor',
+        maxUses: 1,
+      });
+      const [accepted] = await Promise.allSettled([
+        world.invites.accept(guest, invite.token),
+        world.invites.revoke(owner, { boardId: board, inviteId: invite.id }),
+        world.invites.accept(guest, invite.token),
+      ]);
+      const role = (await world.permissions.roleOn(board, guest))?.role;
+      const row = (await world.invites.list(owner, board)).rows.find(({ id }) => id === invite.id)!;
+      expect(row.uses).toBe(role === 'editor' ? 1 : 0);
+      if (accepted.status === 'fulfilled') expect(role).toBe('editor');
+    }
+  },
+
+  'a deleted board is closed at once, and restored only in time': async (world) => {
+    const [owner, editor] = await Promise.all([1, 2].map(() => world.person()));
+    const board = await world.board(owner!);
+    await world.join(owner!, board, editor!, 'editor');
+    await expect(world.boards.remove(editor!, board)).rejects.toEqual(refused('FORBIDDEN'));
+    await world.boards.remove(owner!, board);
+    expect(await world.permissions.roleOn(board, owner!)).toBeUndefined();
+    await expect(world.boards.get(owner!, board)).rejects.toEqual(refused('BOARD_NOT_FOUND'));
+    await expect(world.boards.restore(editor!, board)).rejects.toEqual(refused('BOARD_NOT_FOUND'));
+    expect(await world.boards.restore(owner!, board)).toMatchObject({ id: board, deletedAt: null });
+    expect((await world.permissions.roleOn(board, editor!))?.role).toBe('editor');
+    await world.boards.remove(owner!, board);
+    world.later(RESTORE_MS + 1);
+    await expect(world.boards.restore(owner!, board)).rejects.toEqual(refused('RESTORE_OVER'));
+  },
+
+  'every change of rights is recorded with it, a refused one is not': async (world) => {
+    const [owner, editor] = await Promise.all([1, 2].map(() => world.person()));
+    const team = await world.team(owner!);
+    const board = await world.board(owner!, team);
+    await world.join(owner!, board, editor!, 'editor');
+    const target = { boardId: board, memberId: editor! };
+    await world.boardMembers.update(owner!, target, { role: 'viewer' });
+    await expect(world.boardMembers.update(editor!, target, { role: 'owner' })).rejects.toEqual(
+      refused('FORBIDDEN'),
+    );
+    await world.boardMembers.remove(owner!, target);
+    await world.boards.remove(owner!, board);
+    await world.workspaces.remove(owner!, team);
+    const ofEditor = { tenantId: team, roomId: board, userId: editor! };
+    expect(await world.changes(team)).toEqual([
+      { tenantId: team, roomId: board },
+      ofEditor,
+      ofEditor,
+      ofEditor,
+      { tenantId: team, roomId: board },
+      { tenantId: team },
+    ]);
+  },
+
+  'lists are paged without gaps, filtered and ordered': async (world) => {
+    const owner = await world.person();
+    const team = await world.team(owner);
+    for (const name of ['delta', '50 %', 'Alpha', 'beta', 'gamma'])
+      await world.boards.create(owner, team, { id: randomUUID(), name });
+    const pages = await Promise.all(
+      [1, 2, 3].map((page) => world.boards.list(owner, team, { page, pageSize: 2, sort: 'name' })),
+    );
+    expect(pages[0]).toMatchObject({ total: 5, page: 1, pageSize: 2, totalPages: 3 });
+    const names = pages.flatMap(({ rows }) => rows.map(({ name }) => name));
+    expect(new Set(names).size).toBe(5);
+    const found = await world.boards.list(owner, team, { search: 'AL' });
+    expect(found.rows.map(({ name }) => name)).toEqual(['Alpha']);
+    expect((await world.boards.list(owner, team, { search: '%' })).total).toBe(1);
+    await expect(world.boards.list(owner, team, { sort: 'createdBy' })).rejects.toEqual(refused('BAD_INPUT'));
+  },
+};
