@@ -1,5 +1,5 @@
 /**
- * CPU-bound Yjs work. Inputs are never changed or kept; results own their memory. Updates are V1.
+ * CPU-bound Yjs work. Inputs are never changed or kept, unless given away; results own their memory. Updates are V1.
  * Errors: CODEC_OVERLOADED (try later), CODEC_TIMEOUT (the work was killed), CODEC_FAILED (this document
  * cannot be processed, by either engine), BAD_INPUT (what a caller sent cannot be read).
  */
@@ -36,9 +36,18 @@ export interface RenderRequest {
   root?: string;
 }
 
+export interface FoldOptions {
+  /** The caller does not use the snapshot any more: a large one moves to the thread and is empty here. Default: false. */
+  isSnapshotGiven?: boolean;
+}
+
 export interface Codec {
   /** The state that `snapshot` (made by this codec) and the raw `updates`, in order, lead to. */
-  fold(snapshot: Uint8Array | undefined, updates: readonly Uint8Array[]): Promise<Folded>;
+  fold(
+    snapshot: Uint8Array | undefined,
+    updates: readonly Uint8Array[],
+    options?: FoldOptions,
+  ): Promise<Folded>;
   /** One update with the effect of all, without the document they belong to. */
   merge(updates: readonly Uint8Array[]): Promise<Uint8Array>;
   /** What `stateVector` lacks of `update`; delete sets stay whole. BAD_INPUT when the vector cannot be read. */

@@ -64,6 +64,7 @@ export function createStoredDocuments(
     codec.fold(
       snapshot?.data,
       updates.map((row) => row.payload),
+      { isSnapshotGiven: true },
     );
   const fold = async (reference: StoredReference): Promise<FoldedDocument | undefined> => {
     const loaded = await load(reference);

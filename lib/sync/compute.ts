@@ -166,6 +166,8 @@ async function finish(
   const folded = await codec.fold(
     draft.base,
     draft.updates.map(({ payload }) => payload),
+    // What has just been loaded is needed for nothing else; what is cached serves others meanwhile.
+    { isSnapshotGiven: draft.base !== known?.update },
   );
   const rejected = new Set(folded.rejected);
   const added = draft.updates.filter(

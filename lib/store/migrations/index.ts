@@ -2,6 +2,7 @@ import { InitialMigration } from './0001-initial.ts';
 import { LifecycleMigration } from './0002-lifecycle.ts';
 import { OperationsMigration } from './0003-operations.ts';
 import { AccountsMigration } from './0004-accounts.ts';
+import { SnapshotSlicesMigration } from './0005-snapshot-slices.ts';
 
 /** In order; the name of an applied one never changes. */
 export const STORE_MIGRATIONS = [
@@ -9,4 +10,5 @@ export const STORE_MIGRATIONS = [
   { name: '0002-lifecycle', class: LifecycleMigration },
   { name: '0003-operations', class: OperationsMigration },
   { name: '0004-accounts', class: AccountsMigration },
+  { name: '0005-snapshot-slices', class: SnapshotSlicesMigration },
 ];

@@ -29,6 +29,17 @@ export const snapshotChecks: Record<string, StoreCheck> = {
     assert.deepEqual(offsets(await b.history()), [0, 1, 2, 3]);
   },
 
+  'a large snapshot comes back byte for byte, in memory that belongs to the caller': async (store) => {
+    const b = await Bench.make(store);
+    await b.put(0, [b.update(0)]);
+    const data = Uint8Array.from({ length: 2_500_001 }, (_, index) => (index * 31 + (index >> 8)) & 0xff);
+    assert.equal(await store.persistSnapshot(b.snapshot(0, { data })), true);
+    const first = (await b.load()).snapshot!.data;
+    assert.equal(Buffer.compare(first, data), 0);
+    first.fill(0);
+    assert.equal(Buffer.compare((await b.load()).snapshot!.data, data), 0);
+  },
+
   'a snapshot is written only if it covers more than the one there': async (store) => {
     const b = await Bench.make(store);
     await b.put(

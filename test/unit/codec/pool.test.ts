@@ -7,8 +7,11 @@ import { createCodecPool, type CodecPoolOptions } from '../../../lib/codec/pool.
 import type { Codec } from '../../../lib/codec/port.ts';
 import { shareCodec } from '../../../lib/codec/shared.ts';
 import { silentLogger, type Logger } from '../../../lib/log.ts';
+import { waitFor } from '../../support/wait.ts';
 
 const HANGING = new URL('../../support/hanging-worker.ts', import.meta.url);
+const NAMING = new URL('../../support/naming-worker.ts', import.meta.url);
+const MB = 1024 ** 2;
 
 /** Yjs applies it (the parent of one item is no type, so Yjs collects it); ywasm 0.18.3 traps on it. */
 const TRAP = Buffer.from(
@@ -103,6 +106,42 @@ describe('a codec on threads', () => {
     expect(view).toEqual(Buffer.from(state));
     expect(buffer.byteLength).toBe(8_192);
     expect(folded.update.buffer.byteLength).toBe(folded.update.byteLength);
+  });
+
+  it('takes a large snapshot that is given away without a copy, and any other as it is', async () => {
+    const codec = pool();
+    const { state } = sample(5 * MB);
+    const kept = state.slice();
+    expect((await codec.fold(kept, [])).update.byteLength).toBe(state.byteLength);
+    expect(kept.byteLength).toBe(state.byteLength);
+    const given = state.slice();
+    const { update } = await codec.fold(given, [], { isSnapshotGiven: true });
+    expect(Buffer.compare(update, foldWithYjs(state, []).update)).toBe(0);
+    expect(given.byteLength).toBe(0);
+    // A view on what belongs to others never moves.
+    const pooled = new Uint8Array(state.byteLength + 8);
+    pooled.set(state, 8);
+    await codec.fold(pooled.subarray(8), [], { isSnapshotGiven: true });
+    expect(pooled.byteLength).toBe(state.byteLength + 8);
+  });
+
+  it('does small work while large work is done', async () => {
+    const codec = pool({ workerUrl: HANGING, timeoutMs: 8_000 });
+    let isLargeDone = false;
+    const large = codec.check(sample(5 * MB).state).catch(() => (isLargeDone = true));
+    const { state } = sample(10);
+    expect((await codec.fold(state, [])).rejected).toEqual([]);
+    expect(isLargeDone).toBe(false);
+    await codec.close();
+    await large;
+  });
+
+  it('gives the memory of large work back: its thread ends with it, that of small work stays', async () => {
+    const codec = pool({ workerUrl: NAMING });
+    const threadOf = async (bytes: number) => (await codec.stateVectorOf(new Uint8Array(bytes)))[0];
+    const [small, large] = [await threadOf(100), await threadOf(5 * MB)];
+    await waitFor(async () => (await threadOf(5 * MB)) !== large);
+    expect(await threadOf(100)).toBe(small);
   });
 
   it('loses a thread, not the document, to an update that traps Yrs', async () => {

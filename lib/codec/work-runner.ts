@@ -1,0 +1,91 @@
+import { AppError, isAppError } from '../errors.ts';
+import { noMetrics } from '../metrics.ts';
+import { pack, packGiven, type Packed } from './packing.ts';
+import type { CodecPoolOptions } from './pool.ts';
+import type { Folded, FoldOptions } from './port.ts';
+import { ThreadLane } from './thread-lane.ts';
+import type { Work, WorkResult } from './work.ts';
+import { paysForYrs } from './yrs.ts';
+
+/** Work on more input bytes goes one at a time, on a thread that ends with it. */
+const LARGE_BYTES = 4 * 1024 * 1024;
+/** The time limit is for so much input, and as long again for each as much more. */
+const TIMED_BYTES = 16 * 1024 * 1024;
+/** An idle thread costs memory only; starting one costs 100 ms. */
+const IDLE_THREAD_MS = 60_000;
+
+/**
+ * Brings tasks to threads, and a fold again to Yjs when a thread was lost to Yrs. Large work has a lane of its own: small
+ * documents do not wait behind it, and the memory of one such task at a time is taken and given back.
+ */
+export class WorkRunner {
+  readonly #options: CodecPoolOptions;
+  readonly #small: ThreadLane;
+  readonly #large: ThreadLane;
+  #closed = false;
+
+  constructor(options: CodecPoolOptions) {
+    this.#options = options;
+    const metrics = options.metrics ?? noMetrics;
+    const shared = {
+      ...options,
+      tasks: metrics.counter('codec_tasks_total'),
+      threadsLost: metrics.counter('codec_threads_lost_total'),
+    };
+    this.#small = new ThreadLane({ ...shared, idleThreadMs: IDLE_THREAD_MS });
+    this.#large = new ThreadLane({ ...shared, threads: 1, idleThreadMs: 0 });
+  }
+
+  async fold(
+    snapshot: Uint8Array | undefined,
+    updates: readonly Uint8Array[],
+    { isSnapshotGiven = false }: FoldOptions = {},
+  ): Promise<Folded> {
+    const all = snapshot ? [snapshot, ...updates] : updates;
+    const work = { kind: 'fold', hasSnapshot: snapshot !== undefined } as const;
+    if (paysForYrs(snapshot, updates)) {
+      try {
+        return (await this.run(all, (inputs) => ({
+          ...work,
+          engine: 'yrs',
+          inputs,
+        }))) as Folded;
+      } catch (error) {
+        if (!isAppError(error, 'CODEC_FAILED')) throw error;
+        this.#options.logger.warn(
+          { bytes: snapshot?.byteLength },
+          'codec thread lost to Yrs, folding with Yjs',
+        );
+      }
+    }
+    const packAll = snapshot && isSnapshotGiven ? () => packGiven(snapshot, updates) : pack;
+    return (await this.run(all, (inputs) => ({ ...work, engine: 'yjs', inputs }), packAll)) as Folded;
+  }
+
+  /** The inputs are copied when it is their turn: what waits costs no memory of its own. */
+  async run(
+    inputs: readonly Uint8Array[],
+    workOn: (inputs: Packed) => Work,
+    packAll: (inputs: readonly Uint8Array[]) => Packed = pack,
+  ): Promise<WorkResult> {
+    if (this.#closed) throw new AppError('SERVICE_UNAVAILABLE', { message: 'The codec is closed.' });
+    const bytes = sizeOf(inputs);
+    const lane = bytes > LARGE_BYTES ? this.#large : this.#small;
+    const timeoutMs = this.#options.timeoutMs * Math.max(1, Math.ceil(bytes / TIMED_BYTES));
+    const answer = await lane.run(() => workOn(packAll(inputs)), timeoutMs);
+    if (!answer.ok) throw new AppError(answer.type, { data: answer.data });
+    return answer.result;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.all([this.#small.close(), this.#large.close()]);
+  }
+}
+
+export function sizeOf(inputs: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const input of inputs) bytes += input.byteLength;
+  return bytes;
+}
