@@ -171,9 +171,9 @@ export class Invites {
   }
 
   #requireValid({ expiresAt, revokedAt, maxUses, uses }: InviteRow): void {
-    const isExpired = expiresAt != null && expiresAt <= nowOf(this.#context);
-    const isUsedUp = maxUses != null && uses >= maxUses;
-    if (isExpired || isUsedUp || revokedAt != null) throw new AppError('INVITE_OVER');
+    const isExpired = expiresAt ? expiresAt <= nowOf(this.#context) : false;
+    const isUsedUp = uses >= (maxUses ?? Infinity);
+    if (isExpired || isUsedUp || revokedAt) throw new AppError('INVITE_OVER');
   }
 }
 

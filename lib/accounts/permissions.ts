@@ -46,7 +46,7 @@ export async function boardStanding(
     workspaceId: board.workspaceId,
     role: workspace === undefined ? undefined : effectiveBoardRole(own?.role, inherited),
     ownRole: own?.role,
-    isDeleted: board.deletedAt != null || workspace === undefined,
+    isDeleted: Boolean(board.deletedAt) || workspace === undefined,
   };
 }
 

@@ -1,15 +1,8 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
-import { BoardMembers } from '../../lib/accounts/board-members.ts';
-import { Boards } from '../../lib/accounts/boards.ts';
-import type { AccountsContext } from '../../lib/accounts/context.ts';
+import { createAccounts, type Accounts } from '../../lib/accounts/accounts.ts';
 import { AccessChangeEntity } from '../../lib/accounts/entities.ts';
-import { Invites } from '../../lib/accounts/invites.ts';
-import { Permissions } from '../../lib/accounts/permissions.ts';
 import type { BoardRole } from '../../lib/accounts/rules.ts';
-import { Users } from '../../lib/accounts/users.ts';
-import { WorkspaceMembers } from '../../lib/accounts/workspace-members.ts';
-import { Workspaces } from '../../lib/accounts/workspaces.ts';
 import { systemClock, type Clock } from '../../lib/clock.ts';
 import type { Database } from '../../lib/store/database.ts';
 
@@ -17,36 +10,30 @@ const RESTORE_MS = 24 * 3_600_000;
 
 /** People, workspaces and boards on one database, by a clock that tests move. */
 export class AccountsWorld {
-  readonly context: AccountsContext;
-  readonly users: Users;
-  readonly workspaces: Workspaces;
-  readonly workspaceMembers: WorkspaceMembers;
-  readonly boards: Boards;
-  readonly boardMembers: BoardMembers;
-  readonly invites: Invites;
-  readonly permissions: Permissions;
+  readonly clock: Clock = {
+    ...systemClock,
+    wallTime: () => systemClock.wallTime() + this.#laterMs,
+  };
+  readonly users: Accounts['users'];
+  readonly workspaces: Accounts['workspaces'];
+  readonly workspaceMembers: Accounts['workspaceMembers'];
+  readonly boards: Accounts['boards'];
+  readonly boardMembers: Accounts['boardMembers'];
+  readonly invites: Accounts['invites'];
+  readonly permissions: Accounts['permissions'];
   readonly #database: Database;
   #laterMs = 0;
 
   constructor(database: Database) {
     this.#database = database;
-    const clock: Clock = {
-      ...systemClock,
-      wallTime: () => systemClock.wallTime() + this.#laterMs,
-    };
-    this.context = {
-      database,
-      clock,
-      newId: () => randomUUID(),
-      newToken: () => randomBytes(32).toString('base64url'),
-    };
-    this.users = new Users(this.context);
-    this.workspaces = new Workspaces(this.context);
-    this.workspaceMembers = new WorkspaceMembers(this.context);
-    this.boards = new Boards(this.context, { restoreMs: RESTORE_MS });
-    this.boardMembers = new BoardMembers(this.context);
-    this.invites = new Invites(this.context);
-    this.permissions = new Permissions(this.context);
+    const accounts = createAccounts({ database, clock: this.clock, restoreMs: RESTORE_MS });
+    this.users = accounts.users;
+    this.workspaces = accounts.workspaces;
+    this.workspaceMembers = accounts.workspaceMembers;
+    this.boards = accounts.boards;
+    this.boardMembers = accounts.boardMembers;
+    this.invites = accounts.invites;
+    this.permissions = accounts.permissions;
   }
 
   later(ms: number): void {
@@ -171,7 +158,7 @@ export const accountsChecks: Record<string, Check> = {
         role: 'editor',
         ...(expiresAt ? { expiresAt } : {}),
       });
-    const soon = new Date(world.context.clock.wallTime() + 60_000);
+    const soon = new Date(world.clock.wallTime() + 60_000);
     const [expiring, revoked, orphaned] = [await make(owner!, soon), await make(owner!), await make(editor!)];
     await world.invites.revoke(owner!, { boardId: board, inviteId: revoked.id });
     await world.boardMembers.update(owner!, { boardId: board, memberId: editor! }, { role: 'viewer' });
