@@ -27,8 +27,8 @@ export function foldWithYjs(
       rejected: [],
     };
   }
-  const all = applyTogether(snapshot, updates);
-  if (all) return encoded(all, []);
+  const all = foldTogether(snapshot, updates);
+  if (all) return all;
   // Cheap first: those that no document takes, all in one pass.
   const rejected = new Set<number>();
   updates.forEach((update, index) => {
@@ -63,14 +63,15 @@ export function isApplicable(update: Uint8Array): boolean {
 }
 
 /** In one transaction, the fast path; undefined when anything threw. */
-function applyTogether(snapshot: Uint8Array | undefined, updates: readonly Uint8Array[]): Y.Doc | undefined {
+function foldTogether(snapshot: Uint8Array | undefined, updates: readonly Uint8Array[]): Folded | undefined {
   const doc = scratchDocument();
   try {
     doc.transact(() => {
       if (snapshot) Y.applyUpdate(doc, snapshot);
       for (const update of updates) Y.applyUpdate(doc, update);
     });
-    return doc;
+    // What waits in the document is written with it: deletions beyond all numbers throw only here.
+    return encoded(doc, []);
   } catch {
     return undefined; // the careful path finds out which one it was
   }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import * as Y from 'yjs';
 import { foldWithYjs } from '../../lib/codec/fold.ts';
 import { pack, unpack } from '../../lib/codec/packing.ts';
 import {
@@ -12,11 +13,12 @@ import { isAppError } from '../../lib/errors.ts';
 import { readJoinRequest } from '../../lib/gateway/join-request.ts';
 import { countHeader, ownerKey, RecordHeader } from '../../lib/gateway/record-headers.ts';
 import { stampEnvelope } from '../../lib/gateway/stamp.ts';
-import { isDecodable } from '../../lib/gateway/update-check.ts';
+import { isDecodable, isSound } from '../../lib/gateway/update-check.ts';
 import { classifyRecord } from '../../lib/persister/classify.ts';
 import {
   DEFAULT_LIMITS,
   documentKey,
+  exactBytes,
   parseBoundedJson,
   ProtocolMessageType,
   SyncMessageType,
@@ -29,19 +31,23 @@ import { check, embedded, read } from './codec-checks.ts';
 import type { CodecTarget } from './codecs.ts';
 import * as seeds from './codec-seeds.ts';
 
-const CLASSIFIER = { limits: DEFAULT_LIMITS, isDecodable };
+/** As the persister's own. */
+const CLASSIFIER = { limits: DEFAULT_LIMITS, isDecodable: isSound };
 const NOW_MS = 1_790_000_000_000;
 const MAX_TIME_MS = 8.64e15;
 /** Yjs builds documents of these: larger ones say nothing more. */
 const MAX_UPDATE_BYTES = 2 * 1024;
 
-/** What the gateway appends of an update is an update for the persister: acked and yet in quarantine would be lost. */
+/** The persister takes of updates what the gateway appends, and nothing else: acked and yet in quarantine would be lost. */
 function appended(input: Uint8Array): void {
   const message = read(tryDecodeEnvelope, input);
   if (message?.type !== ProtocolMessageType.Sync || message.metadata.version === 0) return;
   const sync = tryDecodeSync(message.content);
-  if (!sync.ok || sync.value.type === SyncMessageType.Step1 || !isDecodable(new Uint8Array(sync.value.body)))
-    return;
+  if (!sync.ok || sync.value.type === SyncMessageType.Step1) return;
+  const { body } = sync.value;
+  const isTaken = isSound(body);
+  // The door looks at a view in a buffer of others, everybody behind it at the bytes alone.
+  check(isTaken === isSound(exactBytes(body)), 'the door and those behind it judge differently');
   const identity = { tenantId: 't' };
   const stamp = { identity, generation: 1, wallTimeMs: NOW_MS };
   const value = read(() => stampEnvelope(message, stamp, DEFAULT_LIMITS), input);
@@ -58,9 +64,10 @@ function appended(input: Uint8Array): void {
     CLASSIFIER,
   );
   const reason = incoming?.kind === 'quarantine' ? incoming.reason : '';
+  const expected = isTaken ? ['update', ''] : ['quarantine', 'BAD_UPDATE'];
   check(
-    incoming?.kind === 'update',
-    `what the gateway appends the persister takes for ${incoming?.kind} ${reason}`,
+    incoming?.kind === expected[0] && reason === expected[1],
+    `of what the gateway ${isTaken ? 'appends' : 'refuses'} the persister makes ${incoming?.kind} ${reason}`,
   );
 }
 
@@ -127,6 +134,8 @@ function update(input: Uint8Array): void {
     .map((field) => new Uint8Array(field));
   for (const bytes of [input.slice(0, MAX_UPDATE_BYTES), first]) {
     const verdict = checkUpdate(bytes);
+    check(isSound(bytes) || !verdict.ok, 'what the door refuses is found applicable');
+    if (isSound(bytes)) checkWrittenAgain(bytes);
     // Six bytes can make Yjs reserve gigabytes: nobody applies what was not decoded before.
     if (!isDecodable(bytes)) continue;
     const folded = foldWithYjs(undefined, [bytes]);
@@ -137,6 +146,29 @@ function update(input: Uint8Array): void {
   orFails(() => mergeUpdates([first, second]));
   orFails(() => diffUpdate(first, second));
   if (isDecodable(first) && isDecodable(second)) foldWithYjs(undefined, [first, second]);
+}
+
+/** What the door takes is decoded and written again, with nothing changed that matters. */
+function checkWrittenAgain(bytes: Uint8Array): void {
+  check(isDecodable(bytes), 'what is sound cannot be decoded');
+  const written = Y.mergeUpdates([bytes, NOTHING]);
+  check(isSound(written), 'written again it is not sound');
+  check(isDeepStrictEqual(Y.mergeUpdates([written, NOTHING]), written), 'written again it is another');
+  check(isDeepStrictEqual(vectorOf(written), vectorOf(bytes)), 'written again it is for another state');
+}
+
+const NOTHING = Uint8Array.of(0, 0);
+
+function vectorOf(update: Uint8Array): Uint8Array {
+  const doc = new Y.Doc({ guid: 'fuzz' });
+  try {
+    Y.applyUpdate(doc, update);
+  } catch {
+    return NOTHING; // it decodes and cannot be applied: the fold finds those
+  }
+  const vector = Y.encodeStateVector(doc);
+  doc.destroy();
+  return vector;
 }
 
 function orFails(work: () => unknown): void {

@@ -100,6 +100,16 @@ export const BAD_INPUTS: BadInput[] = [
     code: 'BAD_UPDATE',
     send: update(updatePayload(hex('01 01 01 00 04 ff'))),
   },
+  {
+    what: 'an item of no length',
+    code: 'BAD_UPDATE',
+    send: update(updatePayload(hex('01 01 05 00 04 01 01 74 00 00'))),
+  },
+  {
+    what: 'deletions that go backwards',
+    code: 'BAD_UPDATE',
+    send: update(updatePayload(hex('00 01 05 02 05 01 01 01'))),
+  },
   { what: 'an update of no bytes', code: 'BAD_UPDATE', send: update(updatePayload(hex(''))) },
   { what: 'bytes behind an update', code: 'BAD_ENVELOPE', send: update(hex('00 02 02 0000 99')) },
   {

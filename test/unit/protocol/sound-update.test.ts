@@ -52,6 +52,44 @@ describe('a flaw of an update', () => {
     }
   });
 
+  it('is found in an item of no length, beside which honest words would be seen by nobody', () => {
+    const empty = hex('01 01 05 00 04 01 01 74 00 00');
+    const [ann, bob] = [new Y.Doc(), new Y.Doc()];
+    for (const doc of [ann, bob]) Y.applyUpdate(doc, empty);
+    ann.getText('t').insert(0, 'honest');
+    Y.applyUpdate(bob, Y.encodeStateAsUpdate(ann));
+    expect([ann, bob].map((doc) => doc.getText('t').toString())).toEqual(['honest', '']);
+    expect(findUpdateFlaw(empty)).toBe('impossible');
+    expect(findUpdateFlaw(hex('01 01 05 00 00 00 00'))).toBe('impossible');
+    expect(findUpdateFlaw(hex('01 01 05 00 00 01 00'))).toBeUndefined();
+  });
+
+  it.each([
+    ['go backwards', hex('00 01 05 02 05 01 01 01')],
+    ['overlap', hex('00 01 05 02 01 03 02 01')],
+    ['come twice', hex('00 01 05 02 05 02 05 02')],
+    ['go backwards in the next list of the same client', hex('00 02 05 01 05 01 05 01 01 01')],
+  ])(
+    'is found in deletions that %s: who has to wait for what they delete deletes something else',
+    (_, update) => {
+      const writer = new Y.Doc();
+      writer.clientID = 5;
+      writer.getText('t').insert(0, '0123456789'.repeat(20));
+      const content = Y.encodeStateAsUpdate(writer);
+      const texts = [
+        [content, update],
+        [update, content],
+      ].map((order) => {
+        const doc = new Y.Doc();
+        for (const each of order) Y.applyUpdate(doc, each);
+        return doc.getText('t').toString();
+      });
+      expect(texts[0]).not.toBe(texts[1]);
+      expect(findUpdateFlaw(update)).toBe('impossible');
+      expect(findUpdateFlaw(hex('00 01 05 02 01 04 05 01'))).toBeUndefined();
+    },
+  );
+
   it('is found in every mutated update that Yjs throws at, and in nothing that a client has written', () => {
     const { state, updates } = written();
     const sound = [
