@@ -2,7 +2,8 @@ import type { ServiceBroker } from 'moleculer';
 import { isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
-const STOP_LIMIT_MS = 20_000;
+/** A stop that takes longer than this, and what is planned for it, ends the process. */
+export const STOP_LIMIT_MS = 20_000;
 
 export interface LifecycleOptions {
   logger: Logger;

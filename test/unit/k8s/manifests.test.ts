@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
-import { CONFIG_SCHEMA } from '../../../lib/config.ts';
+import { STOP_LIMIT_MS } from '../../../lib/broker/lifecycle.ts';
+import { CONFIG_SCHEMA, loadConfig } from '../../../lib/config.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
@@ -69,6 +70,18 @@ describe('k8s manifests', () => {
       'prometheus.io/path': '/metrics',
     });
   });
+
+  it.each(services)(
+    'leave %s more time to stop than it takes for itself, so that it says why it could not',
+    (service) => {
+      const { terminationGracePeriodSeconds } = manifestsOf(`${service}.yaml`)[0]!.spec!.template!
+        .spec as unknown as {
+        terminationGracePeriodSeconds: number;
+      };
+      const { drainLimitMs } = loadConfig(manifestsOf('configmap.yaml')[0]!.data!);
+      expect(terminationGracePeriodSeconds * 1000).toBeGreaterThan(STOP_LIMIT_MS + drainLimitMs);
+    },
+  );
 
   it('share settings that the configuration knows and accepts', () => {
     for (const [name, value] of Object.entries(manifestsOf('configmap.yaml')[0]!.data!)) {
