@@ -150,7 +150,9 @@ export class Snapshotter {
   #enqueueIfDue(debt: SnapshotDebt): void {
     const { policy, clock, isAssigned } = this.#parts;
     const key = documentKey(debt.document);
-    if (this.#stopped || this.#running.has(key) || !isAssigned(debt.epoch, debt.partition)) return;
+    if (this.#stopped || this.#running.has(key)) return;
+    // A past epoch has no owner. Two members that fold the same write one snapshot.
+    if (!debt.isOfPastEpoch && !isAssigned(debt.epoch, debt.partition)) return;
     if ((this.#failed.get(key)?.notBeforeMs ?? 0) > clock.now()) return;
     if (!policy.isDue(debt)) return;
     this.#waiting.set(key, debt);

@@ -37,11 +37,16 @@ export function newestOf(
   );
 }
 
-export function debtOf(found: MemoryDocument, nowMs: number): SnapshotDebt | undefined {
+export function debtOf(
+  found: MemoryDocument,
+  nowMs: number,
+  topics: readonly { topic: string; epoch: number }[],
+): SnapshotDebt | undefined {
   const snapshot = newestOf(found, () => true);
   const since = snapshot ? pointOf(snapshot) : { epoch: -1, offset: -1 };
   const rows = found.rows.filter((row) => isPayloadOf(row, found.state.generation) && isAfter(row, since));
   if (rows.length === 0 || found.state.deleted) return undefined;
+  const own = topics.find(({ epoch }) => epoch === found.epoch);
   return {
     document: found.document,
     generation: found.state.generation,
@@ -51,6 +56,7 @@ export function debtOf(found: MemoryDocument, nowMs: number): SnapshotDebt | und
     bytes: rows.reduce((sum, row) => sum + row.update.payload.byteLength, 0),
     ageMs: nowMs - found.oldestBehindMs,
     snapshotBytes: snapshot?.data.byteLength ?? 0,
+    isOfPastEpoch: topics.some(({ topic, epoch }) => topic === own?.topic && epoch > own.epoch),
   };
 }
 

@@ -190,7 +190,7 @@ export class MemoryStore implements PersistenceAdapter {
 
   async snapshotDebts(limit: number): Promise<SnapshotDebt[]> {
     return [...this.#documents.values()]
-      .map((found) => debtOf(found, this.#clock.wallTime()))
+      .map((found) => debtOf(found, this.#clock.wallTime(), this.#topics))
       .filter((debt) => debt !== undefined)
       .sort((a, b) => b.ageMs - a.ageMs)
       .slice(0, limit);
@@ -198,7 +198,7 @@ export class MemoryStore implements PersistenceAdapter {
 
   async snapshotDebt(document: DocumentId): Promise<SnapshotDebt | undefined> {
     const found = this.#documents.get(documentKey(document));
-    return found && debtOf(found, this.#clock.wallTime());
+    return found && debtOf(found, this.#clock.wallTime(), this.#topics);
   }
 
   async *exportHistory(document: DocumentId, since?: Position): AsyncIterable<HistoryRow> {
@@ -363,7 +363,7 @@ export class MemoryStore implements PersistenceAdapter {
     const { epoch, partition } = batch;
     for (const { key, document, state, restarted, updates } of plan.changes.values()) {
       const found = this.#documents.get(key) ?? this.#addDocument(key, document);
-      const owedNothing = restarted || debtOf(found, this.#clock.wallTime()) === undefined;
+      const owedNothing = restarted || debtOf(found, this.#clock.wallTime(), this.#topics) === undefined;
       if (updates > 0 && owedNothing) found.oldestBehindMs = this.#clock.wallTime();
       if (updates > 0 || restarted) Object.assign(found, { epoch, partition });
       found.state = state;

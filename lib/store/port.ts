@@ -114,7 +114,7 @@ export interface StoredUpdate {
   payload: Uint8Array;
 }
 
-/** What one REPEATABLE READ transaction saw of a document. */
+/** What one REPEATABLE READ transaction saw of a document. Its bytes belong to the caller. */
 export interface StoredState {
   /** 1 when there is no row of the document yet. */
   generation: number;
@@ -157,6 +157,8 @@ export interface SnapshotDebt {
   /** How long ago the oldest update that no snapshot covers was stored, by the store's own clock. */
   ageMs: number;
   snapshotBytes: number;
+  /** The topic has a newer epoch, whose members ask for their own: whoever finds this debt may pay it. */
+  isOfPastEpoch: boolean;
 }
 
 export interface HistoryRow extends StoredUpdate {

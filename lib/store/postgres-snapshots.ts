@@ -85,9 +85,15 @@ interface RawDebt extends RawDocument {
   bytes_behind: string;
   snapshot_bytes: string;
   age_ms: string;
+  is_of_past_epoch: boolean;
 }
 
-const DEBT = `select d.*, round(extract(epoch from clock_timestamp() - d.oldest_behind_at) * 1000)::bigint as age_ms from documents d`;
+const DEBT = `select d.*, round(extract(epoch from clock_timestamp() - d.oldest_behind_at) * 1000)::bigint as age_ms,
+  exists (
+    select 1 from stream_topics own join stream_topics newer on newer.name = own.name and newer.epoch > own.epoch
+    where own.epoch = d.epoch
+  ) as is_of_past_epoch
+  from documents d`;
 
 const toDebt = (row: RawDebt): SnapshotDebt => ({
   document: documentOf(row),
@@ -98,6 +104,7 @@ const toDebt = (row: RawDebt): SnapshotDebt => ({
   bytes: Number(row.bytes_behind),
   ageMs: Number(row.age_ms),
   snapshotBytes: Number(row.snapshot_bytes),
+  isOfPastEpoch: row.is_of_past_epoch,
 });
 
 /** Reads the counters that each batch leaves in the document's row, never the history. */

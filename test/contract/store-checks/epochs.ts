@@ -49,4 +49,21 @@ export const epochChecks: Record<string, StoreCheck> = {
     assert.equal(folded.snapshot!.epoch, next);
     assert.equal(folded.updates.length, 0);
   },
+
+  "a debt of an epoch that another has followed is nobody's own, until a snapshot pays it": async (store) => {
+    const first = identityOf(`topic-${randomUUID()}`);
+    const b = await Bench.make(store);
+    const epoch = await store.epochOf(first);
+    await store.storeBatch({ ...b.batch(0, [b.update(0)]), epoch });
+    const own = (await store.snapshotDebt(b.document))!;
+    assert.deepEqual([own.epoch, own.isOfPastEpoch], [epoch, false]);
+    const next = await store.adoptEpoch({ ...first, topicId: randomUUID() });
+    await store.epochOf(identityOf(`topic-${randomUUID()}`));
+    const past = (await store.snapshotDebt(b.document))!;
+    assert.deepEqual([past.epoch, past.isOfPastEpoch], [epoch, true]);
+    assert.equal(await store.persistSnapshot(b.snapshot(0, { epoch })), true);
+    assert.equal(await store.snapshotDebt(b.document), undefined);
+    await store.storeBatch({ ...b.batch(0, [b.update(0, { clientVersion: 9 })]), epoch: next });
+    assert.equal((await store.snapshotDebt(b.document))!.isOfPastEpoch, false);
+  },
 };

@@ -14,7 +14,7 @@ const documentOf = (name: string): DocumentId => ({ tenantId: 't', roomId: name,
 
 type Fold = (request: FoldRequest) => Promise<FoldResult | undefined>;
 
-function setUp(options: { fold?: (fold: Fold) => Fold; isAssigned?: () => boolean } = {}) {
+function setUp(options: { fold?: (fold: Fold) => Fold; isAssigned?: (epoch: number) => boolean } = {}) {
   let timeMs = 0;
   const clock: Clock = { ...systemClock, now: () => timeMs, wallTime: () => timeMs };
   const store = new MemoryStore({ clock });
@@ -123,6 +123,23 @@ describe('Snapshotter', () => {
     pass(60_000);
     await snapshotter.sweep();
     expect(folds).toEqual([]);
+  });
+
+  it('folds what a log left behind whose topic has a newer epoch, so that it is not the oldest debt for ever', async () => {
+    const { put, pass, snapshotter, store, folds, idle, debt } = setUp({
+      isAssigned: (epoch) => epoch === 2,
+    });
+    const identity = { topic: 'yjs-doc', topicId: 'first', clusterId: 'c', partitions: 1 };
+    expect(await store.epochOf(identity)).toBe(1);
+    await put('quiet', 1);
+    pass(60_000);
+    await snapshotter.sweep();
+    expect(folds).toEqual([]);
+    expect(await store.adoptEpoch({ ...identity, topicId: 'second' })).toBe(2);
+    await snapshotter.sweep();
+    await idle();
+    expect(folds).toEqual(['quiet']);
+    expect(await debt('quiet')).toBeUndefined();
   });
 
   it('tries a failed one again, later each time, and goes on with the others meanwhile', async () => {

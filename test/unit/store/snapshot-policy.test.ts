@@ -15,6 +15,7 @@ const debt = (fields: Partial<SnapshotDebt>): SnapshotDebt => ({
   bytes: 1,
   ageMs: 0,
   snapshotBytes: 0,
+  isOfPastEpoch: false,
   ...fields,
 });
 
