@@ -9,7 +9,7 @@ their own, and looks at what it answers, at its memory and at its log.
   --frames N    frames to send (default 1,000,000)
   --codecs      no server: every reader of bytes from outside by itself, led by the code that inputs reach
   --seconds N   with --codecs: how long (default 60)
-  --seed N      the same seed sends the same frames (default: a new one, which is printed)
+  --seed N      what is done to the frames, which are recorded anew in each run (default: a new one, which is printed)
   --json        print the report as JSON
 
 Exit code: 0 nothing found, 1 something found, 2 bad options.`;
