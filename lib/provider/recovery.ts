@@ -92,7 +92,7 @@ export class Recovery {
   replace(reason: DocumentReplacedEvent['reason'], state: Uint8Array, position: Position | undefined): void {
     const { outgoing, tracker, refused, joins, context, ref, replica, attached } = this.#session;
     const unacked = outgoing.queue.drop();
-    if (position) tracker.hearInstead(position);
+    if (position) tracker.hear(position);
     refused.clear();
     joins.cancel();
     const fresh = position && replica && attached.recreate?.();
@@ -112,7 +112,7 @@ export class Recovery {
   remove(position: Position | undefined): void {
     const { outgoing, tracker, refused, context, ref } = this.#session;
     const unacked = outgoing.queue.drop();
-    if (position) tracker.hearInstead(position);
+    if (position) tracker.hear(position);
     refused.clear();
     this.#session.halt('deleted');
     context.emit('document-deleted', { ...ref, position, unacked });

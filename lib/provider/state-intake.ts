@@ -121,7 +121,12 @@ export class StateIntake {
       joins.want('uncut');
       return joins.succeeded();
     }
-    if (!isUntouched) return this.#session.recovery.replace('generation', update, head.position);
+    if (!isUntouched) {
+      // Asked with what was heard of, and answered from before it: the server has lost its log.
+      if (attempt.heard && attempt.heard.generation > head.position.generation)
+        tracker.hearInstead(head.position);
+      return this.#session.recovery.replace('generation', update, head.position);
+    }
     tracker.restart(head.position.generation);
     if (!this.#session.apply(update)) return;
     this.#moveTo(attempt, head.position);

@@ -81,6 +81,24 @@ describe('a document that is replaced', () => {
     expect(world.serverText()).toBe('');
   });
 
+  it('what was heard of a later place is not forgotten with the old document', () => {
+    world = new TestWorld();
+    const client = world.client();
+    const old = new Y.Doc();
+    client.manager.addDoc(old, { docId: 'doc', recreate: () => new Y.Doc() });
+    old.getText('t').insert(0, 'old');
+    world.run();
+    const { session } = world;
+    session.isPaused = true;
+    const barrier = world.server.barrier(ROOM);
+    world.server.write(ROOM, insert('new'));
+    const { position: last } = world.server.log(ROOM).at(-1)!;
+    session.nack(ROOM, 0, 'OVERLOADED', last);
+    session.nack(ROOM, 0, 'GENERATION_CHANGED', barrier.position);
+    world.run();
+    expect(world.server.joins.at(-1)).toMatchObject({ position: barrier.position, heard: last });
+  });
+
   it('while away: the state of the new generation is handed over, the unacked updates too', () => {
     const { client, doc } = joined();
     world.session.drop();
