@@ -158,8 +158,10 @@ function settleOwn(
     if (event.kind === 'repeat' && event.entry.position.offset > subscription.deliverAfter)
       repeats.push(event.entry);
     if (event.kind !== 'stale') continue;
-    metrics.nacks.inc({ code: 'GENERATION_CHANGED' });
-    outbox.nack(createNack('GENERATION_CHANGED', { address, version, position: event.barrier }));
+    const { isDeleted, barrier } = document.log;
+    const code = isDeleted ? 'DOCUMENT_DELETED' : 'GENERATION_CHANGED';
+    metrics.nacks.inc({ code });
+    outbox.nack(createNack(code, { address, version, position: isDeleted ? barrier : event.barrier }));
   }
   // A repeat is not fanned out again, but its sender waits for the ack.
   if (!subscription.isLive) return;

@@ -227,4 +227,15 @@ describe('the control topic', () => {
     await appendBarrier(world, world.document, 2, 'deleted');
     await waitFor(() => wasTold(ann) && wasTold(bob));
   });
+
+  it('is not needed to name the reason: what lies behind the barrier is refused as deleted, not as replaced', async () => {
+    const { faulty, ann } = await setUp();
+    faulty.hold();
+    const barrier = await appendBarrier(world, world.document, 2, 'deleted');
+    const late = ann.type(A, 'late');
+    await waitFor(async () => (await world.stream.endOffset(world.at)) === barrier + 2);
+    faulty.release();
+    const nack = await waitFor(() => ann.nacks().find(({ version }) => version === late));
+    expect(nack).toMatchObject({ ...DELETED, position: { generation: 2, offset: barrier } });
+  });
 });
