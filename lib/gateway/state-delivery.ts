@@ -9,6 +9,7 @@ import { sendWhole } from './fan-out.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { Subscription } from './hosted-document.ts';
 import { answerFromRing } from './ring-answer.ts';
+import { ResumeTrouble } from './resume-trouble.ts';
 import { Slots } from './slots.ts';
 
 export interface StateDeliveryParts {
@@ -38,10 +39,12 @@ const RESUME_RETRY_MS = 1000;
 export class StateDelivery {
   readonly #parts: StateDeliveryParts;
   readonly #slots: Slots;
+  readonly #trouble: ResumeTrouble;
 
   constructor(parts: StateDeliveryParts) {
     this.#parts = parts;
     this.#slots = new Slots(parts.joinConcurrency, parts.joinConcurrency * WAITING_PER_SLOT);
+    this.#trouble = new ResumeTrouble(parts);
   }
 
   /**
@@ -158,18 +161,19 @@ export class StateDelivery {
   }
 
   async #resumeUntilSent(subscription: Subscription, wanted: Wanted | undefined): Promise<void> {
-    const { clock, logger } = this.#parts;
+    const { clock } = this.#parts;
     while (!subscription.isClosed) {
       const position = subscription.sent;
       try {
         const answer = await this.ask(subscription, wanted ?? (position ? { position } : {}));
-        if (subscription.document.log.isGone(answer)) return this.#parts.onDeleted(subscription);
-        await this.deliver(subscription, answer, 0);
-        return;
+        if (subscription.document.log.isGone(answer)) this.#parts.onDeleted(subscription);
+        else await this.deliver(subscription, answer, 0);
+        break;
       } catch (error) {
-        logger.warn({ err: error }, 'resume postponed');
+        this.#trouble.postponed(subscription, error);
         await pause(clock, RESUME_RETRY_MS);
       }
     }
+    this.#trouble.ended(subscription);
   }
 }

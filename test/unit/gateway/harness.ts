@@ -13,7 +13,7 @@ import { openSocketServer } from '../../../lib/gateway/socket-io.ts';
 import { createUpdateChecker } from '../../../lib/gateway/threaded-update-check.ts';
 import type { UpdateChecker } from '../../../lib/gateway/update-check.ts';
 import { listen } from '../../../lib/http/listen.ts';
-import { silentLogger } from '../../../lib/log.ts';
+import { silentLogger, type Logger } from '../../../lib/log.ts';
 import {
   documentKey,
   encodeControlPayload,
@@ -80,6 +80,7 @@ export interface GatewayOptions {
   sync?: SyncSource;
   access?: AccessControl;
   checker?: UpdateChecker;
+  logger?: Logger;
 }
 
 /** A gateway on a free port of loopback. */
@@ -88,7 +89,7 @@ export async function startGateway(log: TestLog, options: GatewayOptions = {}): 
   const gateway = new Gateway({
     config,
     clock: systemClock,
-    logger: silentLogger,
+    logger: options.logger ?? silentLogger,
     stream: options.stream ?? log.stream,
     topics: log.topics,
     sync: options.sync ?? log.sync,
