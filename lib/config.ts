@@ -39,9 +39,9 @@ export const CONFIG_SCHEMA = {
   ),
   auth: choice(
     'AUTH',
-    ['none', 'required'],
+    ['none', 'accounts'],
     'none',
-    'none: everybody may edit everything; refused on anything but loopback.',
+    'none: everybody may edit everything; refused on anything but loopback. accounts: people sign in here.',
   ),
   corsOrigins: list('CORS_ORIGINS', [], 'Origins that may connect beside the own one; * for all.'),
   trustedProxyHops: int(

@@ -176,8 +176,8 @@ describe('bad input at the door', () => {
     expect(await client.tryJoin({ roomId: 'room', docId: 'c' })).toMatchObject({ ok: true });
   });
 
-  it('with AUTH=required everybody is refused before anything else happens', async () => {
-    const { url } = await startGateway(await openLog(), { config: { auth: 'required' } });
+  it('with AUTH=accounts everybody is refused before anything else happens', async () => {
+    const { url } = await startGateway(await openLog(), { config: { auth: 'accounts' } });
     const client = new RawClient(url);
     const error = await new Promise<Error & { data?: unknown }>((resolve) =>
       client.socket.on('connect_error', resolve),
