@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { encodeStateAsUpdate, YDoc } from 'ywasm';
 import * as Y from 'yjs';
 import { findUpdateFlaw } from '../../../lib/protocol/index.ts';
 import { mutateBytes } from '../../fuzz/mutate.ts';
@@ -62,6 +63,32 @@ describe('a flaw of an update', () => {
     expect(findUpdateFlaw(empty)).toBe('impossible');
     expect(findUpdateFlaw(hex('01 01 05 00 00 00 00'))).toBe('impossible');
     expect(findUpdateFlaw(hex('01 01 05 00 00 01 00'))).toBeUndefined();
+    // Behind a text, as the last of its client; before one; and before what is not of its clock.
+    for (const [flaw, update] of [
+      ['impossible', '01 02 05 00 04 01 01 74 01 61 84 05 00 00 00'],
+      [undefined, '01 03 05 00 04 01 01 74 01 61 84 05 00 00 84 05 00 01 62 00'],
+      ['impossible', '02 02 05 00 04 01 01 74 01 61 84 05 00 00 01 04 00 04 01 01 74 01 62 00'],
+    ] as const)
+      expect(findUpdateFlaw(hex(update))).toBe(flaw);
+  });
+
+  it('is not found in the empty item that Yrs writes for an empty text with a format', () => {
+    const doc = new YDoc({});
+    const text = doc.getText('t');
+    const made: Uint8Array[] = [];
+    doc.onUpdate((update: Uint8Array) => made.push(update));
+    text.insert(0, 'xyz', undefined, undefined);
+    text.insert(0, '', { bold: true }, undefined);
+    const structs = made.flatMap((update) => Y.decodeUpdate(update).structs);
+    expect(structs.some(({ length }) => length === 0)).toBe(true);
+    for (const update of [...made, encodeStateAsUpdate(doc)]) expect(findUpdateFlaw(update)).toBeUndefined();
+    // Nor does it do harm: what is typed beside it reaches the other.
+    const [ann, bob] = [new Y.Doc(), new Y.Doc()];
+    for (const each of [ann, bob]) for (const update of made) Y.applyUpdate(each, update);
+    for (const at of [0, 1, 2]) ann.getText('t').insert(at, 'honest');
+    Y.applyUpdate(bob, Y.encodeStateAsUpdate(ann));
+    expect(bob.getText('t').toDelta()).toEqual(ann.getText('t').toDelta());
+    doc.free();
   });
 
   it.each([
