@@ -1,5 +1,5 @@
 import { failpoint } from '../failpoints.ts';
-import type { DocumentId } from '../protocol/ids.ts';
+import { documentKey, type DocumentId } from '../protocol/ids.ts';
 import type { Position } from '../protocol/position.ts';
 import type { RecordPlace } from '../store/operations.ts';
 import type { PersistenceAdapter, StoredState, StoredUpdate } from '../store/port.ts';
@@ -66,7 +66,7 @@ export function createStoredDocuments(
       updates.map((row) => row.payload),
       { isSnapshotGiven: true },
     );
-  const fold = async (reference: StoredReference): Promise<FoldedDocument | undefined> => {
+  const foldAnew = async (reference: StoredReference): Promise<FoldedDocument | undefined> => {
     const loaded = await load(reference);
     failpoint('fold:before');
     if (!loaded) return undefined;
@@ -74,6 +74,18 @@ export function createStoredDocuments(
     const folded = await foldState(state);
     failpoint('fold:after');
     return { position, folded, rejected: folded.rejected.map((index) => placeOf(state.updates[index]!)) };
+  };
+
+  const underWay = new Map<string, Promise<FoldedDocument | undefined>>();
+  /** Who gave up waiting and asks again finds the same work going on. */
+  const fold = (reference: StoredReference): Promise<FoldedDocument | undefined> => {
+    const { document, epoch, partition, fromRows = false } = reference;
+    const key = `${documentKey(document)} ${epoch} ${partition} ${fromRows}`;
+    const known = underWay.get(key);
+    if (known) return known;
+    const folding = foldAnew(reference).finally(() => underWay.delete(key));
+    underWay.set(key, folding);
+    return folding;
   };
 
   return {

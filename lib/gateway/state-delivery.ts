@@ -73,7 +73,8 @@ export class StateDelivery {
     const { document } = subscription;
     const { userId } = subscription.identity;
     const { clock } = this.#parts;
-    const release = await this.#slots.take();
+    // Hundreds that join a large document at once must not keep everybody else from joining theirs.
+    const release = await this.#slots.take(document.key);
     if (!release) throw new AppError('STREAM_BUFFER_FULL', { message: 'Too many joins are waiting.' });
     try {
       // The work of one that nobody waits for any more would only hold up the others.

@@ -36,6 +36,31 @@ describe('many joins', () => {
     expect(world.calls).toMatchObject({ loads: 1, reads: 1, endOffsets: 1 });
   });
 
+  it('of one that was given up find the work that goes on, or its result', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const slow = await SyncWorld.open({
+      store,
+      wrapStore: (real) =>
+        Object.assign(Object.create(real) as PersistenceAdapter, {
+          load: (request: Parameters<PersistenceAdapter['load']>[0]) =>
+            promise.then(() => real.load(request)),
+          appendedVersions: (...request: Parameters<PersistenceAdapter['appendedVersions']>) =>
+            real.appendedVersions(...request),
+        }),
+    });
+    const document = slow.newDocument();
+    await slow.append(document, new Writer(1).type('a', 'b'));
+    await slow.persist(document);
+    // Nobody waits for the first one any more: the gateway's time limit is over.
+    void slow.join(document, { senderId: 'given-up' });
+    const again = slow.join(document, { senderId: 'again' });
+    resolve();
+    expect(textOf((await again).update)).toBe('ab');
+    expect(textOf((await slow.join(document)).update)).toBe('ab');
+    expect(slow.calls).toMatchObject({ loads: 1 });
+    await slow.close();
+  });
+
   it('go on by the log alone while the store is down, far behind what is cached as well', async () => {
     let isDown = false;
     const failing = await SyncWorld.open({
