@@ -1,7 +1,7 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
 import { createCodecPool } from '../codec/pool.ts';
 import type { Codec } from '../codec/port.ts';
-import { AppError } from '../errors.ts';
+import { AppError, isAppError } from '../errors.ts';
 import { ContentRemover } from '../lifecycle/content-remover.ts';
 import {
   DocumentOperations,
@@ -168,8 +168,16 @@ export const documentActions: Partial<ServiceSchema<ServiceSettingSchema, Docume
         const { state: _state, blob: _blob, ...request } = ctx.params;
         checked(request.document);
         const { operations } = opened(this);
-        const state = await stateOf(ctx.params, runtimeOf(this.broker));
-        return operations.replace({ ...request, state });
+        try {
+          const state = await stateOf(ctx.params, runtimeOf(this.broker));
+          return await operations.replace({ ...request, state });
+        } catch (error) {
+          // A ticket is good for one call: that one may have done its work, and only its answer was lost.
+          const isGone = isAppError(error, 'SYNC_TICKET_UNKNOWN');
+          const done = isGone ? await operations.replaced(request) : undefined;
+          if (done) return done;
+          throw error;
+        }
       },
     },
     /** The generations of a document: what began them, who and when, and what a deletion has removed. */

@@ -99,6 +99,22 @@ export class DocumentOperations {
     return this.#finish(request.document, await this.#fill(author, updates, begun));
   }
 
+  /**
+   * What a replacement with this key has done, for a caller that has lost the answer and whose state is gone;
+   * undefined when it has not been done, or not wholly.
+   */
+  async replaced({ document, key }: OperationRequest): Promise<OperationResult | undefined> {
+    const view = await this.#parts.reader.read(document);
+    const own = view.generations.find((row) => row.key === key && row.reason === 'restored');
+    if (own?.senderId === undefined || own.parts === undefined) return undefined;
+    const { senderId, userId, parts } = own;
+    const sender = senderOnly({ senderId, ...(userId === undefined ? {} : { userId }) });
+    const isPresent = own.generation === view.generation;
+    if (isPresent && !isComplete((await this.#parts.reader.read(document, sender)).appended, parts))
+      return undefined;
+    return this.#finish(document, { view, own });
+  }
+
   /** The barriers of a document, with what is known of who wrote them; also those that are not stored yet. */
   async inspect(document: DocumentId) {
     const view = await this.#parts.reader.read(document);

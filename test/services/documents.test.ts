@@ -132,7 +132,12 @@ describe('operations on documents', () => {
     const blob = server.runtime.blobs.offer(bytes);
     // As the transfer between processes names it.
     const reference = { ...blob, content: 'c-1' };
-    expect(await call('replace', { document, key: 'k2', blob: reference })).toMatchObject({ generation: 3 });
+    const second = await call('replace', { document, key: 'k2', blob: reference });
+    expect(second).toMatchObject({ outcome: 'done', generation: 3 });
+    // A ticket is good for one fetch; who has lost the answer asks again with the same.
+    expect(await call('replace', { document, key: 'k2', blob: reference })).toEqual(second);
+    const another = call('replace', { document, key: 'k3', blob: reference });
+    await expect(another).rejects.toMatchObject({ type: 'SYNC_TICKET_UNKNOWN' });
     await waitFor(() => ann.text() === large.getText('t').toString());
     const bob = person('replaced');
     await waitFor(() => bob.isSynced() && bob.text() === ann.text());

@@ -242,8 +242,11 @@ describe('documents.replace', () => {
         if (persisted) await world.persist();
         const { incomplete } = await world.operator().inspect(world.document);
         expect(incomplete).toBe(atCall === 1 ? undefined : true);
+        expect(await world.operator(options).replaced(big)).toBeUndefined();
         const before = (await world.records()).length;
-        const { generation } = await world.operator(options).replace(big);
+        const result = await world.operator(options).replace(big);
+        expect(await world.operator(options).replaced({ ...big, userId: 'somebody' })).toEqual(result);
+        const { generation } = result;
         const written = (await world.records()).slice(before - (atCall - 1));
         expect(written.map(({ headers }) => [headers.t, headers.c])).toEqual([
           ['4', '0'],
