@@ -2,7 +2,7 @@ import type { Config } from '../config.ts';
 import type { Clock } from '../clock.ts';
 import { ChunkAssembler } from '../protocol/chunks.ts';
 import type { CloseCode } from '../protocol/close-codes.ts';
-import type { DocumentKey } from '../protocol/ids.ts';
+import { documentKey, type DocumentAddress, type DocumentKey } from '../protocol/ids.ts';
 import type { NackCode } from '../protocol/nack-codes.ts';
 import type { ChunkTurns } from './chunk-turns.ts';
 import type { UnackedBudget } from './client-versions.ts';
@@ -37,6 +37,8 @@ export interface ClientSessionParts {
 export interface Joining {
   /** The client has left the document meanwhile. */
   isLeft: boolean;
+  /** It had not joined the document before. */
+  isFirst: boolean;
 }
 
 /** Far below the time-out of a ping, whose answer waits as well. */
@@ -54,7 +56,7 @@ export class ClientSession {
   readonly chunks: ChunkAssembler;
   readonly subscriptions = new Map<DocumentKey, Subscription>();
   /** Joins that have no subscription yet count against the limit of documents too. */
-  readonly joining = new Map<DocumentKey, Joining>();
+  readonly joining = new Map<string, Joining>();
   readonly rate: RateLimit;
   /** Of what is not appended: repeats, and what is refused. Beside the other, or they would starve what is new. */
   readonly vainRate: RateLimit;
@@ -62,6 +64,8 @@ export class ClientSession {
   /** What all its documents together have on the way into the log. */
   readonly budget: UnackedBudget;
   readonly #parts: ClientSessionParts;
+  /** By room. */
+  readonly #tenants = new Map<string, string>();
   #badMessages = 0;
   #joins = 0;
   #isClosed = false;
@@ -97,6 +101,23 @@ export class ClientSession {
         this.close('SLOW_CONSUMER');
       },
     });
+  }
+
+  /** The tenant of a room; undefined for one that it has not been let into yet. */
+  tenantOf(roomId: string): string | undefined {
+    return this.identity.tenantId ?? this.#tenants.get(roomId);
+  }
+
+  /** The room belongs to this tenant: learned with the permission to enter it. */
+  enter(roomId: string, tenantId: string): void {
+    this.#tenants.set(roomId, tenantId);
+  }
+
+  subscriptionOf({ roomId, docId, subdocId }: DocumentAddress): Subscription | undefined {
+    const tenantId = this.tenantOf(roomId);
+    if (tenantId === undefined) return undefined;
+    const id = { tenantId, roomId, docId };
+    return this.subscriptions.get(documentKey(subdocId === undefined ? id : { ...id, subdocId }));
   }
 
   get isClosed(): boolean {

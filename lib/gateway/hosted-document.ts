@@ -74,7 +74,8 @@ export interface SubscriptionParts {
 export class Subscription {
   readonly document: HostedDocument;
   readonly outbox: Outbox<Subscription>;
-  readonly identity: Identity;
+  /** With the tenant of the document. */
+  readonly identity: Identity & { tenantId: string };
   readonly senderId: string;
   /** Compares with the owner of a log entry. */
   readonly owner: string;
@@ -99,7 +100,7 @@ export class Subscription {
   constructor(parts: SubscriptionParts) {
     this.document = parts.document;
     this.outbox = parts.outbox;
-    this.identity = parts.identity;
+    this.identity = { ...parts.identity, tenantId: parts.document.id.tenantId };
     this.senderId = parts.senderId;
     this.owner = ownerOf(parts.senderId, parts.identity.userId);
     this.access = parts.access;

@@ -12,6 +12,7 @@ import { documentKey, type DocumentAddress } from '../protocol/ids.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
 import { ProtocolMessageType, SyncMessageType } from '../protocol/message-types.ts';
 import type { Metadata } from '../protocol/metadata.ts';
+import type { NackCode } from '../protocol/nack-codes.ts';
 import { isStateVector } from '../protocol/state-vector.ts';
 import type { AwarenessChannel } from './awareness-channel.ts';
 import type { ClientSession } from './client-session.ts';
@@ -103,14 +104,10 @@ export class Inbound {
   #message(session: ClientSession, message: Message): void {
     const { metadata } = message;
     const about = aboutOf(metadata);
-    const id = { ...about.address, tenantId: session.identity.tenantId };
-    const key = documentKey(id);
-    const subscription = session.subscriptions.get(key);
+    const subscription = session.subscriptionOf(about.address);
     if (!subscription) {
       this.#isTooMuch(session, message);
-      // On its way when the document was closed.
-      const isDeleted = this.#parts.registry.get(key)?.log.isDeleted === true;
-      return session.nack(isDeleted ? 'DOCUMENT_DELETED' : 'NOT_JOINED', about);
+      return session.nack(this.#whyNotJoined(session, about.address), about);
     }
     if (metadata.senderId !== subscription.senderId)
       return session.nack('BAD_METADATA', { ...about, message: '`senderId` is not that of the join.' });
@@ -131,6 +128,14 @@ export class Inbound {
       default:
         return session.nack('BAD_MESSAGE_TYPE', about);
     }
+  }
+
+  #whyNotJoined(session: ClientSession, address: DocumentAddress): NackCode {
+    const tenantId = session.tenantOf(address.roomId);
+    const key = tenantId === undefined ? undefined : documentKey({ ...address, tenantId });
+    // On its way when the document was closed.
+    const isDeleted = key !== undefined && this.#parts.registry.get(key)?.log.isDeleted === true;
+    return isDeleted ? 'DOCUMENT_DELETED' : 'NOT_JOINED';
   }
 
   /** What is no update counts too; a connection that sends too much of it is not read for a while. */

@@ -3,7 +3,7 @@ import { isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { JoinAnswer, JoinRequest, LeaveAnswer } from '../protocol/events.ts';
 import { statePayloadBytes } from '../protocol/frames.ts';
-import { documentKey, type DocumentId } from '../protocol/ids.ts';
+import { documentKey, type DocumentAddress, type DocumentId } from '../protocol/ids.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
 import { validateAddress } from '../protocol/metadata.ts';
 import type { NackCode } from '../protocol/nack-codes.ts';
@@ -15,7 +15,7 @@ import type { DocumentHosts } from './document-hosts.ts';
 import { Subscription } from './hosted-document.ts';
 import { readJoinRequest } from './join-request.ts';
 import { createNack } from './nacks.ts';
-import type { AccessControl, DocumentAccess } from './port.ts';
+import type { AccessControl } from './port.ts';
 import type { StateDelivery } from './state-delivery.ts';
 
 export interface JoinsParts {
@@ -66,16 +66,14 @@ export class Joins {
     }
     const waitMs = session.joinRate.take(0);
     if (waitMs > 0) return answer(refusal('RATE_LIMITED', undefined, waitMs));
-    const id = documentOf(session, request.value);
-    const key = documentKey(id);
-    if (session.joining.has(key) || session.subscriptions.get(key)?.isJoining)
-      return answer(refusal('JOIN_IN_PROGRESS'));
-    if (!session.subscriptions.has(key) && this.#isFull(session))
-      return answer(refusal('TOO_MANY_DOCUMENTS'));
-    const joining = { isLeft: false };
-    session.joining.set(key, joining);
+    const local = localKey(request.value);
+    const present = session.subscriptionOf(request.value);
+    if (session.joining.has(local) || present?.isJoining) return answer(refusal('JOIN_IN_PROGRESS'));
+    if (!present && this.#isFull(session)) return answer(refusal('TOO_MANY_DOCUMENTS'));
+    const joining = { isLeft: false, isFirst: !present };
+    session.joining.set(local, joining);
     try {
-      const subscribed = await this.#subscribe(session, id, request.value);
+      const subscribed = await this.#subscribe(session, request.value);
       if (typeof subscribed === 'string') return answer(refusal(subscribed));
       if (joining.isLeft) {
         this.end(session, subscribed);
@@ -87,7 +85,7 @@ export class Joins {
     } catch (error) {
       answer(this.#refusalOf(error, 'join failed'));
     } finally {
-      session.joining.delete(key);
+      session.joining.delete(local);
     }
   }
 
@@ -98,10 +96,9 @@ export class Joins {
       session.offend(address.failure.code);
       return refusal(address.failure.code, address.failure.message);
     }
-    const key = documentKey(documentOf(session, address.value));
-    const subscription = session.subscriptions.get(key);
+    const subscription = session.subscriptionOf(address.value);
     if (subscription) this.end(session, subscription);
-    const joining = session.joining.get(key);
+    const joining = session.joining.get(localKey(address.value));
     if (joining) joining.isLeft = true;
     return { ok: true };
   }
@@ -121,18 +118,17 @@ export class Joins {
 
   #isFull(session: ClientSession): boolean {
     const { maxDocumentsPerSocket } = this.#parts.limits;
-    const waiting = [...session.joining.keys()].filter((key) => !session.subscriptions.has(key)).length;
+    const waiting = [...session.joining.values()].filter(({ isFirst }) => isFirst).length;
     return session.subscriptions.size + waiting >= maxDocumentsPerSocket;
   }
 
-  async #subscribe(
-    session: ClientSession,
-    id: DocumentId,
-    request: JoinRequest,
-  ): Promise<Subscription | NackCode> {
+  async #subscribe(session: ClientSession, request: JoinRequest): Promise<Subscription | NackCode> {
     const { access: control, hosts, clock, joinTimeoutMs } = this.#parts;
-    const access: DocumentAccess = await control.mayUse(session.identity, id);
-    if (!access.read) return 'PERMISSION_DENIED';
+    const allowed = await control.mayUse(session.identity, request);
+    const tenantId = session.identity.tenantId ?? allowed.tenantId;
+    if (!allowed.read || tenantId === undefined) return 'PERMISSION_DENIED';
+    session.enter(request.roomId, tenantId);
+    const id = documentOf(tenantId, request);
     const hosting = hosts.host(id);
     const document = await withDeadline(clock, joinTimeoutMs, hosting).catch((error: unknown) => {
       // Hosted after all, but too late for this join.
@@ -145,6 +141,13 @@ export class Joins {
     if (session.isClosed) {
       hosts.release(document);
       return 'UNAVAILABLE';
+    }
+    // Asked again: it may have been taken away while the document was being hosted. From the subscription on, whoever
+    // enforces a change finds it.
+    const access = await control.mayUse(session.identity, request);
+    if (session.isClosed || !access.read) {
+      hosts.release(document);
+      return session.isClosed ? 'UNAVAILABLE' : 'PERMISSION_DENIED';
     }
     const known = session.subscriptions.get(document.key);
     if (known?.senderId === request.senderId) {
@@ -199,7 +202,7 @@ export class Joins {
       ok: true,
       join,
       position: state.position,
-      readOnly: !subscription.access.write,
+      readOnly: subscription.access.write === false,
       stateVector: state.stateVector,
       appended: state.appended,
       stateBytes: statePayloadBytes(state.update),
@@ -216,10 +219,14 @@ export class Joins {
   }
 }
 
-function documentOf(session: ClientSession, address: Omit<DocumentId, 'tenantId'>): DocumentId {
-  const { roomId, docId, subdocId } = address;
-  const id = { tenantId: session.identity.tenantId, roomId, docId };
+function documentOf(tenantId: string, { roomId, docId, subdocId }: DocumentAddress): DocumentId {
+  const id = { tenantId, roomId, docId };
   return subdocId === undefined ? id : { ...id, subdocId };
+}
+
+/** Names a document on one connection, also before its tenant is known. */
+function localKey(address: DocumentAddress): string {
+  return documentKey(documentOf('', address));
 }
 
 function refusal(

@@ -1,24 +1,29 @@
 import type { CloseCode, CloseNotice } from '../protocol/close-codes.ts';
 import type { Nack } from '../protocol/events.ts';
-import type { DocumentId, DocumentKey } from '../protocol/ids.ts';
+import type { DocumentAddress, DocumentId, DocumentKey } from '../protocol/ids.ts';
 import type { NackCode } from '../protocol/nack-codes.ts';
 
 /** Who a connection belongs to; decided at the handshake, never taken from a message. */
 export interface Identity {
-  tenantId: string;
+  /** Of all its documents; left out where each room has its own (see `DocumentAccess`). */
+  tenantId?: string;
   userId?: string;
 }
 
 export interface DocumentAccess {
   read: boolean;
-  write: boolean;
+  /** unknown: it may have been taken away, and nobody can be asked now; updates wait at the client. */
+  write: boolean | 'unknown';
+  /** Of the document, where it does not follow from the identity. */
+  tenantId?: string;
 }
 
 /** The one question about permissions: may this user use this document? Answers are cached by the adapter. */
 export interface AccessControl {
   /** A refused connection gets the code as a typed `connect_error` before anything else happens. */
   identify(auth: unknown): Promise<{ ok: true; identity: Identity } | { ok: false; code: NackCode }>;
-  mayUse(identity: Identity, document: DocumentId): DocumentAccess | Promise<DocumentAccess>;
+  /** Rejects when it cannot be told now. */
+  mayUse(identity: Identity, document: DocumentAddress): DocumentAccess | Promise<DocumentAccess>;
 }
 
 /**

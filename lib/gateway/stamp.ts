@@ -13,7 +13,8 @@ const SERVER_OWNED: ReadonlySet<string> = new Set<string>([...SERVER_KEYS, 'time
 const encoder = new TextEncoder();
 
 export interface Stamp {
-  identity: Identity;
+  /** With the tenant of the document. */
+  identity: Identity & { tenantId: string };
   generation: number;
   wallTimeMs: number;
 }

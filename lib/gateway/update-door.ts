@@ -76,6 +76,12 @@ export class UpdateDoor {
       this.#countInVain(arrival, bytes);
       return this.#refuse(arrival, refusal.code, refusal.details);
     }
+    if (subscription.access.write === 'unknown') {
+      // Neither refused for good nor let in: it comes again when the right is known.
+      subscription.versions.owe(message.metadata.version);
+      this.#countInVain(arrival, bytes);
+      return this.#nack(arrival, 'UNAVAILABLE');
+    }
     subscription.versions.reach(generation);
     const admission = subscription.versions.admit(message.metadata.version, bytes);
     if (admission.kind !== 'admitted') {
@@ -126,7 +132,7 @@ export class UpdateDoor {
     const { log } = subscription.document;
     if (metadata.version === 0)
       return { code: 'BAD_METADATA', details: { message: '`version` of an update begins at 1.' } };
-    if (!subscription.access.write) return { code: 'READ_ONLY' };
+    if (subscription.access.write === false) return { code: 'READ_ONLY' };
     if (generation < log.acceptsFrom) {
       const closed = log.refusalOf(generation, subscription.document.followedThrough());
       // Only the barrier itself may be named: whoever is told a position takes it for the empty beginning.
