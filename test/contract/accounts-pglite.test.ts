@@ -3,6 +3,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { Database } from '../../lib/store/database.ts';
 import { AccountsWorld, accountsChecks } from './accounts.suite.ts';
+import { sessionChecks } from './sessions.suite.ts';
 
 describe('accounts on PGlite', () => {
   let database: Database;
@@ -15,4 +16,6 @@ describe('accounts on PGlite', () => {
   afterAll(() => database.close());
 
   it.each(Object.entries(accountsChecks))('%s', (_name, check) => check(new AccountsWorld(database)));
+
+  it.each(Object.entries(sessionChecks))('%s', (_name, check) => check(database));
 });

@@ -3,6 +3,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { Database } from '../../lib/store/database.ts';
 import { AccountsWorld, accountsChecks } from './accounts.suite.ts';
+import { sessionChecks } from './sessions.suite.ts';
 import { makeDatabase, type TestDatabase } from './store-database.ts';
 
 describe('accounts on PostgreSQL', () => {
@@ -21,4 +22,6 @@ describe('accounts on PostgreSQL', () => {
   });
 
   it.each(Object.entries(accountsChecks))('%s', (_name, check) => check(new AccountsWorld(database)));
+
+  it.each(Object.entries(sessionChecks))('%s', (_name, check) => check(database));
 });
