@@ -90,7 +90,7 @@ export class StateIntake {
       return joins.succeeded();
     }
     if (!this.#session.apply(state.update)) return;
-    this.#moveTo(attempt, position);
+    this.#moveTo(attempt, state.head);
     if (server && replica) this.#session.upload.begin(replica.adapter, server);
     this.#session.becameLive(state.head.through);
   }
@@ -129,7 +129,7 @@ export class StateIntake {
     }
     tracker.restart(head.position.generation);
     if (!this.#session.apply(update)) return;
-    this.#moveTo(attempt, head.position);
+    this.#moveTo(attempt, head);
     this.#session.becameLive(head.through);
   }
 
@@ -155,10 +155,11 @@ export class StateIntake {
   }
 
   /** Live entries may have come further than the state; only a server that lost its log takes a client back. */
-  #moveTo(attempt: JoinAttempt, position: Position): void {
+  #moveTo({ heard }: JoinAttempt, { kind, position }: StateHead): void {
     const { tracker } = this.#session;
-    const { heard } = attempt;
-    const isLost = heard && isComparable(heard, position) && position.offset < heard.offset;
+    // A delta begins where the request stood; that of a gateway's ring ends there as well, and the entries follow.
+    const isLost =
+      kind === 'full' && heard && isComparable(heard, position) && position.offset < heard.offset;
     if (isLost) {
       tracker.restart(position.generation);
       tracker.hearInstead(position);

@@ -10,14 +10,14 @@ const [limit = '2000', ...names] = process.argv.slice(2);
 for (const mutation of MUTATIONS) {
   if (names.length > 0 && !names.includes(mutation.name)) continue;
   const { firstFound, runSeeds } = await loadMutated(mutation);
-  const { name, kind } = mutation;
+  const { name, kind, from = 1 } = mutation;
   // What was found once is the quickest to find again.
   const known = kind ? undefined : await firstFound();
   if (known !== undefined) {
     console.log(JSON.stringify({ name, schedules: 0, seed: known }));
     continue;
   }
-  const { schedules, failures } = await runSeeds(1, Number(limit), {
+  const { schedules, failures } = await runSeeds(from, from + Number(limit) - 1, {
     maxFailures: 1,
     ...(kind ? { kind } : {}),
   });

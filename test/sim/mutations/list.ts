@@ -1,4 +1,5 @@
 import type { ScheduleKind } from '../world/schedule.ts';
+import { HEARD_MUTATIONS } from './heard-list.ts';
 import { LIFECYCLE_MUTATIONS } from './lifecycle-list.ts';
 
 /** A fault put into the code on purpose: in this file, this text, which stands there once, becomes that one. */
@@ -12,6 +13,8 @@ export interface Mutation {
   name: string;
   /** Schedules in which it shows; faults when it is absent. */
   kind?: ScheduleKind;
+  /** The search begins here: some seeds before the first that shows it. */
+  from?: number;
   /** What the rule is that it breaks. */
   breaks: string;
   patches: readonly Patch[];
@@ -230,4 +233,5 @@ import { shareFrame } from './shared-frame.ts';`,
     ],
   },
   ...LIFECYCLE_MUTATIONS,
+  ...HEARD_MUTATIONS,
 ];

@@ -3,9 +3,10 @@ import { documentKey, type DocumentKey } from '../../../lib/protocol/ids.ts';
 import type { Position } from '../../../lib/protocol/position.ts';
 import { ProtocolManager } from '../../../lib/provider/manager.ts';
 import type { ManagerOptions } from '../../../lib/provider/manager-options.ts';
-import type { TransportFactory } from '../../../lib/provider/transport.ts';
+import type { Transport, TransportFactory } from '../../../lib/provider/transport.ts';
 import type { Counters } from '../engine/counters.ts';
 import type { SimProcess } from '../engine/process.ts';
+import { PageWatch, type PageViolationKind, type PageWatchParts } from './page-watch.ts';
 
 export interface SimDocument {
   roomId: string;
@@ -32,6 +33,9 @@ export interface ClientParts {
   onAck: (ack: SeenAck) => void;
   /** Whether the product's list of documents has it now. */
   exists: (document: SimDocument) => boolean;
+  hasBetween: PageWatchParts['hasBetween'];
+  isBarrier: PageWatchParts['isBarrier'];
+  onBroken: (kind: PageViolationKind, document: DocumentKey, detail: string) => void;
 }
 
 const TEXT = 't';
@@ -44,12 +48,19 @@ export class SimClient {
   readonly #parts: ClientParts;
   readonly #managers = new Map<string, ProtocolManager>();
   readonly #docs = new Map<DocumentKey, Y.Doc>();
+  readonly #watch: PageWatch;
   #letter = 0;
   #isDestroyed = false;
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
     this.process = parts.process;
+    this.#watch = new PageWatch({
+      positionOf: (key) => this.state(parts.documents.find((document) => document.key === key)!).position,
+      hasBetween: parts.hasBetween,
+      isBarrier: parts.isBarrier,
+      report: (kind, document, detail) => parts.onBroken(kind, document, `${this.name}: ${detail}`),
+    });
     for (const document of parts.documents) this.#open(document);
   }
 
@@ -74,6 +85,11 @@ export class SimClient {
     const { isSynced, hasUnackedChanges, halted } = this.state(document);
     if (!this.#parts.exists(document)) return halted === 'deleted';
     return isSynced && !hasUnackedChanges;
+  }
+
+  /** A frame has come in. */
+  look(): void {
+    for (const { key } of this.#parts.documents) this.#watch.look(key);
   }
 
   insert(document: SimDocument, place: number, length: number): void {
@@ -138,6 +154,23 @@ export class SimClient {
     return doc;
   }
 
+  #watched(transport: Transport): Transport {
+    return {
+      join: (request, onAnswer) => {
+        const { roomId, docId } = request;
+        const key = documentKey({ tenantId: 'default', roomId, docId });
+        this.#watch.join(key);
+        transport.join(request, (answer) => {
+          if (answer.ok) this.#watch.hear(key, answer.position);
+          onAnswer(answer);
+        });
+      },
+      leave: (address) => transport.leave(address),
+      send: (frame) => transport.send(frame),
+      close: () => transport.close(),
+    };
+  }
+
   #manager(roomId: string): ProtocolManager {
     const known = this.#managers.get(roomId);
     if (known) return known;
@@ -146,14 +179,18 @@ export class SimClient {
       url: urls,
       roomId,
       senderId: `${process.name}-${process.randomId().slice(0, 8)}-${roomId}`,
-      transport,
+      transport: (...request) => this.#watched(transport(...request)),
       environment: process.environment,
       ...tuning,
     });
     this.#managers.set(roomId, manager);
     manager.on('acked', ({ docId, version, position }) => {
       const document = documentKey({ tenantId: 'default', roomId, docId });
+      this.#watch.hear(document, position);
       onAck({ document, senderId: manager.senderId, version, position });
+    });
+    manager.on('synced', ({ docId, state }) => {
+      if (state) this.#watch.inStep(documentKey({ tenantId: 'default', roomId, docId }));
     });
     manager.on('document-replaced', ({ reason }) => counters.count(`replaced-${reason}`));
     manager.on('document-deleted', ({ docId, position }) => {

@@ -14,17 +14,22 @@ export interface Life {
   deletedGeneration: number;
   /** Those that raised the generation, in order. */
   barriers: CountedBarrier[];
-  /** Updates that belong to the generation that they name. */
+  /** Updates that belong to the generation that they name, without repeats. */
   updates: { record: DeliveredRecord; generation: number }[];
 }
 
 /** From all records of one document that ever were in the log. */
 export function lifeOf(records: readonly DeliveredRecord[]): Life {
   const life: Life = { generation: 1, deleted: false, deletedGeneration: 0, barriers: [], updates: [] };
+  const retryKeys = new Set<string>();
   for (const record of records) {
     const barrier = barrierOf(record);
-    if (!barrier && Number(record.headers.g) === life.generation && !life.deleted)
+    const { s: sender, c: version, g: generation } = record.headers;
+    const retryKey = `${sender} ${version} ${generation}`;
+    if (!barrier && Number(generation) === life.generation && !life.deleted && !retryKeys.has(retryKey)) {
+      retryKeys.add(retryKey);
       life.updates.push({ record, generation: life.generation });
+    }
     if (!barrier || barrier.generation <= life.generation) continue;
     life.generation = barrier.generation;
     life.deleted = barrier.reason === 'deleted';

@@ -29,8 +29,11 @@ export interface Operation {
   from?: { client: number } | { letters: number };
 }
 
-/** faults: what happens to processes and wires. lifecycle: beside it documents are deleted, made again, replaced. */
-export type ScheduleKind = 'faults' | 'lifecycle';
+/**
+ * faults: what happens to processes and wires. lifecycle: beside it documents are deleted, made again, replaced.
+ * returns: pages come back to gateways that lag.
+ */
+export type ScheduleKind = 'faults' | 'lifecycle' | 'returns';
 
 export interface Setup {
   clients: number;

@@ -16,6 +16,7 @@ import { SimClient, type SeenAck, type SimDocument } from './client.ts';
 import { Coverage } from './coverage.ts';
 import { checkClaims } from './evidence.ts';
 import type { LifecycleViolationKind } from './lifecycle-check.ts';
+import type { PageViolationKind } from './page-watch.ts';
 import { lifeOf, type Life } from './life.ts';
 import { Operator } from './operator.ts';
 import {
@@ -36,7 +37,7 @@ export const DOC_TOPIC = 'yjs-doc';
 
 /** What the oracle finds, and what does not come to rest. */
 export type SimViolation = Omit<Violation, 'kind'> & {
-  kind: ViolationKind | LifecycleViolationKind | 'not-settled';
+  kind: ViolationKind | LifecycleViolationKind | PageViolationKind | 'not-settled';
 };
 
 /** All that a schedule happens to: brokers, database, processes, pages, and what is seen of them. */
@@ -181,7 +182,16 @@ export class World {
           client: process,
           server: this.#nodes.get(url) as GatewayNode | undefined,
           tenantId: TENANT,
-          handlers,
+          handlers: {
+            onOpen: () => handlers.onOpen(),
+            onFrame: (frame) => {
+              handlers.onFrame(frame);
+              client.look();
+            },
+            onNack: (nack) => handlers.onNack(nack),
+            onCloseNotice: (notice) => handlers.onCloseNotice(notice),
+            onClosed: (reason) => handlers.onClosed(reason),
+          },
           weather: this.weather,
           counters: this.counters,
           tap: this.#coverage,
@@ -197,6 +207,15 @@ export class World {
       },
       counters: this.counters,
       nextClientId: () => this.nextClientId(),
+      isBarrier: (key, { offset: at }) => {
+        const { barriers } = this.lifeOf(this.documents.find((document) => document.key === key)!);
+        return barriers.some(({ offset }) => offset === at);
+      },
+      hasBetween: (key, { offset: after }, { offset: through }) => {
+        const { updates } = this.lifeOf(this.documents.find((document) => document.key === key)!);
+        return updates.some(({ record: { offset } }) => offset > after && offset <= through);
+      },
+      onBroken: (kind, document, detail) => this.violations.push({ kind, document, detail }),
       exists: (document) => !this.lifeOf(document).deleted,
       onAck: (ack) => {
         this.acks.push(ack);
