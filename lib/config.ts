@@ -44,6 +44,18 @@ export const CONFIG_SCHEMA = {
     'none: everybody may edit everything; refused on anything but loopback. accounts: people sign in here.',
   ),
   corsOrigins: list('CORS_ORIGINS', [], 'Origins that may connect beside the own one; * for all.'),
+  restoreHours: int(
+    'YKAFKA_RESTORE_HOURS',
+    720,
+    { min: 0, max: 87600 },
+    'How long a deleted board can be restored, in hours; then what it holds is taken away.',
+  ),
+  guessesPerMinute: int(
+    'YKAFKA_GUESSES_PER_MINUTE',
+    60,
+    { min: 0, max: 100_000 },
+    'Requests a minute from one address that try a token or an e-mail address, such as those with an invite’s link, at one gateway; 0: no limit.',
+  ),
   trustedProxyHops: int(
     'YKAFKA_TRUSTED_PROXY_HOPS',
     0,

@@ -6,6 +6,7 @@ import { Boards } from './boards.ts';
 import type { AccountsContext } from './context.ts';
 import { Invites } from './invites.ts';
 import { Permissions } from './permissions.ts';
+import { withRetriedConflicts } from './retried-conflicts.ts';
 import { Users } from './users.ts';
 import { WorkspaceMembers } from './workspace-members.ts';
 import { Workspaces } from './workspaces.ts';
@@ -31,7 +32,7 @@ export interface AccountsOptions {
 
 export function createAccounts({ database, clock, restoreMs }: AccountsOptions): Accounts {
   const context: AccountsContext = {
-    database,
+    database: withRetriedConflicts(database),
     clock,
     newId: () => randomUUID(),
     newToken: () => randomBytes(32).toString('base64url'),

@@ -10,8 +10,9 @@ import { isAtLeast, type BoardRole } from './rules.ts';
 import type { InviteView } from './views.ts';
 
 export interface NewInvite {
-  /** Of the invite; the same twice is refused as BAD_INPUT, since its token is told once. */
   id: string;
+  /** The same id with the same token is the same invite, with another one BAD_INPUT; made when it is left out. */
+  token?: string;
   role: BoardRole;
   expiresAt?: Date | null;
   maxUses?: number | null;
@@ -57,7 +58,13 @@ export class Invites {
           message: '`expiresAt` lies in the past.',
           data: { field: 'expiresAt' },
         });
-      const token = this.#context.newToken();
+      const token = invite.token ?? this.#context.newToken();
+      const known = await em.findOne(BoardInviteEntity, { id: invite.id });
+      if (known) {
+        const isSame = known.boardId === boardId && known.token === hashOf(token);
+        if (!isSame) throw new AppError('BAD_INPUT', { data: { field: 'id' } });
+        return { ...viewOf(known), token };
+      }
       const row = em.create(
         BoardInviteEntity,
         {

@@ -6,7 +6,7 @@ export interface ClusterOptions {
   /** Port of each gateway; 0 takes a free one. */
   gatewayPorts: readonly number[];
   /** How many processes of each other service; default one. */
-  replicas?: Partial<Record<'persister' | 'fastsync' | 'codec', number>>;
+  replicas?: Partial<Record<'persister' | 'fastsync' | 'codec' | 'accounts', number>>;
   /** Added to the environment of every process. */
   env?: Record<string, string>;
   onLine?: ServiceProcessOptions['onLine'];
@@ -23,16 +23,18 @@ export interface Cluster {
 }
 
 const STORING_SERVICES = ['codec', 'persister', 'fastsync'] as const;
+/** Small ones that share a process, which runs when `AUTH=accounts` is in its environment. */
+export const ACCOUNT_SERVICES = ['workspaces', 'boards', 'invites'] as const;
 
 /** Every service as its own process over Kafka and PostgreSQL; resolves when all are ready. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const processes = new Map<string, ServiceProcess>();
-  const add = (name: string, service: string, env: Record<string, string> = {}) => {
+  const add = (name: string, services: readonly string[], env: Record<string, string> = {}) => {
     const common = { ...baseEnvironment(options), YKAFKA_NODE_ID: name, ...env };
     const { onLine, onDeath } = options;
     const started = new ServiceProcess({
       name,
-      service,
+      services,
       env: common,
       ...(onLine && { onLine }),
       ...(onDeath && { onDeath }),
@@ -42,10 +44,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
   for (const service of STORING_SERVICES) {
     const count = options.replicas?.[service] ?? 1;
-    for (let n = 1; n <= count; n++) add(`${service}-${n}`, service);
+    for (let n = 1; n <= count; n++) add(`${service}-${n}`, [service]);
   }
+  const accounts = options.env?.AUTH === 'accounts' ? (options.replicas?.accounts ?? 1) : 0;
+  for (let n = 1; n <= accounts; n++) add(`accounts-${n}`, ACCOUNT_SERVICES);
   options.gatewayPorts.forEach((port, index) =>
-    add(`gateway-${index + 1}`, 'gateway', { PORT: String(port) }),
+    add(`gateway-${index + 1}`, ['gateway'], { PORT: String(port) }),
   );
 
   const stop = async () => {

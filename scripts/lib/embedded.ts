@@ -6,10 +6,13 @@ import { attachRuntime } from '../../lib/broker/runtime.ts';
 import type { Config } from '../../lib/config.ts';
 import { assertListenable } from '../../lib/http/listen.ts';
 import type { Logger } from '../../lib/log.ts';
+import boards from '../../services/boards.service.ts';
 import codec from '../../services/codec.service.ts';
 import fastsync from '../../services/fastsync.service.ts';
 import gateway from '../../services/gateway.service.ts';
+import invites from '../../services/invites.service.ts';
 import persister from '../../services/persister.service.ts';
+import workspaces from '../../services/workspaces.service.ts';
 
 export interface EmbeddedServer {
   /** Where the page, the HTTP API and Socket.IO are. */
@@ -49,7 +52,8 @@ export async function startEmbedded({
     // Opened first: a locked data folder or a bad schema must be the error that is seen.
     await runtime.stream();
     await runtime.store();
-    for (const schema of [codec, persister, fastsync, gateway]) broker.createService(schema);
+    const accounts = config.auth === 'accounts' ? [workspaces, boards, invites] : [];
+    for (const schema of [codec, persister, fastsync, ...accounts, gateway]) broker.createService(schema);
     await broker.start();
     const { url } = await call(broker, 'gateway.addresses.get', {});
     return { url, broker, runtime, stop };

@@ -12,8 +12,8 @@ const READY_POLL_MS = 50;
 export interface ServiceProcessOptions {
   /** Node id, e.g. `gateway-1`. */
   name: string;
-  /** File name without `.service.ts`. */
-  service: string;
+  /** File names without `.service.ts`: all of them run in the process. */
+  services: readonly string[];
   env: Record<string, string>;
   /** Called for each line that the process logs. */
   onLine?: (name: string, line: string) => void;
@@ -73,7 +73,7 @@ export class ServiceProcess {
       RUNNER,
       '--config',
       'moleculer.config.ts',
-      `services/${this.#options.service}.service.ts`,
+      ...this.#options.services.map((service) => `services/${service}.service.ts`),
     ];
     const child = spawn(process.execPath, args, {
       cwd: ROOT,

@@ -9,7 +9,7 @@ it('a process that starts while Kafka is away waits for it and answers probes, i
   const deaths: unknown[] = [];
   const gateway = new ServiceProcess({
     name: 'gateway-1',
-    service: 'gateway',
+    services: ['gateway'],
     env: {
       PATH,
       HOME,

@@ -31,7 +31,7 @@ function sameId() {
     const exits: { code: number | null }[] = [];
     const made = new ServiceProcess({
       name,
-      service: 'codec',
+      services: ['codec'],
       env,
       onDeath: (_, state) => exits.push(state),
     });

@@ -60,7 +60,7 @@ beforeAll(async () => {
   const { PATH = '', HOME = '' } = process.env;
   codec = new ServiceProcess({
     name: 'codec-1',
-    service: 'codec',
+    services: ['codec'],
     env: {
       PATH,
       HOME,

@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
 import { STOP_LIMIT_MS } from '../../../lib/broker/lifecycle.ts';
 import { CONFIG_SCHEMA, loadConfig } from '../../../lib/config.ts';
+import { ACCOUNT_SERVICES } from '../../../scripts/lib/cluster.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
@@ -28,10 +29,13 @@ function manifestsOf(file: string): Manifest[] {
 
 const settings = new Map(Object.values(CONFIG_SCHEMA).map((setting) => [setting.env, setting]));
 const services = readdirSync(join(ROOT, 'services')).map((file) => file.replace('.service.ts', ''));
+/** Small services share a process. */
+const fileOf = (service: string) =>
+  `${(ACCOUNT_SERVICES as readonly string[]).includes(service) ? 'accounts' : service}.yaml`;
 
 describe('k8s manifests', () => {
-  it.each(services)('run services/%s.service.ts, which has a manifest of its own', (service) => {
-    const manifests = manifestsOf(`${service}.yaml`);
+  it.each(services)('run services/%s.service.ts, which has a manifest', (service) => {
+    const manifests = manifestsOf(fileOf(service));
     expect(manifests.map(({ kind }) => kind)).toEqual(['StatefulSet', 'Service']);
     const [workload, exposed] = manifests as [Manifest, Manifest];
     const template = workload.spec!.template!;
@@ -40,14 +44,14 @@ describe('k8s manifests', () => {
   });
 
   it.each(services)('give %s only variables that the configuration knows', (service) => {
-    const names = manifestsOf(`${service}.yaml`)[0]!.spec!.template!.spec.containers[0]!.env.map(
+    const names = manifestsOf(fileOf(service))[0]!.spec!.template!.spec.containers[0]!.env.map(
       ({ name }) => name,
     );
     expect(names.filter((name) => !settings.has(name))).toEqual([]);
   });
 
   it.each(services)('ask %s for its life without asking what it depends on', (service) => {
-    const [{ livenessProbe, readinessProbe }] = manifestsOf(`${service}.yaml`)[0]!.spec!.template!.spec
+    const [{ livenessProbe, readinessProbe }] = manifestsOf(fileOf(service))[0]!.spec!.template!.spec
       .containers as unknown as [
       Record<string, { httpGet: { path: string }; timeoutSeconds: number; periodSeconds: number }>,
     ];
@@ -59,7 +63,7 @@ describe('k8s manifests', () => {
   });
 
   it.each(services)('let Prometheus find the metrics of %s on its internal port', (service) => {
-    const { metadata, spec } = manifestsOf(`${service}.yaml`)[0]!.spec!.template! as unknown as {
+    const { metadata, spec } = manifestsOf(fileOf(service))[0]!.spec!.template! as unknown as {
       metadata: { annotations: Record<string, string> };
       spec: { containers: [{ ports: { name: string; containerPort: number }[] }] };
     };
@@ -74,7 +78,7 @@ describe('k8s manifests', () => {
   it.each(services)(
     'leave %s more time to stop than it takes for itself, so that it says why it could not',
     (service) => {
-      const { terminationGracePeriodSeconds } = manifestsOf(`${service}.yaml`)[0]!.spec!.template!
+      const { terminationGracePeriodSeconds } = manifestsOf(fileOf(service))[0]!.spec!.template!
         .spec as unknown as {
         terminationGracePeriodSeconds: number;
       };
