@@ -265,7 +265,7 @@ export const CONFIG_SCHEMA = {
     'YKAFKA_CODEC_TIMEOUT_MS',
     30 * SECOND,
     { min: 100, max: 600 * SECOND },
-    'Time limit of a task; then the thread is killed.',
+    'Time limit of a task, for each 16 MB that it works on; then the thread is killed.',
   ),
   embeddedTailRecords: int(
     'YKAFKA_EMBEDDED_TAIL_RECORDS',
