@@ -1,4 +1,5 @@
 import { AppError } from './errors.ts';
+import { ACCOUNT_SETTINGS, checkAccounts } from './config-accounts.ts';
 import { choice, int, list, text, type Setting } from './config-settings.ts';
 
 const KB = 1024;
@@ -39,10 +40,11 @@ export const CONFIG_SCHEMA = {
   ),
   auth: choice(
     'AUTH',
-    ['none', 'accounts'],
+    ['none', 'accounts', 'jwt'],
     'none',
-    'none: everybody may edit everything; refused on anything but loopback. accounts: people sign in here.',
+    'none: everybody may edit everything; refused on anything but loopback. accounts: people sign in here. jwt: tokens of another product.',
   ),
+  ...ACCOUNT_SETTINGS,
   corsOrigins: list('CORS_ORIGINS', [], 'Origins that may connect beside the own one; * for all.'),
   restoreHours: int(
     'YKAFKA_RESTORE_HOURS',
@@ -363,6 +365,18 @@ export const CONFIG_SCHEMA = {
     { min: 0, max: 60 * SECOND },
     'How long a moved client is asked to wait before it connects elsewhere.',
   ),
+  accessTtlMs: int(
+    'YKAFKA_ACCESS_TTL_MS',
+    300 * SECOND,
+    { min: SECOND, max: 3600 * SECOND },
+    'A gateway believes a decision about a right for so long when it hears of no change.',
+  ),
+  accessGraceMs: int(
+    'YKAFKA_ACCESS_GRACE_MS',
+    900 * SECOND,
+    { min: 0, max: 24 * 3600 * SECOND },
+    'Open documents go on for so long beyond that when rights cannot be looked up.',
+  ),
   beatIntervalMs: int(
     'YKAFKA_BEAT_INTERVAL_MS',
     2 * SECOND,
@@ -417,8 +431,6 @@ export function isStartedByFaultSuite(env: NodeJS.ProcessEnv = process.env): boo
   return env.YKAFKA_TEST_FAILPOINTS === '1';
 }
 
-const LOOPBACK_HOSTS: readonly string[] = ['127.0.0.1', 'localhost', '::1'];
-
 function checkTogether(config: Config): string[] {
   const problems: string[] = [];
   if (config.mode === 'cluster' && config.kafkaBrokers.length === 0)
@@ -426,9 +438,7 @@ function checkTogether(config: Config): string[] {
   if (config.minInsyncReplicas > config.replicationFactor) {
     problems.push('YKAFKA_MIN_INSYNC_REPLICAS: cannot be above YKAFKA_REPLICATION_FACTOR');
   }
-  if (config.auth === 'none' && !LOOPBACK_HOSTS.includes(config.host)) {
-    problems.push(`AUTH=none: refused while HOST=${JSON.stringify(config.host)} is not a loopback address`);
-  }
+  problems.push(...checkAccounts(config));
   if (config.beatTimeoutMs <= config.beatIntervalMs)
     problems.push('YKAFKA_BEAT_TIMEOUT_MS: must be above YKAFKA_BEAT_INTERVAL_MS');
   if (!config.topicPattern.includes('{channel}'))

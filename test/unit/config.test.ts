@@ -45,6 +45,43 @@ describe('loadConfig', () => {
 
   it('refuses AUTH=none on anything but loopback', () => {
     expect(problemsOf({ HOST: '0.0.0.0' })[0]).toMatch(/^AUTH=none: refused/);
+    expect(problemsOf({ HOST: '0.0.0.0', YKAFKA_OPEN_TO_ALL: 'yes' })).toEqual([]);
+  });
+
+  it('has to be told its address with AUTH=accounts, and all three of the other product with AUTH=jwt', () => {
+    expect(problemsOf({ AUTH: 'accounts', HOST: '0.0.0.0' })[0]).toMatch(/^PUBLIC_URL: needed/);
+    expect(problemsOf({ AUTH: 'accounts', HOST: '0.0.0.0', PUBLIC_URL: 'https://a.test' })).toEqual([]);
+    const missing = problemsOf({ AUTH: 'jwt' }).map((problem) => problem.split(':')[0]);
+    expect(missing).toEqual(['JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE']);
+    expect(
+      problemsOf({ AUTH: 'jwt', JWKS_URL: 'http://a.test/', JWT_ISSUER: 'a', JWT_AUDIENCE: 'b' }),
+    ).toEqual(['JWKS_URL: must begin with https://']);
+  });
+
+  it('reads the providers, with a preset for google', () => {
+    const AUTH_PROVIDERS = JSON.stringify({
+      google: { clientId: 'c', clientSecret: 's' },
+      work: { issuer: 'https://login.test/realm', clientId: 'w' },
+    });
+    expect(loadConfig({ AUTH_PROVIDERS }).authProviders).toMatchObject([
+      { name: 'google', issuer: 'https://accounts.google.com', clientSecret: 's', label: 'Google' },
+      { name: 'work', clientSecret: '', scope: 'openid email profile', label: 'work' },
+    ]);
+  });
+
+  it.each([
+    ['{"google":{"clientId":"c","clientSecret":"hush"}', 'must be JSON'],
+    ['{"me":{"issuer":"https://a.test","clientId":"c"}}', 'cannot have this name'],
+    ['{"a/b":{"issuer":"https://a.test","clientId":"c"}}', 'cannot have this name'],
+    ['{"a":{"issuer":"http://a.test","clientId":"c"}}', 'https://'],
+    ['{"a":{"issuer":"https://a.test"}}', 'clientId is missing'],
+    ['{"a":{"issuer":"https://a.test","clientId":"c","secret":"hush"}}', 'bad field secret'],
+    ['{"a":{"issuer":"https://a.test","clientId":"c","scope":"email"}}', 'openid'],
+  ])('refuses the providers %s', (AUTH_PROVIDERS, why) => {
+    const [problem] = problemsOf({ AUTH_PROVIDERS });
+    expect(problem).toMatch(/^AUTH_PROVIDERS=\(secret\): /);
+    expect(problem).toContain(why);
+    expect(problem).not.toContain('hush');
   });
 
   it('needs brokers in cluster mode', () => {
@@ -53,7 +90,7 @@ describe('loadConfig', () => {
 
   it('never shows a secret in a problem', () => {
     const secrets = Object.values(CONFIG_SCHEMA).filter((setting) => 'secret' in setting);
-    expect(secrets.map(({ env }) => env)).toEqual(['DATABASE_URL']);
+    expect(secrets.map(({ env }) => env)).toEqual(['DATABASE_URL', 'AUTH_PROVIDERS', 'YKAFKA_SECRET']);
   });
 
   it('has a default that its own parser accepts', () => {
