@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { findComponents, type Component } from './lib/components.ts';
 import { startKafka } from './dev/kafka.ts';
 import { startPostgres } from './dev/postgres.ts';
+import { databaseTemplate } from '../test/support/database-folder.ts';
 import { buildWeb } from './build-web.ts';
 
 /**
@@ -114,7 +115,14 @@ async function startServers(): Promise<void> {
 /** Checks, builds what tests use, and starts what they need, at once: the servers mostly wait. */
 async function prepare(): Promise<boolean> {
   const build = async () => (await run(bin('tsc'), ['-p', 'tsconfig.build.json'])) === 0;
-  const steps = await Promise.allSettled([isFull || check(), build(), buildWeb(), startServers()]);
+  const steps = await Promise.allSettled([
+    isFull || check(),
+    build(),
+    buildWeb(),
+    startServers(),
+    // Else each worker that starts makes one.
+    isFull || databaseTemplate(),
+  ]);
   for (const step of steps) if (step.status === 'rejected') throw step.reason;
   const [isChecked, isBuilt] = steps.map((step) => step.status === 'fulfilled' && step.value === true);
   if (!isChecked) console.error('Typecheck, lint or format failed.');

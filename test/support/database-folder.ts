@@ -23,11 +23,13 @@ const SOURCES = [
 export async function fillDatabaseFolder(dataDir: string): Promise<void> {
   const folder = join(dataDir, 'db');
   if (await exists(folder)) return;
-  await cp(await template(), folder, { recursive: true, mode: constants.COPYFILE_FICLONE });
+  await cp(await databaseTemplate(), folder, { recursive: true, mode: constants.COPYFILE_FICLONE });
 }
 
 let made: Promise<string> | undefined;
-const template = () => (made ??= findTemplate());
+
+/** The folder to copy; made by the first that asks, in this process or another. */
+export const databaseTemplate = (): Promise<string> => (made ??= findTemplate());
 
 async function findTemplate(): Promise<string> {
   const found = join(KEPT, await hashOfSources());
