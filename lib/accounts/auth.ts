@@ -1,7 +1,10 @@
+import type { ProviderSettings } from '../config-accounts.ts';
 import type { Logger } from '../log.ts';
 import type { Accounts } from './accounts.ts';
+import { Providers } from './providers.ts';
 import { Sealer } from './sealer.ts';
 import { Sessions } from './sessions.ts';
+import { SignIns } from './sign-ins.ts';
 import { SigningKeys } from './signing-keys.ts';
 import { AccessTokens, type TokenNames } from './tokens.ts';
 
@@ -10,26 +13,30 @@ export interface Auth {
   readonly keys: SigningKeys;
   readonly tokens: AccessTokens;
   readonly sessions: Sessions;
+  readonly providers: Providers;
+  readonly signIns: SignIns;
 }
 
 export interface AuthOptions extends TokenNames {
-  accounts: Pick<Accounts, 'context'>;
+  accounts: Pick<Accounts, 'context' | 'users'>;
   logger: Logger;
   /** Of the installation: the same in every process that signs in. */
   secret: string;
   accessTokenMs: number;
   /** A session that is not refreshed for so long ends. */
   sessionIdleMs: number;
+  providers: readonly ProviderSettings[];
 }
 
 export function createAuth({ accounts, logger, secret, ...options }: AuthOptions): Auth {
-  const { context } = accounts;
+  const { context, users } = accounts;
+  const { clock } = context;
   const sealer = new Sealer(secret);
   const keys = new SigningKeys(context, { sealer, logger });
   const { issuer, audience, accessTokenMs, sessionIdleMs } = options;
-  return {
-    keys,
-    tokens: new AccessTokens(keys, { issuer, audience, clock: context.clock, lifeMs: accessTokenMs }),
-    sessions: new Sessions(context, { sealer, logger, idleMs: sessionIdleMs }),
-  };
+  const tokens = new AccessTokens(keys, { issuer, audience, clock, lifeMs: accessTokenMs });
+  const sessions = new Sessions(context, { sealer, logger, idleMs: sessionIdleMs });
+  const providers = new Providers(options.providers, { clock, logger });
+  const signIns = new SignIns(context, { providers, users, sessions, tokens });
+  return { keys, tokens, sessions, providers, signIns };
 }

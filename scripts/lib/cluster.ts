@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { ServiceProcess, type ServiceProcessOptions } from './service-process.ts';
 
 export interface ClusterOptions {
@@ -24,7 +25,7 @@ export interface Cluster {
 
 const STORING_SERVICES = ['codec', 'persister', 'fastsync'] as const;
 /** Small ones that share a process, which runs when `AUTH=accounts` is in its environment. */
-export const ACCOUNT_SERVICES = ['workspaces', 'boards', 'invites'] as const;
+export const ACCOUNT_SERVICES = ['auth', 'workspaces', 'boards', 'invites'] as const;
 
 /** Every service as its own process over Kafka and PostgreSQL; resolves when all are ready. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
@@ -46,8 +47,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const count = options.replicas?.[service] ?? 1;
     for (let n = 1; n <= count; n++) add(`${service}-${n}`, [service]);
   }
+  const secret = randomBytes(32).toString('hex');
   const accounts = options.env?.AUTH === 'accounts' ? (options.replicas?.accounts ?? 1) : 0;
-  for (let n = 1; n <= accounts; n++) add(`accounts-${n}`, ACCOUNT_SERVICES);
+  for (let n = 1; n <= accounts; n++)
+    add(`accounts-${n}`, ACCOUNT_SERVICES, { YKAFKA_SECRET: secret, ...options.env });
   options.gatewayPorts.forEach((port, index) =>
     add(`gateway-${index + 1}`, ['gateway'], { PORT: String(port) }),
   );

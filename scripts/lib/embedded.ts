@@ -6,6 +6,7 @@ import { attachRuntime } from '../../lib/broker/runtime.ts';
 import type { Config } from '../../lib/config.ts';
 import { assertListenable } from '../../lib/http/listen.ts';
 import type { Logger } from '../../lib/log.ts';
+import auth from '../../services/auth.service.ts';
 import boards from '../../services/boards.service.ts';
 import codec from '../../services/codec.service.ts';
 import fastsync from '../../services/fastsync.service.ts';
@@ -52,7 +53,7 @@ export async function startEmbedded({
     // Opened first: a locked data folder or a bad schema must be the error that is seen.
     await runtime.stream();
     await runtime.store();
-    const accounts = config.auth === 'accounts' ? [workspaces, boards, invites] : [];
+    const accounts = config.auth === 'accounts' ? [auth, workspaces, boards, invites] : [];
     for (const schema of [codec, persister, fastsync, ...accounts, gateway]) broker.createService(schema);
     await broker.start();
     const { url } = await call(broker, 'gateway.addresses.get', {});

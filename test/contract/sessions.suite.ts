@@ -43,6 +43,7 @@ class AuthWorld {
       ...NAMES,
       accessTokenMs: TOKEN_MS,
       sessionIdleMs: IDLE_MS,
+      providers: [],
     });
   }
 
