@@ -3,7 +3,7 @@ import type { DocumentChange } from '../lifecycle/announcement.ts';
 import { ControlFollow } from '../lifecycle/control-follow.ts';
 import type { Logger } from '../log.ts';
 import { documentKey } from '../protocol/ids.ts';
-import type { Stream } from '../stream/port.ts';
+import type { Stream, StreamRecord } from '../stream/port.ts';
 import type { ClientSession } from './client-session.ts';
 import type { HostedDocument } from './hosted-document.ts';
 import type { Joins } from './joins.ts';
@@ -17,6 +17,10 @@ export interface ControlClosingParts {
   registry: RoomRegistry<HostedDocument>;
   sessions: ReadonlySet<ClientSession>;
   joins: Pick<Joins, 'end'>;
+  /** Every record of the control topic. */
+  onRecord?: (record: StreamRecord) => void;
+  /** Records of it may have been missed. */
+  onGap?: () => void;
 }
 
 /**

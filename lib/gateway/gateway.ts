@@ -8,6 +8,7 @@ import { DEFAULT_LIMITS, type ProtocolLimits } from '../protocol/limits.ts';
 import type { Stream } from '../stream/port.ts';
 import type { TopicResolver } from '../stream/topics.ts';
 import type { SyncSource } from '../sync/port.ts';
+import { AccessEnforcement } from './access-enforcement.ts';
 import { Appender } from './appender.ts';
 import { AwarenessChannel } from './awareness-channel.ts';
 import { ChunkTurns } from './chunk-turns.ts';
@@ -25,6 +26,7 @@ import { LogWatch } from './log-watch.ts';
 import type { AccessControl, ClientTransport, Identity, RoomRegistry } from './port.ts';
 import { RateLimits } from './rate-limits.ts';
 import { DefaultRoomRegistry } from './room-registry.ts';
+import type { RoomRoles } from './room-roles.ts';
 import { StateDelivery } from './state-delivery.ts';
 import type { UpdateChecker } from './update-check.ts';
 import { UpdateAttempts } from './update-attempts.ts';
@@ -39,6 +41,8 @@ export interface GatewayParts {
   sync: SyncSource;
   access: AccessControl;
   checker: UpdateChecker;
+  /** Roles of people in rooms, whose changes are heard on the control topic; without it the rights of a connection last. */
+  roles?: RoomRoles;
   randomId: () => string;
   metrics?: Metrics;
   registry?: RoomRegistry<HostedDocument>;
@@ -49,6 +53,7 @@ const LINGER_MS = 10_000;
 /** A log that does not answer must not hold up the stop. */
 const STOP_LIMIT_MS = 5_000;
 const MAKE_TOPIC_INTERVAL_MS = 50;
+const RIGHTS_CHECK_MS = 500;
 
 /** The gateway without its transports: sessions in, the log in the middle, frames out. Holds no Y.Doc. */
 export class Gateway {
@@ -61,6 +66,7 @@ export class Gateway {
   readonly #fanOut: FanOut;
   readonly #joins: Joins;
   readonly #closing: ControlClosing;
+  readonly #enforcement: AccessEnforcement | undefined;
   readonly #states: StateDelivery;
   readonly #inbound: Inbound;
   readonly #attempts: UpdateAttempts;
@@ -127,11 +133,16 @@ export class Gateway {
       onSubscribed: ({ document }) => this.#awareness.open(document),
       onLeft: (subscription) => this.#awareness.left(subscription),
     });
+    const { controlTopic } = parts.topics;
+    const enforcement = parts.roles && this.#enforcementOf(parts.roles);
+    this.#enforcement = enforcement;
     this.#closing = new ControlClosing({
       ...shared,
-      controlTopic: parts.topics.controlTopic,
+      controlTopic,
       sessions: this.#sessions,
       joins: this.#joins,
+      onRecord: (record) => enforcement?.onRecord(record),
+      onGap: () => enforcement?.onGap(),
     });
     this.#attempts = new UpdateAttempts({
       ...shared,
@@ -161,6 +172,11 @@ export class Gateway {
     return this.#sessions.size;
   }
 
+  /** False while changes of rights could be missed: no connection may be let in. */
+  get hearsOfRights(): boolean {
+    return this.#enforcement?.isReading ?? true;
+  }
+
   /** True from the beginning of a drain: new connections are to be refused. */
   get isDraining(): boolean {
     return this.#isDraining;
@@ -180,6 +196,7 @@ export class Gateway {
       this.#attempts.expire();
       this.#watch.check();
     });
+    if (this.#enforcement) this.#every('rights', RIGHTS_CHECK_MS, () => this.#enforcement?.check());
     this.#every('beat', config.beatIntervalMs, () => this.#awareness.beat());
   }
 
@@ -256,6 +273,21 @@ export class Gateway {
     ]);
     await withDeadline(clock, STOP_LIMIT_MS, ended).catch((error: unknown) => {
       logger.warn({ err: error }, 'gateway not stopped cleanly');
+    });
+  }
+
+  #enforcementOf(roles: RoomRoles): AccessEnforcement {
+    const { config, stream, topics, randomId, clock, logger } = this.#parts;
+    return new AccessEnforcement({
+      clock,
+      logger,
+      roles,
+      sessions: this.#sessions,
+      joins: this.#joins,
+      append: (record) => stream.append({ topic: topics.controlTopic, partition: 0 }, [record]),
+      id: randomId(),
+      ttlMs: config.accessTtlMs,
+      graceMs: config.accessGraceMs,
     });
   }
 

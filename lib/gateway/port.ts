@@ -8,6 +8,8 @@ export interface Identity {
   /** Of all its documents; left out where each room has its own (see `DocumentAccess`). */
   tenantId?: string;
   userId?: string;
+  /** Its end ends the connection. */
+  sessionId?: string;
 }
 
 export interface DocumentAccess {

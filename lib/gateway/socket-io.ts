@@ -1,7 +1,8 @@
-import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import { Server, type Socket } from 'socket.io';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
+import { isAllowedOrigin } from '../http/origins.ts';
 import type { Logger } from '../log.ts';
 import { CLOSE_CODES, type CloseCode, type CloseNotice } from '../protocol/close-codes.ts';
 import { SocketEvent, type Nack } from '../protocol/events.ts';
@@ -56,6 +57,7 @@ export function openSocketServer({
   io.use((socket, next) => {
     const running = gateway();
     if (!running) return next(connectError('UNAVAILABLE'));
+    if (!running.hearsOfRights) return next(connectError('UNAVAILABLE'));
     if (running.isDraining) return next(connectError('SERVER_STOPPING', config.drainRetryMs));
     running.access.identify(socket.handshake.auth).then(
       (result) => {
@@ -190,11 +192,4 @@ function connectError(code: NackCode, retryAfterMs?: number): Error {
   const { message, permanent } = NACK_CODES[code];
   const data = { code, message, permanent, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   return Object.assign(new Error(message), { data });
-}
-
-/** A browser names the page's origin; other clients name none. WebSockets know no CORS, so it is checked here. */
-function isAllowedOrigin({ headers }: IncomingMessage, allowed: readonly string[]): boolean {
-  const { origin, host } = headers;
-  if (origin === undefined || allowed.includes('*') || allowed.includes(origin)) return true;
-  return URL.canParse(origin) && new URL(origin).host === host;
 }

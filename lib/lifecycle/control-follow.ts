@@ -1,6 +1,6 @@
 import type { Clock, TimerHandle } from '../clock.ts';
 import type { Logger } from '../log.ts';
-import type { RecordBatch, StartedFollow, Stream } from '../stream/port.ts';
+import type { RecordBatch, StartedFollow, Stream, StreamRecord } from '../stream/port.ts';
 import { readChange, type DocumentChange } from './announcement.ts';
 
 export interface ControlFollowParts {
@@ -9,6 +9,8 @@ export interface ControlFollowParts {
   clock: Clock;
   logger: Logger;
   onChange: (change: DocumentChange) => void;
+  /** Every record, before `onChange`. */
+  onRecord?: (record: StreamRecord) => void;
   /** Changes may have been missed. */
   onGap?: () => void;
 }
@@ -67,6 +69,7 @@ export class ControlFollow {
   #onBatch(attempt: number, { records }: RecordBatch): void {
     if (this.#isStopped || attempt !== this.#attempt) return;
     for (const record of records) {
+      this.#parts.onRecord?.(record);
       const change = readChange(record);
       if (change) this.#parts.onChange(change);
     }

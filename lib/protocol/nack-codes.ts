@@ -27,6 +27,7 @@ export const NACK_CODES = {
   UNAUTHENTICATED: { permanent: true, message: 'The token is missing, invalid or expired.' },
   GENERATION_CHANGED: { permanent: true, message: 'The document has been replaced; join it again.' },
   DOCUMENT_DELETED: { permanent: true, message: 'The document has been deleted.' },
+  ACCESS_CHANGED: { permanent: false, message: 'Your rights have changed; join the document again.' },
   NOT_JOINED: { permanent: false, message: 'Join the document before sending to it.' },
   TOO_MANY_UNACKED: { permanent: false, message: 'Too many updates are waiting for their acknowledgement.' },
   APPEND_FAILED: {

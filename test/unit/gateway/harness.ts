@@ -9,6 +9,7 @@ import { loadConfig, type Config } from '../../../lib/config.ts';
 import { createAccessControl } from '../../../lib/gateway/access-control.ts';
 import { Gateway } from '../../../lib/gateway/gateway.ts';
 import type { AccessControl } from '../../../lib/gateway/port.ts';
+import type { RoomRoles } from '../../../lib/gateway/room-roles.ts';
 import { openSocketServer } from '../../../lib/gateway/socket-io.ts';
 import { createUpdateChecker } from '../../../lib/gateway/threaded-update-check.ts';
 import type { UpdateChecker } from '../../../lib/gateway/update-check.ts';
@@ -79,6 +80,7 @@ export interface GatewayOptions {
   stream?: Stream;
   sync?: SyncSource;
   access?: AccessControl;
+  roles?: RoomRoles;
   checker?: UpdateChecker;
   logger?: Logger;
 }
@@ -94,6 +96,7 @@ export async function startGateway(log: TestLog, options: GatewayOptions = {}): 
     topics: log.topics,
     sync: options.sync ?? log.sync,
     access: options.access ?? createAccessControl(config),
+    ...(options.roles ? { roles: options.roles } : {}),
     checker:
       options.checker ?? createUpdateChecker({ logger: silentLogger, inlineBytes: config.inlineCheckBytes }),
     randomId: () => randomBytes(16).toString('hex'),

@@ -35,6 +35,12 @@ export type Seen =
   | { kind: 'state'; head: StateHead; bytes: number }
   | { kind: 'nack'; nack: Nack };
 
+export interface RawClientOptions {
+  transports?: string[];
+  /** Of the handshake. */
+  auth?: Record<string, unknown>;
+}
+
 /** A client that does nothing by itself: it keeps everything it gets, in order, and applies it to documents. */
 export class RawClient {
   readonly socket: Socket;
@@ -46,8 +52,9 @@ export class RawClient {
   #versions = new Map<string, number>();
   #nextChunkId = 1;
 
-  constructor(url: string, options: { transports?: string[] } = {}) {
+  constructor(url: string, options: RawClientOptions = {}) {
     this.socket = io(url, {
+      ...(options.auth ? { auth: options.auth } : {}),
       transports: options.transports ?? ['websocket'],
       reconnection: false,
       forceNew: true,
@@ -58,7 +65,7 @@ export class RawClient {
     onCleanUp(async () => void this.socket.disconnect());
   }
 
-  static async connect(url: string, options: { transports?: string[] } = {}): Promise<RawClient> {
+  static async connect(url: string, options: RawClientOptions = {}): Promise<RawClient> {
     const client = new RawClient(url, options);
     await waitFor(() => client.socket.connected, { what: 'the client is connected' });
     return client;

@@ -1,0 +1,86 @@
+import { LockMode } from '@mikro-orm/core';
+import type { Clock, TimerHandle } from '../clock.ts';
+import { encodeAccessChange, type AccessChange } from '../lifecycle/access-record.ts';
+import type { Logger } from '../log.ts';
+import type { Database } from '../store/database.ts';
+import type { Stream } from '../stream/port.ts';
+import { AccessChangeEntity } from './entities.ts';
+
+export interface AccessRelayParts {
+  database: Pick<Database, 'entities'>;
+  stream: Pick<Stream, 'append'>;
+  controlTopic: string;
+  clock: Clock;
+  logger: Logger;
+  /** Between two looks when nobody wakes it, in ms. */
+  pollMs: number;
+}
+
+const BATCH = 100;
+
+/**
+ * Takes recorded changes of rights to the control topic, in order, each until it is appended: a crash between the two
+ * says it twice, never not at all. Any number of processes may run one; a row is one's at a time.
+ */
+export class AccessRelay {
+  readonly #parts: AccessRelayParts;
+  #timer: TimerHandle | undefined;
+  #running: Promise<void> | undefined;
+  #isWanted = false;
+  #isStopped = false;
+  #hasFailed = false;
+
+  constructor(parts: AccessRelayParts) {
+    this.#parts = parts;
+  }
+
+  /** Looks now; also after a change was recorded in this process. */
+  wake(): void {
+    this.#isWanted = true;
+    if (this.#isStopped || this.#running) return;
+    this.#timer?.cancel();
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#isStopped) return;
+      if (this.#isWanted) this.wake();
+      else this.#timer = this.#parts.clock.setTimeout(() => this.wake(), this.#parts.pollMs);
+    });
+  }
+
+  /** Resolves when what is under way has ended. Idempotent. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    this.#isWanted = false;
+    try {
+      while (!this.#isStopped && (await this.#relayBatch()) === BATCH);
+      this.#hasFailed = false;
+    } catch (error) {
+      // Once for an outage: it is tried again with every look.
+      if (!this.#hasFailed)
+        this.#parts.logger.warn({ err: error }, 'changes of rights wait for the log or the database');
+      this.#hasFailed = true;
+    }
+  }
+
+  /** The rows are locked until they are in the log and gone. Returns how many there were. */
+  #relayBatch(): Promise<number> {
+    const { database, stream, controlTopic } = this.#parts;
+    return database.entities(async (em) => {
+      const rows = await em.find(
+        AccessChangeEntity,
+        {},
+        { orderBy: { id: 'asc' }, limit: BATCH, lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE },
+      );
+      if (rows.length === 0) return 0;
+      const records = rows.map(({ change }) => encodeAccessChange(change as AccessChange));
+      await stream.append({ topic: controlTopic, partition: 0 }, records);
+      await em.nativeDelete(AccessChangeEntity, { id: { $in: rows.map(({ id }) => id) } });
+      return rows.length;
+    });
+  }
+}

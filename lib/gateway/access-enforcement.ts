@@ -1,0 +1,146 @@
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { StreamRecord } from '../stream/port.ts';
+import { encodePulse, readAccessRecord, type AccessChange } from '../lifecycle/access-record.ts';
+import type { ClientSession } from './client-session.ts';
+import type { Subscription } from './hosted-document.ts';
+import type { Joins } from './joins.ts';
+import { concerns, type RoomRoles } from './room-roles.ts';
+
+export interface AccessEnforcementParts {
+  clock: Clock;
+  logger: Logger;
+  roles: RoomRoles;
+  sessions: ReadonlySet<ClientSession>;
+  joins: Pick<Joins, 'end'>;
+  /** Appends to the control topic. */
+  append: (record: StreamRecord) => Promise<unknown>;
+  /** Of this gateway. */
+  id: string;
+  ttlMs: number;
+  /** Open documents go on for so long beyond `ttlMs` when nobody can be asked, in ms. */
+  graceMs: number;
+}
+
+const PULSE_MS = 5_000;
+/** The control topic counts as unread when the own pulse has not come back for so long (facts of the issue's rule). */
+const UNREAD_MS = 30_000;
+/** While control is unread a decision holds for so long: it is asked for directly. */
+const UNREAD_TTL_MS = 5_000;
+
+/**
+ * Applies changes of rights to what is open. A change ends the subscription; the client joins again and is answered by
+ * a fresh decision: refused, to read only, or to write. So nothing written after the change is heard can be appended
+ * by an old right.
+ */
+export class AccessEnforcement {
+  readonly #parts: AccessEnforcementParts;
+  readonly #refreshing = new Set<string>();
+  #pulseSentAt = -Infinity;
+  #readAt = -Infinity;
+
+  constructor(parts: AccessEnforcementParts) {
+    this.#parts = parts;
+  }
+
+  /** True once the control topic is read: until then no connection may be let in, since a change could be missed. */
+  get isReading(): boolean {
+    return this.#parts.clock.now() - this.#readAt < UNREAD_MS;
+  }
+
+  /** Every record of the control topic. */
+  onRecord(record: StreamRecord): void {
+    const read = readAccessRecord(record);
+    if (!read) return;
+    if ('pulse' in read) {
+      if (read.pulse === this.#parts.id) this.#readAt = this.#parts.clock.now();
+    } else this.#changed(read);
+  }
+
+  /** Records of the control topic may have been missed. */
+  onGap(): void {
+    this.#parts.roles.forgetAll();
+    for (const { session, subscription } of this.#open()) this.#review(session, subscription);
+  }
+
+  /** To be called about once a second. */
+  check(): void {
+    const { clock, roles, ttlMs, graceMs } = this.#parts;
+    if (clock.now() - this.#pulseSentAt >= PULSE_MS) this.#pulse();
+    const holdsMs = this.isReading ? ttlMs : UNREAD_TTL_MS;
+    for (const { session, subscription } of this.#open()) {
+      const { userId } = session.identity;
+      if (userId === undefined) continue;
+      const decision = roles.decisionOn(userId, subscription.document.id.roomId);
+      const ageMs = decision ? roles.ageOf(decision) : Infinity;
+      if (ageMs < holdsMs) continue;
+      if (ageMs > ttlMs + graceMs && decision) this.#end(session, subscription, 'ACCESS_CHANGED');
+      else if (!this.isReading && ageMs > 2 * UNREAD_TTL_MS && subscription.access.write === true)
+        subscription.access = { ...subscription.access, write: 'unknown' };
+      this.#review(session, subscription);
+    }
+  }
+
+  #changed(change: AccessChange): void {
+    this.#parts.roles.changed(change);
+    for (const session of [...this.#parts.sessions]) {
+      const { userId, sessionId } = session.identity;
+      if (change.sessionId !== undefined && change.sessionId === sessionId) session.close('UNAUTHENTICATED');
+      for (const subscription of [...session.subscriptions.values()])
+        if (concerns(change, { ...subscription.document.id, userId }))
+          this.#end(session, subscription, change.revoked ? 'PERMISSION_DENIED' : 'ACCESS_CHANGED');
+    }
+  }
+
+  /** Asks again, and ends the subscription when the answer is another one. */
+  #review(session: ClientSession, subscription: Subscription): void {
+    const { roles, logger } = this.#parts;
+    const { userId } = session.identity;
+    const { roomId } = subscription.document.id;
+    if (userId === undefined) return;
+    const key = JSON.stringify([userId, roomId]);
+    if (this.#refreshing.has(key)) return;
+    this.#refreshing.add(key);
+    roles
+      .ask(userId, roomId)
+      .then(
+        () => this.#apply(userId, roomId),
+        (error: unknown) => logger.warn({ err: error }, 'permissions not looked up: open documents go on'),
+      )
+      .finally(() => this.#refreshing.delete(key));
+  }
+
+  #apply(userId: string, roomId: string): void {
+    const answer = this.#parts.roles.decisionOn(userId, roomId)?.answer;
+    const write = answer !== undefined && answer.role !== 'viewer';
+    for (const { session, subscription } of this.#open()) {
+      if (session.identity.userId !== userId || subscription.document.id.roomId !== roomId) continue;
+      if (!answer) this.#end(session, subscription, 'PERMISSION_DENIED');
+      else if (subscription.access.write === 'unknown' && write)
+        subscription.access = { ...subscription.access, write };
+      else if (subscription.access.write !== write) this.#end(session, subscription, 'ACCESS_CHANGED');
+    }
+  }
+
+  #end(
+    session: ClientSession,
+    subscription: Subscription,
+    code: 'PERMISSION_DENIED' | 'ACCESS_CHANGED',
+  ): void {
+    session.nack(code, { address: subscription.document.address });
+    this.#parts.joins.end(session, subscription);
+  }
+
+  *#open(): Iterable<{ session: ClientSession; subscription: Subscription }> {
+    for (const session of [...this.#parts.sessions])
+      for (const subscription of [...session.subscriptions.values()]) yield { session, subscription };
+  }
+
+  #pulse(): void {
+    const { clock, append, id, logger } = this.#parts;
+    this.#pulseSentAt = clock.now();
+    append(encodePulse(id)).catch((error: unknown) => {
+      logger.debug({ err: error }, 'pulse not appended');
+    });
+  }
+}

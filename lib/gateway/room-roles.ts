@@ -1,0 +1,120 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.ts';
+import type { AccessChange } from '../lifecycle/access-record.ts';
+
+export type RoomRole = 'viewer' | 'editor' | 'owner';
+
+/** What somebody is in a room, and whose the room is; undefined for a stranger and for no such room. */
+export type RoleAnswer = { role: RoomRole; tenantId: string } | undefined;
+
+export interface RoomRolesParts {
+  clock: Clock;
+  /** Asks whoever decides; rejects when it cannot be told now. */
+  lookUp: (userId: string, roomId: string) => Promise<RoleAnswer>;
+  /** A decision is believed for so long when nothing is heard, in ms. */
+  ttlMs: number;
+}
+
+export interface Decision {
+  readonly answer: RoleAnswer;
+  /** When it was asked for, by the clock. */
+  readonly askedAt: number;
+}
+
+interface Asking {
+  userId: string;
+  roomId: string;
+  isOutdated: boolean;
+  answer: Promise<RoleAnswer>;
+}
+
+/** Pairs of user and room that are remembered. */
+const MAX_DECISIONS = 50_000;
+
+/**
+ * The gateway's memory of decisions (design rule 11). What changes is heard on the control topic; a look-up during
+ * which a change for it arrives is made again, since its answer may be of before.
+ */
+export class RoomRoles {
+  readonly #parts: RoomRolesParts;
+  readonly #decisions = new LRUCache<string, Decision>({ max: MAX_DECISIONS });
+  readonly #asking = new Map<string, Asking>();
+
+  constructor(parts: RoomRolesParts) {
+    this.#parts = parts;
+  }
+
+  /** At once when it is known and believed; asks otherwise. */
+  roleOf(userId: string, roomId: string): RoleAnswer | Promise<RoleAnswer> {
+    const known = this.decisionOn(userId, roomId);
+    if (known && this.ageOf(known) < this.#parts.ttlMs) return known.answer;
+    return this.ask(userId, roomId);
+  }
+
+  /** What is remembered, however old. */
+  decisionOn(userId: string, roomId: string): Decision | undefined {
+    return this.#decisions.get(keyOf(userId, roomId));
+  }
+
+  ageOf({ askedAt }: Decision): number {
+    return this.#parts.clock.now() - askedAt;
+  }
+
+  /** Asks anew; one question at a time for a pair. */
+  ask(userId: string, roomId: string): Promise<RoleAnswer> {
+    const key = keyOf(userId, roomId);
+    const under = this.#asking.get(key);
+    if (under) return under.answer;
+    const asking: Asking = { userId, roomId, isOutdated: false, answer: Promise.resolve(undefined) };
+    asking.answer = this.#lookUp(asking).finally(() => this.#asking.delete(key));
+    this.#asking.set(key, asking);
+    return asking.answer;
+  }
+
+  /** Forgets what the change may have made wrong. */
+  changed(change: AccessChange): void {
+    for (const [key, { answer }] of this.#decisions.entries()) {
+      const [userId, roomId] = partsOf(key);
+      if (concerns(change, { userId, roomId, tenantId: answer?.tenantId })) this.#decisions.delete(key);
+    }
+    for (const asking of this.#asking.values())
+      if (concerns(change, { ...asking, tenantId: undefined })) asking.isOutdated = true;
+  }
+
+  /** Changes may have been missed. */
+  forgetAll(): void {
+    this.#decisions.clear();
+    for (const asking of this.#asking.values()) asking.isOutdated = true;
+  }
+
+  async #lookUp(asking: Asking): Promise<RoleAnswer> {
+    const { userId, roomId } = asking;
+    for (;;) {
+      asking.isOutdated = false;
+      const askedAt = this.#parts.clock.now();
+      const answer = await this.#parts.lookUp(userId, roomId);
+      if (asking.isOutdated) continue;
+      this.#decisions.set(keyOf(userId, roomId), { answer, askedAt });
+      return answer;
+    }
+  }
+}
+
+/** Whether a change may concern a user in a room; a tenant that is not known may be any. */
+export function concerns(
+  change: AccessChange,
+  { userId, roomId, tenantId }: { userId: string | undefined; roomId: string; tenantId: string | undefined },
+): boolean {
+  if (change.sessionId !== undefined) return false;
+  if (change.userId !== undefined && change.userId !== userId) return false;
+  if (change.roomId !== undefined && change.roomId !== roomId) return false;
+  return change.tenantId === undefined || tenantId === undefined || change.tenantId === tenantId;
+}
+
+function keyOf(userId: string, roomId: string): string {
+  return JSON.stringify([userId, roomId]);
+}
+
+function partsOf(key: string): [string, string] {
+  return JSON.parse(key) as [string, string];
+}

@@ -1,0 +1,63 @@
+import type { Context, Service, ServiceSchema } from 'moleculer';
+import { AccessRelay } from '../lib/accounts/access-relay.ts';
+import type { BoardRole } from '../lib/accounts/rules.ts';
+import { accountsOf } from '../lib/broker/accounts-of.ts';
+import { declareActions } from '../lib/broker/actions.ts';
+import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
+
+interface PermissionsService extends Service {
+  runtime: Runtime;
+  relay: AccessRelay | undefined;
+}
+
+const RELAY_POLL_MS = 200;
+
+/** The one place that answers "may this user do this to this room", and that tells the gateways of changes. */
+const schema: ServiceSchema<object, PermissionsService> = {
+  name: 'permissions',
+  actions: declareActions<PermissionsService>({
+    /** The role that counts, with the tenant of the room's documents; null for a stranger and for no such room. */
+    get: {
+      repetition: 'idempotent',
+      params: {
+        $$strict: true,
+        userId: { type: 'string', min: 1, max: 128 },
+        roomId: { type: 'string', min: 1, max: 128 },
+      },
+      async handler(
+        this: PermissionsService,
+        ctx: Context<{ userId: string; roomId: string }>,
+      ): Promise<{ role: BoardRole; tenantId: string } | null> {
+        const { userId, roomId } = ctx.params;
+        // Boards have UUIDs: nothing else is a room here.
+        if (!isUuid(userId) || !isUuid(roomId)) return null;
+        const { permissions } = await accountsOf(this.runtime);
+        return (await permissions.roleOn(roomId, userId)) ?? null;
+      },
+    },
+  }),
+  created(this: PermissionsService) {
+    this.runtime = runtimeOf(this.broker);
+  },
+  async started(this: PermissionsService) {
+    const { runtime } = this;
+    this.relay = new AccessRelay({
+      database: await runtime.database(),
+      stream: await runtime.stream(),
+      controlTopic: runtime.topics.controlTopic,
+      clock: runtime.clock,
+      logger: runtime.logger.child({ part: 'permissions' }),
+      pollMs: RELAY_POLL_MS,
+    });
+    this.relay.wake();
+  },
+  async stopped(this: PermissionsService) {
+    await this.relay?.stop();
+  },
+};
+
+function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+}
+
+export default schema;

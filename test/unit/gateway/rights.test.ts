@@ -1,0 +1,213 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../lib/clock.ts';
+import { createAccountAccess } from '../../../lib/gateway/account-access.ts';
+import { RoomRoles, type RoleAnswer, type RoomRole } from '../../../lib/gateway/room-roles.ts';
+import { encodeAccessChange, type AccessChange } from '../../../lib/lifecycle/access-record.ts';
+import { waitFor } from '../../support/wait.ts';
+import { cleanUp, openLog, startGateway, type TestLog } from './harness.ts';
+import { RawClient } from './raw-client.ts';
+
+const A = { roomId: 'board-1', docId: 'a' };
+const TENANT = 'workspace-1';
+
+/** Who decides: a table that a test changes, and that can be away. */
+class Deciders {
+  readonly table = new Map<string, RoomRole>();
+  isAway = false;
+  asked = 0;
+  /** Holds the answers until the test lets them go. */
+  hold: Promise<void> | undefined;
+
+  readonly lookUp = async (userId: string, roomId: string): Promise<RoleAnswer> => {
+    this.asked++;
+    if (this.isAway) throw new Error('away');
+    const role = this.table.get(`${userId} ${roomId}`);
+    await this.hold;
+    return role && { role, tenantId: TENANT };
+  };
+
+  give(userId: string, role: RoomRole | undefined, roomId = A.roomId): void {
+    if (role) this.table.set(`${userId} ${roomId}`, role);
+    else this.table.delete(`${userId} ${roomId}`);
+  }
+}
+
+async function startWith(log: TestLog, deciders: Deciders, config = {}) {
+  const options = { accessTtlMs: 300_000, accessGraceMs: 900_000, ...config };
+  const roles = new RoomRoles({
+    clock: systemClock,
+    lookUp: deciders.lookUp,
+    ttlMs: options.accessTtlMs,
+  });
+  const access = createAccountAccess(roles, async (auth) => {
+    const { token = '' } = auth as { token?: string };
+    return { ok: true, identity: { userId: token, sessionId: `session-of-${token}` } };
+  });
+  const started = await startGateway(log, { access, roles, config: { auth: 'accounts', ...options } });
+  await waitFor(() => started.gateway.hearsOfRights, { what: 'the control topic is read' });
+  return started;
+}
+
+const connect = (url: string, userId: string) => RawClient.connect(url, { auth: { token: userId } });
+
+async function announce({ stream, topics }: TestLog, change: AccessChange): Promise<void> {
+  await stream.append({ topic: topics.controlTopic, partition: 0 }, [encodeAccessChange(change)]);
+}
+
+async function updatesIn({ stream, topics }: TestLog): Promise<number> {
+  const target = topics.target('doc', { tenantId: TENANT, ...A });
+  const toOffset = await stream.endOffset(target);
+  if (toOffset === 0) return 0;
+  const { records } = await stream.read({ ...target, fromOffset: 0, toOffset, maxBytes: 1024 * 1024 });
+  return records.filter(({ headers }) => headers.t === '0').length;
+}
+
+const codes = (client: RawClient) => client.nacks().map(({ code }) => code);
+
+describe('rights on open connections', () => {
+  afterEach(cleanUp);
+
+  it('the role decides who may enter, read and write, and whose the document is', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    deciders.give('vi', 'viewer');
+    const { url, gateway } = await startWith(log, deciders);
+    const [ed, vi, stranger] = await Promise.all(['ed', 'vi', 'no'].map((user) => connect(url, user)));
+    expect(await ed!.join(A)).toMatchObject({ readOnly: false });
+    expect(await vi!.join(A)).toMatchObject({ readOnly: true });
+    expect(await stranger!.tryJoin(A)).toMatchObject({ code: 'PERMISSION_DENIED', permanent: true });
+    vi!.type(A, 'no');
+    await waitFor(() => codes(vi!).includes('READ_ONLY'));
+    ed!.type(A, 'yes');
+    await waitFor(() => ed!.acks(A).length === 1);
+    expect(await updatesIn(log)).toBe(1);
+    expect(gateway.registry.inspect(10)).toEqual([expect.objectContaining({ tenantId: TENANT })]);
+  });
+
+  it('who is removed while she types can write at neither of two gateways, and comes in no more', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    const gateways = await Promise.all([startWith(log, deciders), startWith(log, deciders)]);
+    const tabs = await Promise.all(gateways.map(({ url }) => connect(url, 'ed')));
+    for (const tab of tabs) {
+      await tab.join(A);
+      tab.type(A, 'before');
+      await waitFor(() => tab.acks(A).length === 1);
+    }
+    deciders.give('ed', undefined);
+    await announce(log, { tenantId: TENANT, roomId: A.roomId, userId: 'ed', revoked: true });
+    for (const tab of tabs) {
+      await waitFor(() => codes(tab).includes('PERMISSION_DENIED'), { timeoutMs: 1_000 });
+      tab.type(A, 'after');
+      await waitFor(() => codes(tab).includes('NOT_JOINED'));
+      expect(await tab.tryJoin(A)).toMatchObject({ code: 'PERMISSION_DENIED', permanent: true });
+    }
+    expect(await updatesIn(log)).toBe(2);
+  });
+
+  it('who is demoted is told, joins again and may read on; who is promoted may write', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    const { url } = await startWith(log, deciders);
+    const client = await connect(url, 'ed');
+    await client.join(A);
+    for (const [role, readOnly] of [
+      ['viewer', true],
+      ['owner', false],
+    ] as const) {
+      deciders.give('ed', role);
+      const before = codes(client).length;
+      await announce(log, { tenantId: TENANT, userId: 'ed' });
+      await waitFor(() => codes(client).length > before);
+      expect(codes(client).at(-1)).toBe('ACCESS_CHANGED');
+      expect(await client.join(A)).toMatchObject({ readOnly });
+    }
+  });
+
+  it('a change that concerns others disturbs nobody', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    deciders.give('x', 'editor');
+    const { url } = await startWith(log, deciders);
+    const [ed, x] = [await connect(url, 'ed'), await connect(url, 'x')];
+    await ed.join(A);
+    await x.join(A);
+    await announce(log, { tenantId: 'workspace-2' });
+    await announce(log, { tenantId: TENANT, roomId: 'board-2' });
+    await announce(log, { tenantId: TENANT, roomId: A.roomId, userId: 'x' });
+    await waitFor(() => codes(x).includes('ACCESS_CHANGED'));
+    ed.type(A, 'goes on');
+    await waitFor(() => ed.acks(A).length === 1);
+    expect(codes(ed)).toEqual([]);
+  });
+
+  it('a look-up during which a change arrives is made again', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    deciders.give('witness', 'viewer');
+    const { url } = await startWith(log, deciders);
+    const witness = await connect(url, 'witness');
+    await witness.join(A);
+    let letGo = () => undefined as void;
+    deciders.hold = new Promise((resolve) => (letGo = resolve));
+    const before = deciders.asked;
+    const client = await connect(url, 'ed');
+    const joining = client.tryJoin(A);
+    await waitFor(() => deciders.asked > before);
+    deciders.give('ed', undefined);
+    await announce(log, { tenantId: TENANT, roomId: A.roomId });
+    await waitFor(() => codes(witness).includes('ACCESS_CHANGED'));
+    letGo();
+    expect(await joining).toMatchObject({ code: 'PERMISSION_DENIED' });
+    expect(deciders.asked).toBe(before + 2);
+  });
+
+  it('while nobody can be asked, open documents go on, joins wait, and a revocation still wins', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    deciders.give('x', 'editor');
+    const { url } = await startWith(log, deciders, { accessTtlMs: 1_000 });
+    const [ed, x] = [await connect(url, 'ed'), await connect(url, 'x')];
+    await ed.join(A);
+    await x.join(A);
+    deciders.isAway = true;
+    const asked = deciders.asked;
+    await waitFor(() => deciders.asked > asked + 1, { timeoutMs: 10_000, what: 'asked again in vain' });
+    ed.type(A, 'goes on');
+    await waitFor(() => ed.acks(A).length === 1);
+    const late = await connect(url, 'ed');
+    expect(await late.tryJoin(A)).toMatchObject({ code: 'UNAVAILABLE', permanent: false });
+    await announce(log, { tenantId: TENANT, roomId: A.roomId, userId: 'x', revoked: true });
+    await waitFor(() => codes(x).includes('PERMISSION_DENIED'));
+    expect(codes(ed)).toEqual([]);
+  });
+
+  it('beyond the time of grace nothing goes on that nobody vouches for', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    const { url } = await startWith(log, deciders, { accessTtlMs: 1_000, accessGraceMs: 500 });
+    const ed = await connect(url, 'ed');
+    await ed.join(A);
+    deciders.isAway = true;
+    await waitFor(() => codes(ed).includes('ACCESS_CHANGED'), { timeoutMs: 10_000 });
+    expect(await ed.tryJoin(A)).toMatchObject({ code: 'UNAVAILABLE', permanent: false });
+  });
+
+  it('a session that has ended ends its connections', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    const { url } = await startWith(log, deciders);
+    const client = await connect(url, 'ed');
+    const closed = new Promise((resolve) => client.socket.on('protocol-close', resolve));
+    await announce(log, { sessionId: 'session-of-ed' });
+    expect(await closed).toMatchObject({ code: 'UNAUTHENTICATED', permanent: true });
+  });
+});
