@@ -38,6 +38,9 @@ describe('wall time', () => {
   it('decides nothing: who asks for it only notes it', () => {
     /** Why each of them asks. */
     const noted: Record<string, string> = {
+      'lib/accounts/context.ts': 'sessions, invites and restores end at a date that people were told',
+      'lib/accounts/signing-keys.ts': 'keys follow each other by date, also over restarts',
+      'lib/accounts/tokens.ts': '`exp` of a token is a date, by RFC 7519',
       'lib/gateway/awareness-channel.ts': 'stamps `timestamp`',
       'lib/gateway/update-door.ts': 'stamps `timestamp`',
       'lib/lifecycle/document-operations.ts': 'stamps `timestamp`',
