@@ -5,15 +5,17 @@ import ApiGateway, { type ApiSettingsSchema } from 'moleculer-web';
 import { pause } from '../lib/clock.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
+import { webRoutesOf } from '../lib/broker/web-routes.ts';
 import { isAppError } from '../lib/errors.ts';
 import { createAccessControl } from '../lib/gateway/access-control.ts';
 import { Gateway } from '../lib/gateway/gateway.ts';
 import type { RoomView } from '../lib/gateway/port.ts';
 import { openSocketServer, type SocketServer } from '../lib/gateway/socket-io.ts';
 import { createUpdateChecker } from '../lib/gateway/threaded-update-check.ts';
-import { answerHealth, answerReadiness } from '../lib/http/health.ts';
+import { notFound } from '../lib/http/api.ts';
+import { createFrontDoor } from '../lib/http/front-door.ts';
 import { listen, urlOf } from '../lib/http/listen.ts';
-import { answerMetrics } from '../lib/http/metrics.ts';
+import { sendProblem } from '../lib/http/problem.ts';
 import { createRemoteSyncSource, JOIN_ACTION } from '../lib/sync/remote.ts';
 
 /** Requests that are still being answered at the stop get this long. */
@@ -30,6 +32,7 @@ interface GatewayService extends Service {
   url: string;
   isStopping: boolean;
   httpHandler(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  addRoute(route: object): void;
 }
 
 async function openGateway(service: GatewayService): Promise<Gateway> {
@@ -77,21 +80,6 @@ function canJoin(service: GatewayService): boolean {
   return registry.actions.isAvailable(JOIN_ACTION);
 }
 
-const runtimeFor = (request: IncomingMessage): Runtime =>
-  (request as IncomingMessage & { $service: GatewayService }).$service.runtime;
-
-const health =
-  (answer: typeof answerHealth) =>
-  (request: IncomingMessage, response: ServerResponse): Promise<void> =>
-    answer(runtimeFor(request).health, response);
-
-/** Users reach this port: only a process without an internal listener, the embedded one, shows its metrics here. */
-async function metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const runtime = runtimeFor(request);
-  if (runtime.config.mode === 'embedded') await answerMetrics(runtime.metrics, response);
-  else response.writeHead(404).end();
-}
-
 const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
   name: 'gateway',
   mixins: [ApiGateway as unknown as ServiceSchema],
@@ -103,20 +91,10 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
     logResponse: null,
     logRouteRegistration: null,
     assets: { folder: PAGE_FOLDER },
-    routes: [
-      {
-        path: '/health',
-        bodyParsers: false,
-        aliases: { 'GET /': health(answerHealth), 'GET /ready': health(answerReadiness) },
-        mappingPolicy: 'restrict',
-      },
-      {
-        path: '/metrics',
-        bodyParsers: false,
-        aliases: { 'GET /': metrics },
-        mappingPolicy: 'restrict',
-      },
-    ],
+    // Keys of a query are taken as they are written.
+    qsOptions: { depth: 0, parseArrays: false, plainObjects: true },
+    // They are added when the runtime is there. Not an empty list: that would open every action to everybody.
+    routes: false as unknown as [],
   },
   actions: declareActions<GatewayService>({
     // Its routes are written in this file; nobody may change them from another node.
@@ -149,6 +127,14 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
       },
     },
   }),
+  methods: {
+    errorHandler(this: GatewayService, _request: IncomingMessage, response: ServerResponse, error: unknown) {
+      sendProblem(response, error, this.runtime.logger);
+    },
+    send404(this: GatewayService, request: IncomingMessage, response: ServerResponse) {
+      sendProblem(response, notFound(request), this.runtime.logger);
+    },
+  },
   created(this: GatewayService) {
     const runtime = runtimeOf(this.broker);
     this.runtime = runtime;
@@ -160,7 +146,10 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
       rooms: this.gateway?.registry.rooms ?? 0,
       url: this.url,
     }));
-    this.httpServer = createServer((request, response) => void this.httpHandler(request, response));
+    for (const route of webRoutesOf(runtime)) this.addRoute(route);
+    this.httpServer = createServer(
+      createFrontDoor(runtime, (request, response) => void this.httpHandler(request, response)),
+    );
     this.socketServer = openSocketServer({
       config: runtime.config,
       clock: runtime.clock,

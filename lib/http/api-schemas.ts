@@ -1,0 +1,108 @@
+import { BOARD_ROLES, WORKSPACE_ROLES } from '../accounts/rules.ts';
+
+/** JSON Schemas (2020-12) of what the HTTP API answers; the types are in lib/accounts/views.ts. A test holds both together. */
+
+type Schema = Record<string, unknown>;
+
+const uuid: Schema = { type: 'string', format: 'uuid' };
+const text: Schema = { type: 'string' };
+const dateTime: Schema = { type: 'string', format: 'date-time' };
+const count: Schema = { type: 'integer', minimum: 0 };
+const boardRole: Schema = { enum: BOARD_ROLES };
+const workspaceRole: Schema = { enum: WORKSPACE_ROLES };
+const orNull = (schema: Schema): Schema => ({ ...schema, type: [schema.type, 'null'] });
+
+/** Every property is there, and no other. */
+function object(properties: Record<string, Schema>): Schema {
+  return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };
+}
+
+const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
+const pageOf = (name: string): Schema =>
+  object({
+    rows: { type: 'array', items: ref(name) },
+    total: count,
+    page: { type: 'integer', minimum: 1 },
+    pageSize: { type: 'integer', minimum: 1 },
+    totalPages: count,
+  });
+
+const member = (role: Schema): Schema =>
+  object({ userId: uuid, name: text, avatarUrl: orNull(text), role, joinedAt: dateTime });
+
+const invite = {
+  id: uuid,
+  boardId: uuid,
+  role: boardRole,
+  expiresAt: orNull(dateTime),
+  maxUses: { type: ['integer', 'null'] },
+  uses: count,
+  revokedAt: orNull(dateTime),
+  createdBy: uuid,
+  createdAt: dateTime,
+};
+
+export const ANSWER_SCHEMAS = {
+  Workspace: object({
+    id: uuid,
+    name: text,
+    type: { enum: ['personal', 'team'] },
+    ownerId: uuid,
+    createdAt: dateTime,
+    role: workspaceRole,
+  }),
+  WorkspacePage: pageOf('Workspace'),
+  WorkspaceMember: member(workspaceRole),
+  WorkspaceMemberPage: pageOf('WorkspaceMember'),
+  Board: object({
+    id: uuid,
+    workspaceId: uuid,
+    name: text,
+    thumbnailUrl: orNull(text),
+    createdBy: uuid,
+    createdAt: dateTime,
+    updatedAt: dateTime,
+    deletedAt: orNull(dateTime),
+    role: boardRole,
+  }),
+  BoardPage: pageOf('Board'),
+  BoardMember: member(boardRole),
+  BoardMemberPage: pageOf('BoardMember'),
+  Invite: object(invite),
+  InvitePage: pageOf('Invite'),
+  NewInvite: object({ ...invite, token: text }),
+  InvitePreview: object({
+    boardId: uuid,
+    boardName: text,
+    role: boardRole,
+    invitedBy: text,
+    expiresAt: orNull(dateTime),
+  }),
+  AcceptedInvite: object({ boardId: uuid, role: boardRole }),
+} as const satisfies Record<string, Schema>;
+
+export type AnswerSchema = keyof typeof ANSWER_SCHEMAS;
+
+/** RFC 9457. */
+export const PROBLEM_SCHEMA: Schema = {
+  type: 'object',
+  properties: {
+    type: { const: 'about:blank' },
+    title: { type: 'string', description: 'The HTTP status in words.' },
+    status: { type: 'integer' },
+    code: { type: 'string', description: 'Stable: programs decide by it.' },
+    detail: { type: 'string', description: 'For people.' },
+    errors: {
+      type: 'array',
+      description: 'With BAD_INPUT: which fields, and why.',
+      items: {
+        type: 'object',
+        properties: { field: { type: 'string' }, rule: { type: 'string' }, detail: { type: 'string' } },
+        required: ['field'],
+        additionalProperties: false,
+      },
+    },
+  },
+  required: ['type', 'title', 'status', 'code', 'detail'],
+  additionalProperties: false,
+};

@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { InviteView } from '../../lib/accounts/views.ts';
+import { ApiClient } from '../support/api-client.ts';
+import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
+
+const FRIEND = 'https://app.example.com';
+const GUESSES = 100;
+
+let server: TestServer;
+let api: ApiClient;
+let [ann, bob] = ['', ''];
+
+beforeAll(async () => {
+  server = await startEmbedded({ auth: 'accounts', corsOrigins: [FRIEND], guessesPerMinute: GUESSES });
+  api = new ApiClient(server);
+  [ann, bob] = [await api.person('Ann'), await api.person('Bob')];
+});
+afterAll(stopServers);
+
+const problem = (status: number, code: string) => ({
+  status,
+  body: expect.objectContaining({
+    type: 'about:blank',
+    status,
+    code,
+    detail: expect.any(String) as unknown,
+  }) as unknown,
+});
+
+describe('workspaces, boards, members and invites over HTTP', () => {
+  it('from the first workspace to a board with two people, and back', async () => {
+    const home = await api.ask('get', '/api/workspaces', { as: ann });
+    expect(home.body).toMatchObject({ total: 1, page: 1, rows: [{ type: 'personal', role: 'owner' }] });
+
+    const team = await api.ask('post', '/api/workspaces', { as: ann, body: { name: ' Team ' } });
+    expect(team).toMatchObject({ status: 201, body: { name: 'Team', type: 'team', role: 'owner' } });
+    const { id: workspaceId } = team.body as { id: string };
+    expect(team.headers.get('location')).toBe(`/api/workspaces/${workspaceId}`);
+
+    const id = randomUUID();
+    const made = await Promise.all(
+      // Capitals are the same id; the same request twice is one board.
+      [id, id.toUpperCase()].map((id) =>
+        api.ask('post', `/api/workspaces/${workspaceId}/boards`, { as: ann, body: { id, name: 'Plan' } }),
+      ),
+    );
+    expect(made.map(({ status, body }) => [status, (body as { id: string }).id])).toEqual([
+      [201, id],
+      [201, id],
+    ]);
+    const board = `/api/boards/${id}`;
+
+    const invite = await api.ask('post', `${board}/invite`, {
+      as: ann,
+      body: { role: 'editor', expiresAt: '2099-01-01T00:00:00Z', maxUses: 1 },
+    });
+    expect(invite).toMatchObject({ status: 201, body: { role: 'editor', uses: 0, maxUses: 1 } });
+    const { token, id: inviteId } = invite.body as InviteView & { token: string };
+    const preview = await api.ask('get', `/api/invites/${token}`);
+    expect(preview).toMatchObject({
+      status: 200,
+      body: { boardId: id, boardName: 'Plan', invitedBy: 'Ann', expiresAt: '2099-01-01T00:00:00.000Z' },
+    });
+    expect(await api.ask('get', board, { as: bob })).toMatchObject(problem(404, 'BOARD_NOT_FOUND'));
+    for (let twice = 0; twice < 2; twice++)
+      expect(await api.ask('post', `/api/invites/${token}/accept`, { as: bob })).toMatchObject({
+        status: 200,
+        body: { boardId: id, role: 'editor' },
+      });
+    expect(await api.ask('get', `${board}/invites`, { as: bob })).toMatchObject({
+      body: { rows: [{ uses: 1 }] },
+    });
+    expect(await api.ask('delete', `${board}/invites/${inviteId}`, { as: ann })).toMatchObject({
+      status: 204,
+    });
+
+    const change = { as: bob, body: { name: 'Plan B', thumbnailUrl: 'https://example.com/b.png' } };
+    expect(await api.ask('patch', board, change)).toMatchObject({ status: 200, body: { ...change.body } });
+    const members = await api.ask('get', `${board}/members?sort=-name&pageSize=1`, { as: bob });
+    expect(members.body).toMatchObject({ total: 2, totalPages: 2, rows: [{ name: 'Bob', role: 'editor' }] });
+
+    expect(await api.ask('delete', board, { as: bob })).toMatchObject(problem(403, 'FORBIDDEN'));
+    expect(await api.ask('post', `${board}/leave`, { as: ann })).toMatchObject(problem(409, 'LAST_OWNER'));
+    expect(await api.ask('post', `${board}/transfer`, { as: ann, body: { userId: bob } })).toMatchObject({
+      status: 204,
+    });
+    expect(await api.ask('delete', board, { as: bob })).toMatchObject({ status: 204, body: undefined });
+    expect(await api.ask('get', board, { as: bob })).toMatchObject(problem(404, 'BOARD_NOT_FOUND'));
+    expect(await api.ask('post', `${board}/restore`, { as: bob })).toMatchObject({
+      status: 200,
+      body: { id },
+    });
+  });
+
+  it('somebody is added by e-mail address, gets another role, and leaves', async () => {
+    const { body } = await api.ask('post', '/api/workspaces', { as: ann, body: { name: 'Crew' } });
+    const workspace = `/api/workspaces/${(body as { id: string }).id}`;
+    const { email } = await (await api.accounts).users.get(bob);
+    const added = await api.ask('post', `${workspace}/members`, { as: ann, body: { email, role: 'member' } });
+    expect(added).toMatchObject({ status: 200, body: { userId: bob, role: 'member' } });
+    const both = { email, userId: bob, role: 'member' };
+    for (const wrong of [both, { role: 'member' }])
+      expect(await api.ask('post', `${workspace}/members`, { as: ann, body: wrong })).toMatchObject(
+        problem(422, 'BAD_INPUT'),
+      );
+    const asAdmin = { as: ann, body: { role: 'admin' } };
+    expect((await api.ask('patch', `${workspace}/members/${bob}`, asAdmin)).status).toBe(204);
+    expect((await api.ask('post', `${workspace}/leave`, { as: bob })).status).toBe(204);
+    expect(await api.ask('get', workspace, { as: bob })).toMatchObject(problem(404, 'WORKSPACE_NOT_FOUND'));
+  });
+});
+
+describe('what the HTTP API refuses', () => {
+  it('who proves nothing', async () => {
+    for (const authorization of ['', 'Bearer', 'Bearer nonsense', `Basic token-of-${ann}`]) {
+      const answer = await api.ask('get', '/api/workspaces', { headers: { authorization } });
+      expect(answer).toMatchObject(problem(401, 'UNAUTHENTICATED'));
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+    }
+    const { broker } = server;
+    await expect(broker.call('workspaces.list', {})).rejects.toMatchObject({ type: 'UNAUTHENTICATED' });
+    const service = { kind: 'service', userId: 'robot', expiresAtMs: Infinity };
+    await expect(broker.call('workspaces.list', {}, { meta: { principal: service } })).rejects.toMatchObject({
+      type: 'FORBIDDEN',
+    });
+  });
+
+  it.each([
+    ['an unknown field', 'post', '/api/workspaces', { name: 'x', ownerId: randomUUID() }, 'ownerId'],
+    ['a name of blanks', 'post', '/api/workspaces', { name: '   ' }, 'name'],
+    ['a name that PostgreSQL cannot store', 'post', '/api/workspaces', { name: 'a\u0000b' }, 'name'],
+    ['a name too long', 'post', '/api/workspaces', { name: 'x'.repeat(101) }, 'name'],
+    ['a number for a name', 'post', '/api/workspaces', { name: 7 }, 'name'],
+    ['nothing', 'post', '/api/workspaces', {}, 'name'],
+    ['null where it means nothing', 'post', '/api/workspaces', { name: 'x', id: null }, 'id'],
+    ['an id that is none', 'get', '/api/boards/1%00', undefined, 'boardId'],
+    ['a page that is none', 'get', '/api/workspaces?page=0', undefined, 'page'],
+    ['an unknown order', 'get', '/api/workspaces?sort=ownerId', undefined, 'sort'],
+    ['an unknown query', 'get', '/api/workspaces?userId=1', undefined, 'userId'],
+    ['a query twice', 'get', '/api/workspaces?search=a&search=b', undefined, 'search'],
+  ])('%s, and says which field', async (...[, method, path, body, field]) => {
+    const answer = await api.ask(method, path, { as: ann, body });
+    expect(answer).toMatchObject(problem(422, 'BAD_INPUT'));
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    expect((answer.body as { errors: unknown[] }).errors).toContainEqual(expect.objectContaining({ field }));
+  });
+
+  it('what is no JSON, no object, too large, or something else', async () => {
+    const post = (body: unknown, type = 'application/json') =>
+      api.ask('post', '/api/workspaces', { as: ann, body, headers: { 'content-type': type } });
+    expect(await post('{"name":')).toMatchObject(problem(400, 'MALFORMED'));
+    expect(await post('[1]')).toMatchObject(problem(422, 'BAD_INPUT'));
+    expect(await post(JSON.stringify({ name: 'x'.repeat(70_000) }))).toMatchObject(
+      problem(413, 'PAYLOAD_TOO_LARGE'),
+    );
+    expect(await post('name=x', 'application/x-www-form-urlencoded')).toMatchObject(
+      problem(415, 'UNSUPPORTED_MEDIA_TYPE'),
+    );
+    expect(await post('{"__proto__":{"name":"x"}}')).toMatchObject(problem(422, 'BAD_INPUT'));
+  });
+
+  it('routes and methods that there are not', async () => {
+    expect(await api.ask('get', '/api/nothing', { as: ann })).toMatchObject(problem(404, 'NOT_FOUND'));
+    expect(await api.ask('get', '/api/workspaces/%E0%A4%A', { as: ann })).toMatchObject(
+      problem(400, 'MALFORMED'),
+    );
+    const wrong = await api.ask('put', `/api/boards/${randomUUID()}`, { as: ann, body: {} });
+    expect(wrong).toMatchObject(problem(405, 'METHOD_NOT_ALLOWED'));
+    expect(wrong.headers.get('allow')).toBe('GET, PATCH, DELETE');
+    // No action is reached by its name.
+    for (const path of ['/workspaces/list', '/gateway/rooms/list', '/api/workspaces/list', '/~node/list'])
+      expect((await api.ask('get', path, { as: ann })).status).toBeGreaterThanOrEqual(404);
+  });
+
+  it('to tell what went wrong inside', async () => {
+    const { broker } = server;
+    await broker.destroyService(broker.getLocalService('invites')!);
+    const answer = await api.ask('get', `/api/invites/${'a'.repeat(43)}`);
+    expect(answer).toMatchObject(problem(503, 'SERVICE_UNAVAILABLE'));
+    expect(JSON.stringify(answer.body)).not.toContain('preview');
+    expect(answer.headers.get('retry-after')).toBe('1');
+  });
+
+  it('more guesses than an address may make', async () => {
+    const guess = () => api.ask('get', `/api/invites/${'b'.repeat(43)}`);
+    const answers = await Promise.all(Array.from({ length: GUESSES + 1 }, guess));
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]).toMatchObject(problem(429, 'RATE_LIMITED'));
+    expect(Number(refused[0]!.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+});
+
+describe('browsers', () => {
+  it('pages of the own origin and of those that are named may ask, others may not', async () => {
+    const from = (origin: string, method = 'get') =>
+      api.ask(method, '/api/workspaces', {
+        as: ann,
+        headers: { origin, 'access-control-request-method': 'POST' },
+      });
+    const friend = await from(FRIEND);
+    expect([friend.status, friend.headers.get('access-control-allow-origin')]).toEqual([200, FRIEND]);
+    expect((await from(server.url)).status).toBe(200);
+    const preflight = await from(FRIEND, 'options');
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get('access-control-allow-headers')).toBe('authorization,content-type');
+    // The last one is a part of the one that is named.
+    for (const origin of ['http://evil.example', 'null', FRIEND.slice(0, -1), `${FRIEND}.evil.example`])
+      for (const method of ['get', 'options'])
+        expect(await from(origin, method)).toMatchObject(problem(403, 'FORBIDDEN'));
+    const socket = (origin: string) =>
+      api.ask('get', '/socket.io/?EIO=4&transport=polling', { headers: { origin } });
+    expect((await socket(FRIEND)).status).toBe(200);
+    expect((await socket(FRIEND.slice(0, -1))).status).toBe(403);
+  });
+
+  it('are told to be careful with every answer', async () => {
+    for (const path of ['/', '/api/workspaces', '/health', '/nothing']) {
+      const { headers } = await api.ask('get', path);
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+      expect(headers.get('content-security-policy')).toContain("default-src 'self'");
+      expect(headers.get('x-powered-by')).toBeNull();
+    }
+  });
+});
