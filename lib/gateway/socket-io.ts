@@ -57,6 +57,7 @@ export function openSocketServer({
   io.use((socket, next) => {
     const running = gateway();
     if (!running) return next(connectError('UNAVAILABLE'));
+    if (!running.hearsOfRights) return next(connectError('UNAVAILABLE'));
     if (running.isDraining) return next(connectError('SERVER_STOPPING', config.drainRetryMs));
     running.access.identify(socket.handshake.auth).then(
       (result) => {
