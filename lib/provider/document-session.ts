@@ -28,6 +28,7 @@ const GAP_PATIENCE_MS = 1000;
 /** A new connection changes nothing about these. */
 const LASTING: ReadonlySet<HaltReason> = new Set<HaltReason>(['replaced', 'deleted', 'trapped']);
 
+const READ_ONLY = NACK_CODES.READ_ONLY.message;
 const UPDATE_TOO_LARGE = { code: 'UPDATE_TOO_LARGE', ...NACK_CODES.UPDATE_TOO_LARGE } as const;
 
 /**
@@ -216,7 +217,7 @@ export class DocumentSession {
   becameLive(through?: number): void {
     this.#live.begin(this.tracker.position, through);
     this.recovery.begin();
-    if (this.#isReadOnly && this.outgoing.queue.hasWaiting) this.#reportReadOnly();
+    if (this.#isReadOnly) this.#refuseReadOnly();
     this.outgoing.flush();
     this.#replica?.awareness?.announce();
     this.joins.succeeded();
@@ -307,9 +308,15 @@ export class DocumentSession {
     this.noteUnacked();
   }
 
+  /** What was on its way when the right to write ended is refused; what never had a version waits for the right. */
+  #refuseReadOnly(): void {
+    for (const { version } of this.outgoing.queue.unsent())
+      this.refuse({ version, code: 'READ_ONLY', message: READ_ONLY, permanent: true });
+    if (this.outgoing.queue.hasWaiting) this.#reportReadOnly();
+  }
+
   #reportReadOnly(): void {
-    const message = 'You may read this document but not change it.';
-    this.context.emit('permission-denied', { ...this.ref, code: 'READ_ONLY', message });
+    this.context.emit('permission-denied', { ...this.ref, code: 'READ_ONLY', message: READ_ONLY });
   }
 
   #repairLater(): void {

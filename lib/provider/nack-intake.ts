@@ -28,7 +28,8 @@ export class NackIntake {
     if (code === 'GENERATION_CHANGED') return this.#onGenerationChanged(nack);
     // Also with a version it speaks of the document, not of that update.
     if (code === 'DOCUMENT_DELETED') return this.#session.recovery.remove(position);
-    if (code === 'NOT_JOINED') this.#session.joinAgain();
+    // Rights that have changed: the next join tells what is left of them.
+    if (code === 'NOT_JOINED' || code === 'ACCESS_CHANGED') this.#session.joinAgain();
     if (version === undefined || version === 0) return this.#onOther(nack);
     if (!outgoing.queue.has(version)) return;
     if (!nack.permanent) return outgoing.sendAgain({ ...nack, version });
@@ -55,8 +56,11 @@ export class NackIntake {
   }
 
   /** About no update: awareness, or the document as a whole. */
-  #onOther({ code, message }: Nack): void {
+  #onOther(nack: Nack): void {
+    const { code, message } = nack;
     const { context, ref } = this.#session;
+    // The access has been taken away while the document was open.
+    if (code === 'PERMISSION_DENIED') return this.onJoinRefused({ ...nack, ok: false });
     // An earlier connection of this client may own its awareness id for a moment longer.
     if (code === 'FOREIGN_AWARENESS') {
       context.environment.setTimeout(() => {

@@ -87,7 +87,7 @@ export class Outgoing {
 
   /** What could not be sent is kept small; the application hears of the bound once, and once when there is room. */
   #noteBacklog(): void {
-    this.queue.compact();
+    this.queue.compact(this.#maxUpdateBytes);
     const { maxUpdates, maxBytes } = this.#bound;
     const half = { maxUpdates: maxUpdates / 2, maxBytes: maxBytes / 2 };
     const isFull = this.#isFull ? this.queue.isFull(half) : this.queue.isFull(this.#bound);
@@ -98,7 +98,12 @@ export class Outgoing {
 
   get #bound(): UnackedBound {
     const { maxUnacked, maxUnackedBytes } = this.#options.context.tuning;
-    return { maxUpdates: maxUnacked, maxBytes: maxUnackedBytes };
+    return { maxUpdates: maxUnacked, maxBytes: maxUnackedBytes, maxUpdateBytes: this.#maxUpdateBytes };
+  }
+
+  get #maxUpdateBytes(): number {
+    const { tuning, connection } = this.#options.context;
+    return Math.min(tuning.maxUpdateBytes, connection.maxUpdateBytes);
   }
 
   /** Sends a payload that is never stored, at once. */
@@ -154,8 +159,7 @@ export class Outgoing {
   }
 
   #takeUpdates(generation: number): Uint8Array[] {
-    const { tuning, connection } = this.#options.context;
-    const maxUpdateBytes = Math.min(tuning.maxUpdateBytes, connection.maxUpdateBytes);
+    const maxUpdateBytes = this.#maxUpdateBytes;
     this.queue.splitLarge(maxUpdateBytes);
     this.queue.assign(this.#bound, (version, update) =>
       encodeKafkaEnvelope(

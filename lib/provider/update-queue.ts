@@ -22,6 +22,8 @@ const MERGE_THRESHOLD = 256;
 export interface UnackedBound {
   maxUpdates: number;
   maxBytes: number;
+  /** What the server takes as one update: merging goes no further. */
+  maxUpdateBytes?: number;
 }
 
 /**
@@ -98,11 +100,14 @@ export class UpdateQueue {
   }
 
   /** Merges what has piled up while nothing could be sent; what had a version stays as it is. */
-  compact(): void {
+  compact(maxUpdateBytes?: number): void {
     if (this.#waiting.length - this.#mergedCount < MERGE_THRESHOLD) return;
     // The last group may still grow; those before it are as large as they get.
     const done = Math.max(0, this.#mergedCount - 1);
-    this.#wait([...this.#waiting.slice(0, done), ...mergeInGroups(this.#waiting.slice(done))]);
+    this.#wait([
+      ...this.#waiting.slice(0, done),
+      ...mergeInGroups(this.#waiting.slice(done), maxUpdateBytes),
+    ]);
     this.#mergedCount = this.#waiting.length;
   }
 
@@ -125,7 +130,7 @@ export class UpdateQueue {
     const room = bound.maxUpdates - this.#unacked.size;
     if (room <= 0 || this.#waiting.length === 0) return;
     const each = this.#waiting.length <= room ? this.#waiting : this.#waiting.slice(0, room - 1);
-    const rest = mergeInGroups(this.#waiting.slice(each.length));
+    const rest = mergeInGroups(this.#waiting.slice(each.length), bound.maxUpdateBytes);
     const next = [...each, ...rest.splice(0, 1)];
     let taken = 0;
     for (const update of next) {
@@ -186,12 +191,13 @@ export class UpdateQueue {
 }
 
 /** Neighbours merged as long as they are small together; order is kept. */
-function mergeInGroups(updates: readonly Uint8Array[]): Uint8Array[] {
+function mergeInGroups(updates: readonly Uint8Array[], maxUpdateBytes = Infinity): Uint8Array[] {
+  const limit = Math.min(MAX_MERGED_BYTES, maxUpdateBytes);
   const groups: Uint8Array[][] = [];
   let bytes = Infinity;
   for (const update of updates) {
     bytes += update.byteLength;
-    if (bytes > MAX_MERGED_BYTES) {
+    if (bytes > limit) {
       groups.push([]);
       bytes = update.byteLength;
     }

@@ -106,6 +106,45 @@ describe('updates that are refused for good', () => {
     expect(client.manager.hasUnackedChanges).toBe(false);
   });
 
+  it('merges what waits no further than the server takes', () => {
+    world = new TestWorld();
+    world.server.limits = { maxUpdateBytes: 1_500, maxFrameBytes: 4_096 };
+    const client = world.client({ maxUnacked: 2 });
+    const doc = client.open();
+    world.run();
+    world.session.isPaused = true;
+    for (let n = 0; n < 60; n++) doc.getText('t').insert(0, 'x'.repeat(100));
+    world.run(5);
+    world.session.isPaused = false;
+    world.run(60_000);
+    expect(client.all('update-refused')).toEqual([]);
+    expect(world.serverText()).toHaveLength(6_000);
+  });
+
+  it('who may no longer write is told, and gets what was on its way back with the state of the server', () => {
+    const { client, doc } = joined();
+    const { session } = world;
+    world.server.appendRule = () => 'NOT_JOINED';
+    doc.getText('t').insert(7, 'mine');
+    world.run(5);
+    world.server.isReadOnly = true;
+    session.nack(ROOM, 0, 'ACCESS_CHANGED');
+    world.run();
+    expect(client.manager.documentState('doc')).toMatchObject({ isReadOnly: true });
+    expect(client.all('update-refused')).toMatchObject([{ docId: 'doc', version: 1, code: 'READ_ONLY' }]);
+    expect(client.all('document-replaced')).toMatchObject([{ docId: 'doc', reason: 'refused' }]);
+    expect(client.all('document-replaced')[0]!.unacked).toHaveLength(1);
+  });
+
+  it('whose access is taken away while the document is open hears so and does not ask again', () => {
+    const { client } = joined();
+    world.session.nack(ROOM, 0, 'PERMISSION_DENIED');
+    world.run(60_000);
+    expect(world.server.joins).toHaveLength(1);
+    expect(client.all('permission-denied')).toMatchObject([{ docId: 'doc', code: 'PERMISSION_DENIED' }]);
+    expect(client.manager.documentState('doc')).toMatchObject({ halted: 'refused', isSynced: false });
+  });
+
   it('keeps local changes of a read-only document to itself, says so, and sends them once it may write', () => {
     world = new TestWorld();
     world.server.isReadOnly = true;
