@@ -2,7 +2,9 @@ import * as Y from 'yjs';
 import { AppError } from '../errors.ts';
 import { findUpdateFlaw } from '../protocol/sound-update.ts';
 import { EMPTY_STATE_VECTOR, EMPTY_UPDATE, pendingOf, scratchDocument } from './documents.ts';
+import { sizeOf } from './packing.ts';
 import type { Folded } from './port.ts';
+import { encodeWholeState } from './whole-state.ts';
 
 export interface FoldLimits {
   /** How often the fold may begin again because an update threw; CODEC_FAILED above. */
@@ -42,6 +44,7 @@ export function foldWithYjs(
       return encoded(
         doc,
         [...rejected].sort((a, b) => a - b),
+        inputBytesOf(snapshot, updates),
       );
     rejected.add(failedAt);
   }
@@ -71,7 +74,7 @@ function foldTogether(snapshot: Uint8Array | undefined, updates: readonly Uint8A
       for (const update of updates) Y.applyUpdate(doc, update);
     });
     // What waits in the document is written with it: deletions beyond all numbers throw only here.
-    return encoded(doc, []);
+    return encoded(doc, [], inputBytesOf(snapshot, updates));
   } catch {
     return undefined; // the careful path finds out which one it was
   }
@@ -102,10 +105,13 @@ function applyEach(
   return undefined;
 }
 
-function encoded(doc: Y.Doc, rejected: number[]): Folded {
+const inputBytesOf = (snapshot: Uint8Array | undefined, updates: readonly Uint8Array[]): number =>
+  sizeOf(updates) + (snapshot?.byteLength ?? 0);
+
+function encoded(doc: Y.Doc, rejected: number[], inputBytes: number): Folded {
   const pending = pendingOf(doc);
   return {
-    update: Y.encodeStateAsUpdate(doc),
+    update: encodeWholeState(doc, inputBytes),
     stateVector: Y.encodeStateVector(doc),
     pending: pending.structs || pending.deletes,
     rejected,

@@ -11,9 +11,7 @@ export interface Packed {
 
 /** In one new buffer. */
 export function pack(parts: readonly Uint8Array[]): Packed {
-  let total = 0;
-  for (const part of parts) total += part.byteLength;
-  const bytes = new Uint8Array(total);
+  const bytes = new Uint8Array(sizeOf(parts));
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);
@@ -40,4 +38,10 @@ export function unpack({ buffers, lengths }: Packed): Uint8Array[] {
       return part;
     });
   });
+}
+
+export function sizeOf(parts: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const part of parts) bytes += part.byteLength;
+  return bytes;
 }

@@ -3,8 +3,9 @@ import { isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createInlineCodec } from './inline.ts';
+import { sizeOf } from './packing.ts';
 import type { CheckVerdict, Codec, Description } from './port.ts';
-import { sizeOf, WorkRunner } from './work-runner.ts';
+import { WorkRunner } from './work-runner.ts';
 
 export interface CodecPoolOptions {
   threads: number;

@@ -1,6 +1,6 @@
 import { AppError, isAppError } from '../errors.ts';
 import { noMetrics } from '../metrics.ts';
-import { pack, packGiven, type Packed } from './packing.ts';
+import { pack, packGiven, sizeOf, type Packed } from './packing.ts';
 import type { CodecPoolOptions } from './pool.ts';
 import type { Folded, FoldOptions } from './port.ts';
 import { ThreadLane } from './thread-lane.ts';
@@ -82,10 +82,4 @@ export class WorkRunner {
     this.#closed = true;
     await Promise.all([this.#small.close(), this.#large.close()]);
   }
-}
-
-export function sizeOf(inputs: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const input of inputs) bytes += input.byteLength;
-  return bytes;
 }
