@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { AccountsAction } from '../../lib/accounts/params.ts';
 import {
@@ -14,6 +15,7 @@ import {
 } from '../../lib/accounts/rules.ts';
 import { API_ROUTES, OTHER_ROUTES, type ApiRoute } from '../../lib/http/api-routes.ts';
 import { ApiClient } from '../support/api-client.ts';
+import { fuzzedRequests, sendFuzzed } from '../support/api-fuzz.ts';
 import {
   makeBoardWorld,
   makePeople,
@@ -129,6 +131,22 @@ describe('who may do what, by the rules', () => {
     for (const role of ['viewer', 'editor'] as const)
       expect(await ask(restore, { by: 'board', role }, closed)).toBe('BOARD_NOT_FOUND');
     expect(await ask(restore, { by: 'workspace', role: 'admin' }, closed)).toBe('yes');
+  });
+});
+
+describe('requests that are right, nearly right, and anything at all', () => {
+  it('get answers as described, and none is the fault of the server', async () => {
+    const world = await makeBoardWorld(server, people);
+    const statuses = new Map<number, number>();
+    await fc.assert(
+      fc.asyncProperty(fuzzedRequests(world, people), async (request) => {
+        const status = await sendFuzzed(api, request);
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      }),
+      { seed: 5, numRuns: 300 },
+    );
+    // It gets behind the checks of the input.
+    for (const status of [200, 403, 404, 422]) expect(statuses.get(status) ?? 0).toBeGreaterThan(5);
   });
 });
 

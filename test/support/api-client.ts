@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { accountsOf } from '../../lib/broker/accounts-of.ts';
 import { provideTokenVerifier } from '../../lib/broker/token-verifier.ts';
 import { AppError } from '../../lib/errors.ts';
+import { ApiDescription } from './api-description.ts';
 import type { TestServer } from './embedded.ts';
 
 export interface Answer {
@@ -18,9 +19,13 @@ export interface ApiRequest {
   headers?: Record<string, string>;
 }
 
-/** The HTTP API of a server, for people whose token is `token-of-` and their account's id. */
+/**
+ * The HTTP API of a server, for people whose token is `token-of-` and their account's id. Every answer is held against
+ * the API's description.
+ */
 export class ApiClient {
   readonly #server: TestServer;
+  readonly #description = new ApiDescription();
 
   constructor(server: TestServer) {
     this.#server = server;
@@ -54,11 +59,13 @@ export class ApiClient {
       ...(body === undefined ? {} : { body: isText ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    const isJson = /json/.test(response.headers.get('content-type') ?? '');
-    return {
+    const contentType = response.headers.get('content-type') ?? '';
+    const answer = {
       status: response.status,
       headers: response.headers,
-      body: isJson ? (JSON.parse(text) as unknown) : text === '' ? undefined : text,
+      body: /json/.test(contentType) ? (JSON.parse(text) as unknown) : text === '' ? undefined : text,
     };
+    this.#description.check(method, path, { ...answer, contentType });
+    return answer;
   }
 }
