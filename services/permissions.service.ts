@@ -39,11 +39,11 @@ const schema: ServiceSchema<object, PermissionsService> = {
   created(this: PermissionsService) {
     this.runtime = runtimeOf(this.broker);
   },
-  async started(this: PermissionsService) {
+  started(this: PermissionsService) {
     const { runtime } = this;
     this.relay = new AccessRelay({
-      database: await runtime.database(),
-      stream: await runtime.stream(),
+      database: () => runtime.database(),
+      stream: () => runtime.stream(),
       controlTopic: runtime.topics.controlTopic,
       clock: runtime.clock,
       logger: runtime.logger.child({ part: 'permissions' }),

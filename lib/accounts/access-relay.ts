@@ -7,8 +7,9 @@ import type { Stream } from '../stream/port.ts';
 import { AccessChangeEntity } from './entities.ts';
 
 export interface AccessRelayParts {
-  database: Pick<Database, 'entities'>;
-  stream: Pick<Stream, 'append'>;
+  /** Opened at the first use; one that cannot be opened yet is asked for again. */
+  database: () => Promise<Pick<Database, 'entities'>>;
+  stream: () => Promise<Pick<Stream, 'append'>>;
   controlTopic: string;
   clock: Clock;
   logger: Logger;
@@ -68,8 +69,9 @@ export class AccessRelay {
   }
 
   /** The rows are locked until they are in the log and gone. Returns how many there were. */
-  #relayBatch(): Promise<number> {
-    const { database, stream, controlTopic } = this.#parts;
+  async #relayBatch(): Promise<number> {
+    const { controlTopic } = this.#parts;
+    const [database, stream] = await Promise.all([this.#parts.database(), this.#parts.stream()]);
     return database.entities(async (em) => {
       const rows = await em.find(
         AccessChangeEntity,

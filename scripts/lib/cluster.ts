@@ -25,7 +25,7 @@ export interface Cluster {
 
 const STORING_SERVICES = ['codec', 'persister', 'fastsync'] as const;
 /** Small ones that share a process, which runs when `AUTH=accounts` is in its environment. */
-export const ACCOUNT_SERVICES = ['auth', 'workspaces', 'boards', 'invites'] as const;
+export const ACCOUNT_SERVICES = ['auth', 'workspaces', 'boards', 'invites', 'permissions'] as const;
 
 /** Every service as its own process over Kafka and PostgreSQL; resolves when all are ready. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {

@@ -12,6 +12,7 @@ import codec from '../../services/codec.service.ts';
 import fastsync from '../../services/fastsync.service.ts';
 import gateway from '../../services/gateway.service.ts';
 import invites from '../../services/invites.service.ts';
+import permissions from '../../services/permissions.service.ts';
 import persister from '../../services/persister.service.ts';
 import workspaces from '../../services/workspaces.service.ts';
 
@@ -53,7 +54,7 @@ export async function startEmbedded({
     // Opened first: a locked data folder or a bad schema must be the error that is seen.
     await runtime.stream();
     await runtime.store();
-    const accounts = config.auth === 'accounts' ? [auth, workspaces, boards, invites] : [];
+    const accounts = config.auth === 'accounts' ? [auth, workspaces, boards, invites, permissions] : [];
     for (const schema of [codec, persister, fastsync, ...accounts, gateway]) broker.createService(schema);
     await broker.start();
     const { url } = await call(broker, 'gateway.addresses.get', {});

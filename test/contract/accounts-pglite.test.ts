@@ -1,19 +1,30 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { Database } from '../../lib/store/database.ts';
+import { fillDatabaseFolder } from '../support/database-folder.ts';
 import { AccountsWorld, accountsChecks } from './accounts.suite.ts';
 import { sessionChecks } from './sessions.suite.ts';
 
 describe('accounts on PGlite', () => {
+  let folder: string;
   let database: Database;
 
   beforeAll(async () => {
-    database = await Database.open({ dataDir: 'memory:', logger: silentLogger, clock: systemClock });
+    folder = await mkdtemp(join(tmpdir(), 'ykafka-accounts-'));
+    await fillDatabaseFolder(folder);
+    const dataDir = join(folder, 'db');
+    database = await Database.open({ dataDir, logger: silentLogger, clock: systemClock });
     await database.prepare();
   });
 
-  afterAll(() => database.close());
+  afterAll(async () => {
+    await database.close();
+    await rm(folder, { recursive: true, force: true });
+  });
 
   it.each(Object.entries(accountsChecks))('%s', (_name, check) => check(new AccountsWorld(database)));
 

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
+import { AccessRelay } from '../../lib/accounts/access-relay.ts';
 import { createAccounts, type Accounts } from '../../lib/accounts/accounts.ts';
 import { AccessChangeEntity } from '../../lib/accounts/entities.ts';
 import type { BoardRole } from '../../lib/accounts/rules.ts';
 import { systemClock, type Clock } from '../../lib/clock.ts';
+import { silentLogger } from '../../lib/log.ts';
 import type { Database } from '../../lib/store/database.ts';
+import { waitFor } from '../support/wait.ts';
 
 const RESTORE_MS = 24 * 3_600_000;
 
@@ -22,6 +25,7 @@ export class AccountsWorld {
   readonly invites: Accounts['invites'];
   readonly permissions: Accounts['permissions'];
   readonly #database: Database;
+  relayFailures = 0;
   #laterMs = 0;
 
   constructor(database: Database) {
@@ -64,6 +68,28 @@ export class AccountsWorld {
   async changes(tenantId: string): Promise<Record<string, unknown>[]> {
     const rows = await this.#database.entities((em) => em.find(AccessChangeEntity, {}));
     return rows.map(({ change }) => change).filter((change) => change.tenantId === tenantId);
+  }
+
+  /** Appends as the test says; failures are counted. */
+  relay(append: (record: string) => Promise<void>): AccessRelay {
+    return new AccessRelay({
+      database: async () => this.#database,
+      stream: async () => ({
+        append: async (_target, records) => {
+          try {
+            for (const { value } of records) await append(new TextDecoder().decode(value));
+          } catch (error) {
+            this.relayFailures++;
+            throw error;
+          }
+          return [];
+        },
+      }),
+      controlTopic: 'control',
+      clock: systemClock,
+      logger: silentLogger,
+      pollMs: 20,
+    });
   }
 
   async owners(boardId: string): Promise<number> {
@@ -315,4 +341,32 @@ export const accountsChecks: Record<string, Check> = {
     expect((await world.boards.list(owner, team, { search: '%' })).total).toBe(1);
     await expect(world.boards.list(owner, team, { sort: 'createdBy' })).rejects.toEqual(refused('BAD_INPUT'));
   },
+
+  'recorded changes go to the control topic once it takes them, in order, and none is lost to a crash':
+    async (world) => {
+      const taken: string[] = [];
+      let isAway = true;
+      const relays = [1, 2].map(() =>
+        world.relay(async (record) => {
+          if (isAway) throw new Error('the log is away');
+          taken.push(record);
+        }),
+      );
+      const owner = await world.person();
+      const team = await world.team(owner);
+      const board = await world.board(owner, team);
+      const guests = await Promise.all([1, 2, 3].map(() => world.person()));
+      for (const guest of guests) await world.join(owner, board, guest, 'editor');
+      for (const relay of relays) relay.wake();
+      await waitFor(() => world.relayFailures > 1, { what: 'tried in vain' });
+      expect(await world.changes(team)).toHaveLength(4);
+      isAway = false;
+      await waitFor(async () => (await world.changes(team)).length === 0, { what: 'all are in the log' });
+      await Promise.all(relays.map((relay) => relay.stop()));
+      const ofTeam = taken.filter((record) => record.includes(team));
+      expect(ofTeam.map((record) => (JSON.parse(record) as { userId?: string }).userId)).toEqual([
+        undefined,
+        ...guests,
+      ]);
+    },
 };
