@@ -4,10 +4,11 @@ import type { Context, Service, ServiceSchema } from 'moleculer';
 import ApiGateway, { type ApiSettingsSchema } from 'moleculer-web';
 import { pause } from '../lib/clock.ts';
 import { declareActions } from '../lib/broker/actions.ts';
+import { openAccess } from '../lib/broker/gateway-access.ts';
+import { openTokenVerifier } from '../lib/broker/open-token-verifier.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import { webRoutesOf } from '../lib/broker/web-routes.ts';
 import { isAppError } from '../lib/errors.ts';
-import { createAccessControl } from '../lib/gateway/access-control.ts';
 import { Gateway } from '../lib/gateway/gateway.ts';
 import type { RoomView } from '../lib/gateway/port.ts';
 import { openSocketServer, type SocketServer } from '../lib/gateway/socket-io.ts';
@@ -45,7 +46,7 @@ async function openGateway(service: GatewayService): Promise<Gateway> {
     randomId,
     metrics,
     stream: await stream(),
-    access: createAccessControl(config),
+    ...openAccess(service.broker, service.runtime),
     checker: createUpdateChecker({ logger, inlineBytes: config.inlineCheckBytes }),
     sync: createRemoteSyncSource({
       blobs,
@@ -146,6 +147,7 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
       rooms: this.gateway?.registry.rooms ?? 0,
       url: this.url,
     }));
+    openTokenVerifier(this.broker, runtime);
     for (const route of webRoutesOf(runtime)) this.addRoute(route);
     this.httpServer = createServer(
       createFrontDoor(runtime, (request, response) => void this.httpHandler(request, response)),

@@ -1,4 +1,5 @@
 import { apiWebRoutes } from '../http/api.ts';
+import { authWebRoutes } from '../http/auth-routes.ts';
 import { GuessLimit } from '../http/guess-limit.ts';
 import { operatorWebRoutes } from '../http/operator-routes.ts';
 import type { Runtime } from './runtime.ts';
@@ -6,14 +7,16 @@ import { tokenVerifierOf } from './token-verifier.ts';
 
 /** Routes of moleculer-web: what people and machines ask a gateway over HTTP beside the page. */
 export function webRoutesOf(runtime: Runtime): object[] {
-  const { config, logger } = runtime;
+  const { config, clock, logger } = runtime;
   const operator = operatorWebRoutes(runtime);
   if (config.auth !== 'accounts') return [...operator];
-  const api = apiWebRoutes({
+  const parts = {
+    config,
+    clock,
     logger: logger.child({ part: 'api' }),
-    verify: (token) => tokenVerifierOf(runtime)(token),
+    verify: (token: unknown) => tokenVerifierOf(runtime)(token),
     guesses: new GuessLimit(config.guessesPerMinute),
     trustedProxyHops: config.trustedProxyHops,
-  });
-  return [...operator, ...api];
+  };
+  return [...operator, ...authWebRoutes(parts), ...apiWebRoutes(parts)];
 }

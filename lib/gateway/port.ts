@@ -1,3 +1,4 @@
+import type { RoomRoles } from '../accounts/principal.ts';
 import type { CloseCode, CloseNotice } from '../protocol/close-codes.ts';
 import type { Nack } from '../protocol/events.ts';
 import type { DocumentAddress, DocumentId, DocumentKey } from '../protocol/ids.ts';
@@ -10,6 +11,10 @@ export interface Identity {
   userId?: string;
   /** Its end ends the connection. */
   sessionId?: string;
+  /** Wall time at which its token ends. */
+  expiresAtMs?: number;
+  /** What the token itself gives, where it does. */
+  rooms?: RoomRoles;
 }
 
 export interface DocumentAccess {

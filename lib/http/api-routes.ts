@@ -295,6 +295,16 @@ export const OTHER_ROUTES: Readonly<Record<string, RouteRule>> = {
   'GET /health/ready': 'anyone',
   'GET /metrics': 'anyone',
   'GET /openapi.json': 'anyone',
+  'GET /api/auth/providers': 'anyone',
+  'GET /api/auth/jwks': 'anyone',
+  'GET /api/auth/me': 'signed-in',
+  'GET /api/auth/sessions': 'signed-in',
+  'DELETE /api/auth/sessions/{sessionId}': 'signed-in',
+  // By the cookie of the session, from pages of the own origin.
+  'POST /api/auth/refresh': 'anyone',
+  'POST /api/auth/logout': 'anyone',
+  'GET /api/auth/{provider}': 'anyone',
+  'GET /api/auth/{provider}/callback': 'anyone',
 };
 
 /** The names in the path. */

@@ -1,0 +1,34 @@
+import type { TokenVerifier } from '../accounts/tokens.ts';
+import type { Config } from '../config.ts';
+import { isAppError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { AccessControl, Identity } from './port.ts';
+
+export interface IdentifyParts {
+  config: Pick<Config, 'auth' | 'tenant'>;
+  verify: TokenVerifier;
+  logger: Logger;
+}
+
+/** Who connects: by the token of the handshake's `auth`. A key set that cannot be had is no fault of the token. */
+export function createIdentify({ config, verify, logger }: IdentifyParts): AccessControl['identify'] {
+  return async (auth) => {
+    const token = typeof auth === 'object' && auth !== null ? (auth as { token?: unknown }).token : undefined;
+    try {
+      const { kind, userId, sessionId, tenantId, rooms, expiresAtMs } = await verify(token);
+      const isGrant = config.auth === 'jwt' || kind === 'service';
+      const identity: Identity = {
+        userId,
+        expiresAtMs,
+        ...(sessionId === undefined ? {} : { sessionId }),
+        // What the own accounts' people may do is asked for room by room.
+        ...(isGrant ? { tenantId: tenantId ?? config.tenant, rooms: rooms ?? {} } : {}),
+      };
+      return { ok: true, identity };
+    } catch (error) {
+      if (isAppError(error, 'UNAUTHENTICATED')) return { ok: false, code: 'UNAUTHENTICATED' };
+      logger.warn({ err: error }, 'tokens cannot be checked');
+      return { ok: false, code: 'UNAVAILABLE' };
+    }
+  };
+}
