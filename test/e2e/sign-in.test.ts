@@ -26,7 +26,6 @@ afterAll(async () => {
 
 const at = (path: string) => `${server.url}${path}`;
 const isCallback = (url: string) => url.includes('/api/auth/test/callback');
-const json = { headers: { accept: 'application/json' } };
 const own = (extra: Record<string, string> = {}) => ({
   method: 'POST',
   headers: { origin: server.url, ...extra },
