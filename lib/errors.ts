@@ -21,6 +21,7 @@ export const APP_ERRORS = {
   WORKSPACE_NOT_FOUND: { status: 404, retryable: false, message: 'There is no such workspace.' },
   BOARD_NOT_FOUND: { status: 404, retryable: false, message: 'There is no such board.' },
   MEMBER_NOT_FOUND: { status: 404, retryable: false, message: 'This person is no member.' },
+  ID_TAKEN: { status: 409, retryable: false, message: 'Something else has this id.' },
   INVITE_NOT_FOUND: { status: 404, retryable: false, message: 'There is no such invite.' },
   INVITE_OVER: { status: 410, retryable: false, message: 'This invite is no longer valid.' },
   LAST_OWNER: { status: 409, retryable: false, message: 'Somebody else has to become owner first.' },

@@ -80,7 +80,7 @@ export class Boards {
       const known = await em.findOne(BoardEntity, { id });
       if (known) {
         if (known.createdBy !== userId || known.workspaceId !== workspaceId || known.deletedAt)
-          throw new AppError('BAD_INPUT', { data: { field: 'id' } });
+          throw new AppError('ID_TAKEN');
         const own = (await ownRoles(em, userId, [id])).get(id);
         return viewOf(known, effectiveBoardRole(own, standing)!);
       }

@@ -11,7 +11,7 @@ import type { InviteView } from './views.ts';
 
 export interface NewInvite {
   id: string;
-  /** The same id with the same token is the same invite, with another one BAD_INPUT; made when it is left out. */
+  /** The same id with the same token is the same invite, with another one ID_TAKEN; made when it is left out. */
   token?: string;
   role: BoardRole;
   expiresAt?: Date | null;
@@ -62,7 +62,7 @@ export class Invites {
       const known = await em.findOne(BoardInviteEntity, { id: invite.id });
       if (known) {
         const isSame = known.boardId === boardId && known.token === hashOf(token);
-        if (!isSame) throw new AppError('BAD_INPUT', { data: { field: 'id' } });
+        if (!isSame) throw new AppError('ID_TAKEN');
         return { ...viewOf(known), token };
       }
       const row = em.create(

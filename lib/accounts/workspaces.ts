@@ -60,8 +60,7 @@ export class Workspaces {
     return this.#context.database.entities(async (em) => {
       const known = await em.findOne(WorkspaceEntity, { id });
       if (known) {
-        if (known.ownerId !== userId || known.deletedAt)
-          throw new AppError('BAD_INPUT', { data: { field: 'id' } });
+        if (known.ownerId !== userId || known.deletedAt) throw new AppError('ID_TAKEN');
         return viewOf(known, 'owner');
       }
       return viewOf(await makeWorkspace(em, this.#context, { id, name, type: 'team', userId }), 'owner');

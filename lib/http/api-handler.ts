@@ -85,7 +85,8 @@ function bodyOf({ request, body }: ParsedRequest): Record<string, unknown> {
     'transfer-encoding': encoding,
   } = request.headers;
   const isEmpty = encoding === undefined && (length === undefined || length === '0');
-  if (!isEmpty && !JSON_TYPE.test(type)) throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+  if (isEmpty) throw new AppError('BAD_INPUT', { message: 'A body is needed.' });
+  if (!JSON_TYPE.test(type)) throw new AppError('UNSUPPORTED_MEDIA_TYPE');
   if (typeof body !== 'object' || body === null) return {};
   if (Array.isArray(body)) throw new AppError('BAD_INPUT', { message: 'The body must be a JSON object.' });
   return body as Record<string, unknown>;

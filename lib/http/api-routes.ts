@@ -59,6 +59,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     answer: 'Workspace',
     location: '/api/workspaces/{id}',
     makes: ['id'],
+    errors: ['ID_TAKEN'],
   },
   {
     method: 'get',
@@ -154,6 +155,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     answer: 'Board',
     location: '/api/boards/{id}',
     makes: ['id'],
+    errors: ['ID_TAKEN'],
   },
   {
     method: 'get',
@@ -245,7 +247,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     status: 201,
     answer: 'NewInvite',
     makes: ['id', 'token'],
-    errors: ['ROLE_TOO_HIGH'],
+    errors: ['ROLE_TOO_HIGH', 'ID_TAKEN'],
   },
   {
     method: 'get',

@@ -50,6 +50,10 @@ describe('workspaces, boards, members and invites over HTTP', () => {
       [201, id],
     ]);
     const board = `/api/boards/${id}`;
+    const [{ id: homeId }] = (home.body as { rows: [{ id: string }] }).rows;
+    expect(
+      await api.ask('post', `/api/workspaces/${homeId}/boards`, { as: ann, body: { id, name: 'Plan' } }),
+    ).toMatchObject(problem(409, 'ID_TAKEN'));
 
     const invite = await api.ask('post', `${board}/invite`, {
       as: ann,
@@ -150,6 +154,7 @@ describe('what the HTTP API refuses', () => {
     const post = (body: unknown, type = 'application/json') =>
       api.ask('post', '/api/workspaces', { as: ann, body, headers: { 'content-type': type } });
     expect(await post('{"name":')).toMatchObject(problem(400, 'MALFORMED'));
+    expect(await post(undefined)).toMatchObject(problem(422, 'BAD_INPUT'));
     expect(await post('[1]')).toMatchObject(problem(422, 'BAD_INPUT'));
     expect(await post(JSON.stringify({ name: 'x'.repeat(70_000) }))).toMatchObject(
       problem(413, 'PAYLOAD_TOO_LARGE'),
