@@ -1,15 +1,18 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
 import type { Accounts } from '../lib/accounts/accounts.ts';
+import type { BoardPurge } from '../lib/accounts/board-purge.ts';
 import type { ListQuery } from '../lib/accounts/paging.ts';
 import { strictly } from '../lib/accounts/params.ts';
 import type { BoardRole } from '../lib/accounts/rules.ts';
 import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { actorOf, type CallMeta } from '../lib/broker/actor.ts';
+import { purgeOf } from '../lib/broker/purge-of.ts';
 import { runtimeOf } from '../lib/broker/runtime.ts';
 
 interface BoardsService extends Service {
   accounts: Accounts | undefined;
+  purge: BoardPurge | undefined;
 }
 
 type Call<Params> = Context<Params, CallMeta>;
@@ -120,10 +123,14 @@ const schema: ServiceSchema<ServiceSettingSchema, BoardsService> = {
     runtimeOf(this.broker).health.register('boards', () => ({ ready: this.accounts !== undefined }));
   },
   async started(this: BoardsService) {
-    this.accounts = await accountsOf(runtimeOf(this.broker));
+    const runtime = runtimeOf(this.broker);
+    this.accounts = await accountsOf(runtime);
+    this.purge = await purgeOf(this.broker, runtime);
+    this.purge.start();
   },
-  stopped(this: BoardsService) {
+  async stopped(this: BoardsService) {
     this.accounts = undefined;
+    await this.purge?.stop();
   },
 };
 

@@ -1,0 +1,114 @@
+import { pause, type Clock, type TimerHandle } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import { documentKey, type DocumentId, type DocumentKey } from '../protocol/ids.ts';
+import { recordAccessChange } from './access-changes.ts';
+import { nowOf, type AccountsContext } from './context.ts';
+import { BoardEntity, WorkspaceEntity } from './entities.ts';
+
+export interface BoardPurgeParts {
+  context: Pick<AccountsContext, 'database' | 'clock'>;
+  /** At most `limit` documents of a room that are not deleted yet. */
+  documentsOf: (room: { tenantId: string; roomId: string; limit: number }) => Promise<DocumentId[]>;
+  /** By the barrier in the document's own log; the same key twice is once. */
+  deleteDocument: (document: DocumentId, key: string) => Promise<unknown>;
+  clock: Clock;
+  logger: Logger;
+  /** A deleted board can be restored for so long. */
+  restoreMs: number;
+  pollMs: number;
+}
+
+const BOARDS_A_LOOK = 20;
+const DOCUMENTS_A_LOOK = 100;
+const STORED_POLL_MS = 200;
+
+/**
+ * Takes away what deleted boards hold once they can no longer be restored: every document by its tombstone, which
+ * reaches all copies, then the board itself, then workspaces that have none left. Repeating any step does no harm, so
+ * every process may run one, and a crash is made up for by the next look.
+ */
+export class BoardPurge {
+  readonly #parts: BoardPurgeParts;
+  #timer: TimerHandle | undefined;
+  #running: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(parts: BoardPurgeParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    if (this.#isStopped) return;
+    this.#running = this.look()
+      .catch((error: unknown) =>
+        this.#parts.logger.warn({ err: error }, 'deleted boards not purged: later again'),
+      )
+      .finally(() => {
+        this.#running = undefined;
+        if (!this.#isStopped)
+          this.#timer = this.#parts.clock.setTimeout(() => this.start(), this.#parts.pollMs);
+      });
+  }
+
+  /** Resolves when what is under way has ended. Idempotent. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  /** Purges what is due now. */
+  async look(): Promise<void> {
+    for (;;) {
+      const due = await this.#due();
+      for (const board of due) await this.#purge(board);
+      if (due.length < BOARDS_A_LOOK || this.#isStopped) break;
+    }
+    await this.#dropWorkspaces();
+  }
+
+  #due(): Promise<{ id: string; workspaceId: string }[]> {
+    return this.#parts.context.database.entities((em) =>
+      em.find(
+        BoardEntity,
+        { deletedAt: { $lt: this.#limit() } },
+        { orderBy: { deletedAt: 'asc' }, limit: BOARDS_A_LOOK },
+      ),
+    );
+  }
+
+  async #purge({ id, workspaceId }: { id: string; workspaceId: string }): Promise<void> {
+    const { documentsOf, deleteDocument, clock } = this.#parts;
+    const asked = new Set<DocumentKey>();
+    for (;;) {
+      const documents = await documentsOf({ tenantId: workspaceId, roomId: id, limit: DOCUMENTS_A_LOOK });
+      if (documents.length === 0) break;
+      if (this.#isStopped) return;
+      const fresh = documents.filter((document) => !asked.has(documentKey(document)));
+      for (const document of fresh) {
+        await deleteDocument(document, `purge-${id}`);
+        asked.add(documentKey(document));
+      }
+      // The tombstone is in the log; the store hears of it a moment later.
+      if (fresh.length === 0) await pause(clock, STORED_POLL_MS);
+    }
+    await this.#parts.context.database.entities(async (em) => {
+      await em.nativeDelete(BoardEntity, { id, deletedAt: { $lt: this.#limit() } });
+      recordAccessChange(em, { tenantId: workspaceId, roomId: id });
+    });
+    this.#parts.logger.info({ boardId: id }, 'deleted board purged');
+  }
+
+  #dropWorkspaces(): Promise<void> {
+    return this.#parts.context.database.entities(async (em) => {
+      const closed = await em.find(WorkspaceEntity, { deletedAt: { $lt: this.#limit() } });
+      for (const { id } of closed)
+        if ((await em.count(BoardEntity, { workspaceId: id })) === 0)
+          await em.nativeDelete(WorkspaceEntity, { id });
+    });
+  }
+
+  #limit(): Date {
+    return new Date(nowOf(this.#parts.context).getTime() - this.#parts.restoreMs);
+  }
+}
