@@ -51,6 +51,12 @@ export const ACCOUNT_SETTINGS = {
     'At least 32 random characters, the same for all processes that sign in; seals their keys. Needed with AUTH=accounts in cluster mode, made by itself in embedded mode.',
     { secret: true, pattern: /^.{32,}$/ },
   ),
+  internalSecret: text(
+    'YKAFKA_INTERNAL_SECRET',
+    '',
+    'With it (at least 32 characters) the internal listener of the permissions service tells other systems who has which role; off without.',
+    { secret: true, pattern: /^.{32,}$/ },
+  ),
   jwksUrl: text('JWKS_URL', '', 'Keys of the product whose tokens AUTH=jwt takes.', {
     pattern: /^https?:\/\/\S+$/,
   }),

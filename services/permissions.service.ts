@@ -4,6 +4,7 @@ import type { BoardRole } from '../lib/accounts/rules.ts';
 import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
+import { createPermissionDoor } from '../lib/http/permission-door.ts';
 
 interface PermissionsService extends Service {
   runtime: Runtime;
@@ -38,6 +39,11 @@ const schema: ServiceSchema<object, PermissionsService> = {
   }),
   created(this: PermissionsService) {
     this.runtime = runtimeOf(this.broker);
+    const { config, logger } = this.runtime;
+    if (config.internalSecret === '') return;
+    const roleOn = async (boardId: string, userId: string) =>
+      (await (await accountsOf(this.runtime)).permissions.roleOn(boardId, userId))?.role;
+    this.runtime.serveInternal(createPermissionDoor({ secret: config.internalSecret, roleOn, logger }));
   },
   started(this: PermissionsService) {
     const { runtime } = this;

@@ -79,6 +79,7 @@ export function createRuntime({
     stream: stream.get,
     store: store.get,
     database: database.get,
+    serveInternal: (handler) => void handlers.push(handler),
     async listen() {
       if (config.mode === 'embedded') return undefined;
       internal ??= await openInternalHttp({

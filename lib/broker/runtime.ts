@@ -10,6 +10,7 @@ import type { PersistenceAdapter } from '../store/port.ts';
 import type { Stream } from '../stream/port.ts';
 import type { TopicResolver } from '../stream/topics.ts';
 import type { BlobTransfer } from '../transfer/port.ts';
+import type { RequestHandler } from './internal-http.ts';
 
 /** What the services of one process share. Ports are opened at their first use and closed with the process. */
 export interface Runtime {
@@ -24,6 +25,8 @@ export interface Runtime {
   store(): Promise<PersistenceAdapter>;
   /** The database below the store, for accounts: opened and migrated. */
   database(): Promise<Database>;
+  /** Answers requests to the internal listener (cluster mode) that nobody before has answered. */
+  serveInternal(handler: RequestHandler): void;
   /** Opaque random hex, 128 bits. */
   randomId(): string;
 }

@@ -90,7 +90,12 @@ describe('loadConfig', () => {
 
   it('never shows a secret in a problem', () => {
     const secrets = Object.values(CONFIG_SCHEMA).filter((setting) => 'secret' in setting);
-    expect(secrets.map(({ env }) => env)).toEqual(['DATABASE_URL', 'AUTH_PROVIDERS', 'YKAFKA_SECRET']);
+    expect(secrets.map(({ env }) => env)).toEqual([
+      'DATABASE_URL',
+      'AUTH_PROVIDERS',
+      'YKAFKA_SECRET',
+      'YKAFKA_INTERNAL_SECRET',
+    ]);
   });
 
   it('has a default that its own parser accepts', () => {
