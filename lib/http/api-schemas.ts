@@ -13,7 +13,7 @@ const workspaceRole: Schema = { enum: WORKSPACE_ROLES };
 const orNull = (schema: Schema): Schema => ({ ...schema, type: [schema.type, 'null'] });
 
 /** Every property is there, and no other. */
-function object(properties: Record<string, Schema>): Schema {
+export function object(properties: Record<string, Schema>): Schema {
   return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };
 }
 

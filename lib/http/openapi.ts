@@ -1,5 +1,6 @@
 import { APP_ERRORS, type AppErrorType } from '../errors.ts';
 import { API_ROUTES, type ApiRoute } from './api-routes.ts';
+import { AUTH_OPERATIONS, type AuthOperation } from './auth-openapi.ts';
 import { ANSWER_SCHEMAS, PROBLEM_SCHEMA } from './api-schemas.ts';
 import { paramsOf, schemaOf } from './param-schema.ts';
 
@@ -14,27 +15,33 @@ const ALWAYS: readonly AppErrorType[] = [
   'SERVICE_UNAVAILABLE',
   'INTERNAL',
 ];
+const AUTH_TAG = 'auth';
 const WITH_BODY: readonly AppErrorType[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 
 /** The description of the HTTP API (OpenAPI 3.1), made from its routes. */
 export function openApiDocument(version: string): Json {
   const paths: Record<string, Json> = {};
   for (const route of API_ROUTES) (paths[route.path] ??= {})[route.method] = operationOf(route);
+  for (const operation of AUTH_OPERATIONS)
+    (paths[operation.path] ??= {})[operation.method] = authOperationOf(operation);
   return {
     openapi: '3.1.0',
     info: {
       title: 'y-kafka',
       version,
       description:
-        'Workspaces, boards, members and invites. Errors are application/problem+json with a stable `code`.',
+        'Sign-in, workspaces, boards, members and invites. Errors are application/problem+json with a stable `code`.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
-    tags: [...new Set(API_ROUTES.map(tagOf))].map((name) => ({ name })),
+    tags: [...new Set([...API_ROUTES.map(tagOf), AUTH_TAG])].map((name) => ({ name })),
     paths,
     components: {
       schemas: { ...ANSWER_SCHEMAS, Problem: PROBLEM_SCHEMA },
-      securitySchemes: { accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      securitySchemes: {
+        accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        session: { type: 'apiKey', in: 'cookie', name: 'ykafka_session' },
+      },
     },
   };
 }
@@ -55,7 +62,7 @@ function operationOf(route: ApiRoute): Json {
     security: route.rule === 'anyone' ? [] : [{ accessToken: [] }],
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: body } } } } : {}),
-    responses: { [route.status]: answerOf(route), ...problemsOf(route) },
+    responses: { [route.status]: answerOf(route), ...problemsOf(codesOf(route)) },
   };
 }
 
@@ -81,14 +88,18 @@ function answerOf({ answer, summary, location }: ApiRoute): Json {
   };
 }
 
-/** By status: the codes that it may have. */
-function problemsOf(route: ApiRoute): Json {
+function codesOf(route: ApiRoute): Set<AppErrorType> {
   const codes = new Set<AppErrorType>([...ALWAYS, ...(route.errors ?? [])]);
   if (route.rule !== 'anyone') codes.add('UNAUTHENTICATED');
   if (route.rule.startsWith('workspace.')) codes.add('WORKSPACE_NOT_FOUND');
   if (route.rule.startsWith('board.')) codes.add('BOARD_NOT_FOUND');
   if (route.isGuessable) codes.add('RATE_LIMITED');
   if (bodyOf(route)) for (const code of WITH_BODY) codes.add(code);
+  return codes;
+}
+
+/** By status: the codes that it may have. */
+function problemsOf(codes: Iterable<AppErrorType>): Json {
   const byStatus: Record<number, AppErrorType[]> = {};
   for (const code of codes) (byStatus[APP_ERRORS[code].status] ??= []).push(code);
   return Object.fromEntries(
@@ -106,6 +117,33 @@ function problemsOf(route: ApiRoute): Json {
       },
     ]),
   );
+}
+
+function authOperationOf(operation: AuthOperation): Json {
+  const { path, query = {}, answer, done, redirect, proof } = operation;
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
+  const parameters = [
+    ...names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+    ...Object.entries(query).map(([name, description]) => {
+      return { name, in: 'query', description, schema: { type: 'string' } };
+    }),
+  ];
+  const codes = new Set<AppErrorType>([...ALWAYS, ...(operation.errors ?? [])]);
+  if (proof) codes.add('UNAUTHENTICATED');
+  const content = { 'application/json': { schema: answer } };
+  return {
+    operationId: operation.operationId,
+    summary: operation.summary,
+    tags: [AUTH_TAG],
+    security: proof ? [{ [proof]: [] }] : [],
+    ...(parameters.length > 0 ? { parameters } : {}),
+    responses: {
+      ...(answer ? { 200: { description: done, content } } : {}),
+      ...(redirect ? { 302: { description: redirect } } : {}),
+      ...(answer || redirect ? {} : { 204: { description: done } }),
+      ...problemsOf(codes),
+    },
+  };
 }
 
 function tagOf({ action }: ApiRoute): string {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { InviteView } from '../../lib/accounts/views.ts';
+import { openAuth } from '../../lib/broker/auth-of.ts';
 import { ApiClient } from '../support/api-client.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
 
@@ -112,6 +113,28 @@ describe('workspaces, boards, members and invites over HTTP', () => {
     expect((await api.ask('patch', `${workspace}/members/${bob}`, asAdmin)).status).toBe(204);
     expect((await api.ask('post', `${workspace}/leave`, { as: bob })).status).toBe(204);
     expect(await api.ask('get', workspace, { as: bob })).toMatchObject(problem(404, 'WORKSPACE_NOT_FOUND'));
+  });
+});
+
+describe('sign-in as the description has it', () => {
+  it('answers about itself, about who asks, and to who proves nothing', async () => {
+    // The client holds each answer against the description.
+    const ask = async (method: string, path: string, as?: string, origin?: string) =>
+      (await api.ask(method, `/api/auth${path}`, { as, headers: origin === undefined ? {} : { origin } }))
+        .status;
+    expect(await ask('get', '/providers')).toBe(200);
+    expect(await ask('get', '/jwks')).toBe(200);
+    expect([await ask('get', '/me', ann), await ask('get', '/me')]).toEqual([200, 401]);
+    await (await openAuth(server.runtime)).sessions.create(ann);
+    expect([await ask('get', '/sessions', ann), await ask('get', '/sessions')]).toEqual([200, 401]);
+    expect(await ask('delete', `/sessions/${randomUUID()}`, ann)).toBe(404);
+    expect(await ask('delete', '/sessions/1', ann)).toBe(422);
+    expect([await ask('post', '/refresh'), await ask('post', '/refresh', ann, server.url)]).toEqual([
+      403, 401,
+    ]);
+    expect(await ask('post', '/logout', ann, server.url)).toBe(204);
+    expect([await ask('get', '/nobody'), await ask('get', '/nobody/callback?state=x')]).toEqual([404, 400]);
+    expect(await ask('get', '/nobody?returnTo=https://evil.example')).toBe(422);
   });
 });
 

@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from '@jest/globals';
 import { APP_ERRORS } from '../../../lib/errors.ts';
-import { API_ROUTES } from '../../../lib/http/api-routes.ts';
+import { API_ROUTES, OTHER_ROUTES } from '../../../lib/http/api-routes.ts';
 import { openApiDocument } from '../../../lib/http/openapi.ts';
 import { ApiDescription } from '../../support/api-description.ts';
 
@@ -21,10 +21,18 @@ describe('/openapi.json', () => {
   });
 
   it('describes every route once, says who needs a token, and every error has a status of its own code', () => {
-    const operations = Object.values(document.paths).flatMap((item) => Object.values(item));
-    expect(operations.map(({ operationId }) => operationId).sort()).toEqual(
-      API_ROUTES.map(({ action }) => action).sort(),
+    const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({
+        ...operation,
+        route: `${method.toUpperCase()} ${path}`,
+      })),
     );
+    const others = Object.keys(OTHER_ROUTES).filter((route) => route.includes(' /api/'));
+    const routes = API_ROUTES.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
+    expect(operations.map(({ route }) => route).sort()).toEqual([...routes, ...others].sort());
+    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
+    for (const { route, security } of operations.filter(({ route }) => OTHER_ROUTES[route] === 'signed-in'))
+      expect([route, security]).toEqual([route, [{ accessToken: [] }]]);
     for (const { method, path, rule, status } of API_ROUTES) {
       const { security, responses } = document.paths[path]![method]!;
       expect(security.length).toBe(rule === 'anyone' ? 0 : 1);
