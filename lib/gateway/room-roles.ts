@@ -44,10 +44,13 @@ export class RoomRoles {
     this.#parts = parts;
   }
 
-  /** At once when it is known and believed; asks otherwise. */
+  /**
+   * At once when it is known and believed; asks otherwise, and always about strangers: who has just accepted an invite
+   * comes at once, maybe before the change does.
+   */
   roleOf(userId: string, roomId: string): RoleAnswer | Promise<RoleAnswer> {
     const known = this.decisionOn(userId, roomId);
-    if (known && this.ageOf(known) < this.#parts.ttlMs) return known.answer;
+    if (known?.answer && this.ageOf(known) < this.#parts.ttlMs) return known.answer;
     return this.ask(userId, roomId);
   }
 

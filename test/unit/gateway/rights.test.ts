@@ -85,6 +85,16 @@ describe('rights on open connections', () => {
     expect(gateway.registry.inspect(10)).toEqual([expect.objectContaining({ tenantId: TENANT })]);
   });
 
+  it('a stranger is asked about each time: a right that was just given is there', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    const { url } = await startWith(log, deciders);
+    const client = await connect(url, 'new');
+    expect(await client.tryJoin(A)).toMatchObject({ code: 'PERMISSION_DENIED' });
+    deciders.give('new', 'editor');
+    expect(await client.join(A)).toMatchObject({ readOnly: false });
+  });
+
   it('who is removed while she types can write at neither of two gateways, and comes in no more', async () => {
     const log = await openLog();
     const deciders = new Deciders();

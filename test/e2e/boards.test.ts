@@ -1,0 +1,149 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { loadConfig } from '../../lib/config.ts';
+import { documentKey } from '../../lib/protocol/ids.ts';
+import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
+import { OpenIdServer } from '../support/openid-provider.ts';
+import { SignedInPerson, type BoardEditor } from '../support/signed-in.ts';
+import { waitFor } from '../support/wait.ts';
+
+let provider: OpenIdServer;
+let server: TestServer;
+let ada: SignedInPerson;
+let bob: SignedInPerson;
+const editors: BoardEditor[] = [];
+
+beforeAll(async () => {
+  provider = await OpenIdServer.start();
+  const { authProviders } = loadConfig({ AUTH_PROVIDERS: provider.settings });
+  server = await startEmbedded({ auth: 'accounts', authProviders, guessesPerMinute: 0 });
+  provider.serve(server.url);
+  ada = await SignedInPerson.signIn('ada', server.url, provider);
+  bob = await SignedInPerson.signIn('bob', server.url, provider);
+});
+
+afterEach(() => {
+  for (const editor of editors.splice(0)) editor.close();
+});
+
+afterAll(async () => {
+  await stopServers();
+  await provider.stop();
+});
+
+function edit(person: SignedInPerson, boardId: string): BoardEditor {
+  const editor = person.edit(boardId);
+  editors.push(editor);
+  return editor;
+}
+
+/** Updates of a board in the log. */
+async function appendedTo(boardId: string): Promise<number> {
+  const { topics } = server.runtime;
+  const stream = await server.runtime.stream();
+  const workspaceId = (await ada.api('GET', `/api/boards/${boardId}`)).body.workspaceId as string;
+  const document = { tenantId: workspaceId, roomId: boardId, docId: 'doc' };
+  const target = topics.target('doc', document);
+  const toOffset = await stream.endOffset(target);
+  if (toOffset === 0) return 0;
+  const { records } = await stream.read({ ...target, fromOffset: 0, toOffset, maxBytes: 16 * 1024 * 1024 });
+  return records.filter(({ key, headers }) => key === documentKey(document) && headers.t === '0').length;
+}
+
+async function sharedBoard(role: string) {
+  const boardId = await ada.makeBoard();
+  expect(await bob.accept(await ada.invite(boardId, role))).toMatchObject({ status: 200, body: { role } });
+  const [owner, guest] = [edit(ada, boardId), edit(bob, boardId)];
+  await owner.synced();
+  await guest.synced();
+  return { boardId, owner, guest };
+}
+
+describe('a board, from the sign-in on', () => {
+  it('is made, opened, edited and saved', async () => {
+    const boardId = await ada.makeBoard();
+    const editor = await edit(ada, boardId).synced();
+    editor.type('first words');
+    await editor.saved();
+    expect(await appendedTo(boardId)).toBe(1);
+    expect((await edit(ada, boardId).synced()).text).toBe('first words');
+  });
+
+  it('is shared by an invite: both edit it', async () => {
+    const { owner, guest } = await sharedBoard('editor');
+    owner.type('one ');
+    await waitFor(() => guest.text === 'one ');
+    guest.type('two');
+    await waitFor(() => owner.text === 'one two');
+  });
+
+  it('does not exist for a stranger', async () => {
+    const boardId = await ada.makeBoard();
+    const stranger = edit(bob, boardId);
+    await waitFor(() => stranger.denied.length > 0);
+    expect(stranger.denied[0]).toMatchObject({ code: 'PERMISSION_DENIED' });
+    expect((await bob.api('GET', `/api/boards/${boardId}`)).status).toBe(404);
+    // And does once she has accepted an invite, at once.
+    await bob.accept(await ada.invite(boardId, 'viewer'));
+    await edit(bob, boardId).synced();
+  });
+
+  it('is for a viewer to see: an edit is refused, she is told, and nothing of it is in the log', async () => {
+    const { boardId, owner, guest } = await sharedBoard('viewer');
+    owner.type('seen');
+    await waitFor(() => guest.text === 'seen');
+    expect(guest.state.isReadOnly).toBe(true);
+    guest.type(' and changed');
+    await waitFor(() => guest.denied.length > 0);
+    expect(guest.denied[0]).toMatchObject({ code: 'READ_ONLY' });
+    await owner.saved();
+    expect(await appendedTo(boardId)).toBe(1);
+    expect(owner.text).toBe('seen');
+  });
+
+  it('is closed within a second to whom its owner removes while she types; what was acked stays', async () => {
+    const { boardId, owner, guest } = await sharedBoard('editor');
+    let typed = 0;
+    const typing = setInterval(() => {
+      // A replaced or halted document is not typed into by an editor either.
+      if (!guest.state.halted) guest.type(`${typed++} `);
+    }, 10);
+    try {
+      await waitFor(() => owner.text.split(' ').length > 20, { what: 'she types' });
+      expect((await ada.api('DELETE', `/api/boards/${boardId}/members/${bob.userId}`)).status).toBe(204);
+      await waitFor(() => guest.denied.length > 0, { timeoutMs: 1_000, what: 'she is told' });
+    } finally {
+      clearInterval(typing);
+    }
+    await waitFor(() => guest.state.halted === 'refused');
+    const count = await appendedTo(boardId);
+    const again = edit(bob, boardId);
+    await waitFor(() => again.denied.length > 0);
+    expect(await appendedTo(boardId)).toBe(count);
+    await waitFor(() => owner.text.trim().split(' ').length >= count, { what: 'what was appended is there' });
+  });
+
+  it('becomes one to see for whom its owner demotes, and one to edit again', async () => {
+    const { boardId, owner, guest } = await sharedBoard('editor');
+    guest.type('mine ');
+    await guest.saved();
+    const path = `/api/boards/${boardId}/members/${bob.userId}`;
+    expect((await ada.api('PATCH', path, { role: 'viewer' })).status).toBe(204);
+    await waitFor(() => guest.state.isReadOnly && guest.state.isSynced, { timeoutMs: 2_000 });
+    owner.type('still seen');
+    await waitFor(() => guest.text === 'mine still seen');
+    expect((await ada.api('PATCH', path, { role: 'editor' })).status).toBe(204);
+    await waitFor(() => !guest.state.isReadOnly && guest.state.isSynced, { timeoutMs: 2_000 });
+    guest.type('!');
+    await waitFor(() => owner.text === 'mine still seen!');
+  });
+
+  it('is closed to everybody when it is deleted, and open again when it is restored', async () => {
+    const { boardId, owner, guest } = await sharedBoard('editor');
+    owner.type('kept');
+    await owner.saved();
+    expect((await ada.api('DELETE', `/api/boards/${boardId}`)).status).toBe(204);
+    await waitFor(() => owner.denied.length > 0 && guest.denied.length > 0, { timeoutMs: 2_000 });
+    expect((await ada.api('POST', `/api/boards/${boardId}/restore`)).status).toBe(200);
+    expect((await edit(bob, boardId).synced()).text).toBe('kept');
+  });
+});
