@@ -49,7 +49,7 @@ const ASSEMBLY_ROOM_BYTES = 64 * 1024;
 /** One connection: who it is, what it has joined, what waits for it. */
 export class ClientSession {
   readonly id: string;
-  readonly identity: Identity;
+  #identity: Identity;
   /** Headers that say who and where from, on every record that the connection brings. */
   readonly origin: Readonly<Record<string, string>>;
   readonly outbox: Outbox<Subscription>;
@@ -73,7 +73,7 @@ export class ClientSession {
   constructor(parts: ClientSessionParts) {
     this.#parts = parts;
     this.id = parts.id;
-    this.identity = parts.identity;
+    this.#identity = parts.identity;
     const { userId } = parts.identity;
     this.origin = {
       [RecordHeader.Connection]: parts.id,
@@ -118,6 +118,15 @@ export class ClientSession {
     if (tenantId === undefined) return undefined;
     const id = { tenantId, roomId, docId };
     return this.subscriptions.get(documentKey(subdocId === undefined ? id : { ...id, subdocId }));
+  }
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  /** The same person with a new token. */
+  renewed(identity: Identity): void {
+    this.#identity = identity;
   }
 
   get isClosed(): boolean {

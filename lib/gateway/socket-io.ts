@@ -12,6 +12,7 @@ import type { Gateway } from './gateway.ts';
 import type { ClientTransport, CloseDetails, Identity, SharedFrame } from './port.ts';
 import { queuedBytesOf, writePrebuilt } from './prebuilt-frame.ts';
 import { ReadingPause } from './reading-pause.ts';
+import { TokenLife } from './token-life.ts';
 
 export interface SocketServerParts {
   config: Config;
@@ -47,6 +48,7 @@ export function openSocketServer({
     pingInterval: config.pingIntervalMs,
     pingTimeout: config.pingTimeoutMs,
     maxHttpBufferSize: Math.ceil(config.maxFrameBytes * BASE64_FACTOR) + PACKET_ROOM_BYTES,
+    connectTimeout: config.handshakeTimeoutMs,
     cors: { origin: origins },
     allowRequest: (request, decide) => {
       const isAllowed = isAllowedOrigin(request, config.corsOrigins);
@@ -131,7 +133,28 @@ function serve(socket: Socket, { running, identity, clientAddress, clock, logger
       answer(running.leave(session, address));
     }),
   );
-  socket.on('disconnect', () => guarded(() => session.closed()));
+  const life = new TokenLife({
+    clock,
+    access: running.access,
+    session,
+    ask: (expiresInMs) => void socket.emit(SocketEvent.Renew, { expiresInMs }),
+  });
+  socket.on(SocketEvent.Renew, (auth: unknown, answer: unknown) =>
+    guarded(() => {
+      if (typeof answer !== 'function') return session.nack('BAD_REQUEST');
+      life.renew(auth).then(
+        (result) => void answer(result),
+        (error: unknown) => {
+          logger.warn({ err: error }, 'identification failed');
+          session.nack('UNAVAILABLE');
+        },
+      );
+    }),
+  );
+  socket.on('disconnect', () => {
+    life.stop();
+    guarded(() => session.closed());
+  });
 }
 
 /** One Socket.IO connection. Frames take the prebuilt path where that keeps the order. */

@@ -12,6 +12,7 @@ export const SocketEvent = {
   Message: 'protocol-message',
   Nack: 'protocol-nack',
   Close: 'protocol-close',
+  Renew: 'auth-renew',
 } as const;
 
 export interface HandshakeAuth {
@@ -55,6 +56,14 @@ export interface Refusal {
 export type JoinAnswer = JoinAccepted | Refusal;
 export type LeaveAnswer = { ok: true } | Refusal;
 
+/** The server asks for a new token in time before the one of the connection ends. */
+export interface RenewRequest {
+  expiresInMs: number;
+}
+
+/** `expiresInMs` is null for a token that does not end. */
+export type RenewAnswer = { ok: true; expiresInMs: number | null } | Refusal;
+
 /** The content of `protocol-nack`. Without `version` it speaks of a frame that could not be read. */
 export interface Nack extends Partial<DocumentAddress> {
   version?: number;
@@ -70,10 +79,12 @@ export interface ServerToClientEvents {
   'protocol-message': (frame: Uint8Array) => void;
   'protocol-nack': (nack: Nack) => void;
   'protocol-close': (notice: CloseNotice) => void;
+  'auth-renew': (request: RenewRequest) => void;
 }
 
 export interface ClientToServerEvents {
   join: (request: JoinRequest, answer: (answer: JoinAnswer) => void) => void;
   leave: (address: DocumentAddress, answer: (answer: LeaveAnswer) => void) => void;
   'protocol-message': (frame: Uint8Array) => void;
+  'auth-renew': (auth: HandshakeAuth, answer: (answer: RenewAnswer) => void) => void;
 }

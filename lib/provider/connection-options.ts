@@ -14,7 +14,8 @@ export interface ConnectionOptions extends SocketTransportOptions {
   /** Access token of the handshake. Default none. */
   token?: string;
   /**
-   * Asked for the token before each connection attempt, so that an expired one is renewed; wins over `token`.
+   * Asked for the token before each connection attempt, and when the server asks for a new one on the open
+   * connection because the old one ends soon; wins over `token`.
    * A rejection counts as a failed attempt.
    */
   getToken?: () => string | undefined | Promise<string | undefined>;

@@ -21,6 +21,7 @@ import { TypedEmitter } from './emitter.ts';
 import { Alarm, systemEnvironment } from './environment.ts';
 import { socketTransport } from './socket-transport.ts';
 import { StateProgress } from './state-progress.ts';
+import { TokenRenewal } from './token-renewal.ts';
 import type { Transport, TransportClosed, TransportHandlers } from './transport.ts';
 
 const EVENT_OF_TYPE = {
@@ -46,6 +47,7 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
   readonly #backoff: Backoff;
   readonly #assembler: ChunkAssembler;
   readonly #progress = new StateProgress();
+  readonly #renewal: TokenRenewal;
   #status: ConnectionStatus = 'closed';
   #transport: Transport | undefined;
   /** Counts attempts, so that a late token or event of an earlier one is told apart. */
@@ -65,6 +67,11 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
     const environment = options.environment ?? systemEnvironment;
     this.#retry = new Alarm(environment);
     this.#limit = new Alarm(environment);
+    this.#renewal = new TokenRenewal({
+      getToken: options.getToken,
+      environment,
+      transport: () => this.#transport,
+    });
     this.#backoff = new Backoff({
       minMs: options.reconnectMinMs ?? 250,
       maxMs: options.reconnectMaxMs ?? 10_000,
@@ -152,6 +159,7 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
     const handlers: TransportHandlers = {
       onOpen: () => isCurrent() && this.#onOpen(),
       onFrame: (frame) => isCurrent() && this.#onFrame(frame),
+      onRenew: (expiresInMs) => isCurrent() && this.#renewal.ask(expiresInMs),
       onNack: (nack) => isCurrent() && this.emit('nack', nack),
       onCloseNotice: (notice) => {
         if (!isCurrent()) return;
@@ -206,6 +214,7 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
   #dropTransport(): Transport | undefined {
     const transport = this.#transport;
     this.#transport = undefined;
+    this.#renewal.stop();
     this.#assembler.reset();
     return transport;
   }

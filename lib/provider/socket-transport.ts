@@ -5,6 +5,7 @@ import {
   type CloseNotice,
   type JoinAnswer,
   type Nack,
+  type RenewRequest,
   type ServerToClientEvents,
 } from '../protocol/index.ts';
 import type { Transport, TransportClosed, TransportFactory, TransportHandlers } from './transport.ts';
@@ -91,6 +92,9 @@ class SocketTransport implements Transport {
     socket.on(SocketEvent.Nack, (nack: Nack) => {
       if (!this.#ended) handlers.onNack(nack);
     });
+    socket.on(SocketEvent.Renew, ({ expiresInMs }: RenewRequest) => {
+      if (!this.#ended) handlers.onRenew?.(expiresInMs);
+    });
     socket.on(SocketEvent.Close, (notice: CloseNotice) => {
       if (!this.#ended) handlers.onCloseNotice(notice);
     });
@@ -109,6 +113,12 @@ class SocketTransport implements Transport {
   send(frame: Uint8Array): void {
     this.#socket.emit(SocketEvent.Message, frame);
   }
+
+  renew: NonNullable<Transport['renew']> = (token, onAnswer) => {
+    this.#socket.emit(SocketEvent.Renew, { token }, (answer) => {
+      if (!this.#ended) onAnswer(answer);
+    });
+  };
 
   close(): void {
     this.#ended = true;

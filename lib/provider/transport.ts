@@ -5,6 +5,7 @@ import type {
   JoinAnswer,
   JoinRequest,
   Nack,
+  RenewAnswer,
 } from '../protocol/index.ts';
 
 /** Why a connection could not be made or has ended. */
@@ -24,6 +25,8 @@ export interface TransportHandlers {
   onFrame(frame: Uint8Array): void;
   onNack(nack: Nack): void;
   onCloseNotice(notice: CloseNotice): void;
+  /** The server asks for a new token. */
+  onRenew?(expiresInMs: number): void;
   /** Once, after which nothing comes any more; also when opening fails. Not called after `close()`. */
   onClosed(reason: TransportClosed): void;
 }
@@ -37,6 +40,8 @@ export interface Transport {
   join(request: JoinRequest, onAnswer: (answer: JoinAnswer) => void): void;
   leave(address: DocumentAddress): void;
   send(frame: Uint8Array): void;
+  /** Not answered when the connection ends first. */
+  renew?(token: string, onAnswer: (answer: RenewAnswer) => void): void;
   /** Sends what was handed over before, then ends. */
   close(): void;
 }

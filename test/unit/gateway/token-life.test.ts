@@ -1,0 +1,138 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import * as Y from 'yjs';
+import { createAccessControl } from '../../../lib/gateway/access-control.ts';
+import { createIdentify } from '../../../lib/gateway/identify.ts';
+import type { AccessControl } from '../../../lib/gateway/port.ts';
+import { AppError } from '../../../lib/errors.ts';
+import { silentLogger } from '../../../lib/log.ts';
+import { ProtocolManager, type ConnectionErrorEvent } from '../../../lib/provider/index.ts';
+import type { CloseNotice, RenewAnswer } from '../../../lib/protocol/index.ts';
+import { waitFor } from '../../support/wait.ts';
+import { cleanUp, onCleanUp, openLog, startGateway } from './harness.ts';
+import { RawClient } from './raw-client.ts';
+
+afterEach(cleanUp);
+
+/** Tokens say who and for how long: `ada 300`; `away` cannot be checked now. */
+function accessByTokens(): AccessControl {
+  const config = { auth: 'jwt', tenant: 'default' } as const;
+  const identify = createIdentify({
+    config,
+    logger: silentLogger,
+    verify: async (token) => {
+      const [, userId, lifeMs, role = 'editor'] = /^(\w+) (\d+) ?(\w+)?$/.exec(String(token)) ?? [];
+      if (token === 'away') throw new AppError('SERVICE_UNAVAILABLE');
+      if (!userId) throw new AppError('UNAUTHENTICATED');
+      const rooms = { room: role as 'editor' };
+      return { kind: 'user', userId, rooms, expiresAtMs: Date.now() + Number(lifeMs) };
+    },
+  });
+  return createAccessControl(config, identify);
+}
+
+const start = async () => startGateway(await openLog(), { access: accessByTokens() });
+
+function connect(url: string, token?: string) {
+  const client = new RawClient(url, { auth: token === undefined ? {} : { token } });
+  const errors: Error[] = [];
+  const closes: CloseNotice[] = [];
+  const asked: number[] = [];
+  client.socket.on('connect_error', (error) => void errors.push(error));
+  client.socket.on('protocol-close', (notice: CloseNotice) => void closes.push(notice));
+  client.socket.on('auth-renew', ({ expiresInMs }: { expiresInMs: number }) => void asked.push(expiresInMs));
+  const renew = (next: unknown) =>
+    client.socket.timeout(5_000).emitWithAck('auth-renew', next) as Promise<RenewAnswer>;
+  return { client, errors, closes, asked, renew };
+}
+
+describe('the token of a connection', () => {
+  it.each([
+    [undefined, 'UNAUTHENTICATED', true],
+    ['nonsense', 'UNAUTHENTICATED', true],
+    ['away', 'UNAVAILABLE', false],
+  ])('%s is refused before anything else happens', async (token, code, permanent) => {
+    const { url } = await start();
+    const { errors } = connect(url, token);
+    expect(await waitFor(() => errors[0])).toMatchObject({ data: { code, permanent } });
+  });
+
+  it('opens the rooms that it names, and no others', async () => {
+    const { url } = await start();
+    const { client } = connect(url, 'ada 60000 viewer');
+    await waitFor(() => client.socket.connected);
+    expect(await client.tryJoin({ roomId: 'room', docId: 'a' })).toMatchObject({ ok: true, readOnly: true });
+    expect(await client.tryJoin({ roomId: 'other', docId: 'a' })).toMatchObject({
+      code: 'PERMISSION_DENIED',
+    });
+  });
+
+  it('that ends ends the connection, after the client was asked for a new one', async () => {
+    const { url } = await start();
+    const { client, asked, closes } = connect(url, 'ada 800');
+    await waitFor(() => asked.length > 0);
+    expect(client.socket.connected).toBe(true);
+    expect(asked[0]).toBeGreaterThan(0);
+    expect(asked[0]).toBeLessThan(250);
+    expect(await waitFor(() => closes[0])).toMatchObject({ code: 'UNAUTHENTICATED', permanent: true });
+    await waitFor(() => !client.socket.connected);
+  });
+
+  it('is followed by another one of the same person with the same rights', async () => {
+    const { url } = await start();
+    const { client, closes, renew } = connect(url, 'ada 1500');
+    await waitFor(() => client.socket.connected);
+    expect(await renew({ token: 'bob 60000' })).toMatchObject({ ok: false, code: 'UNAUTHENTICATED' });
+    expect(await renew({ token: 'ada 60000 viewer' })).toMatchObject({ ok: false, code: 'UNAUTHENTICATED' });
+    expect(await renew({ token: 'nonsense' })).toMatchObject({ ok: false, code: 'UNAUTHENTICATED' });
+    expect(await renew({ token: 'away' })).toMatchObject({
+      ok: false,
+      code: 'UNAVAILABLE',
+      permanent: false,
+    });
+    expect(await renew('?')).toMatchObject({ ok: false });
+    expect(await renew({ token: 'ada 2500' })).toMatchObject({ ok: true });
+    const renewedAt = Date.now();
+    await waitFor(() => closes[0]);
+    expect(Date.now() - renewedAt).toBeGreaterThan(2_000);
+  });
+
+  it('is renewed by the provider on the open connection', async () => {
+    const { url } = await start();
+    const given: string[] = [];
+    const errors: ConnectionErrorEvent[] = [];
+    const statuses: string[] = [];
+    const manager = new ProtocolManager({
+      url,
+      roomId: 'room',
+      getToken: () => {
+        // The second one cannot be had at once.
+        if (given.push('asked') === 2) throw new Error('away');
+        return `ada ${given.length === 1 ? 4_000 : 60_000}`;
+      },
+    });
+    onCleanUp(async () => manager.destroy());
+    manager.connection.on('connection-error', (error) => void errors.push(error));
+    manager.connection.on('status', ({ status }) => void statuses.push(status));
+    const doc = new Y.Doc();
+    manager.addDoc(doc, { docId: 'a' });
+    const connectedAt = Date.now();
+    await waitFor(() => given.length === 3, { timeoutMs: 15_000 });
+    await waitFor(() => Date.now() > connectedAt + 4_500, { timeoutMs: 10_000 });
+    doc.getText('t').insert(0, 'still there');
+    await waitFor(() => !manager.hasUnackedChanges);
+    expect([statuses, errors]).toEqual([['connecting', 'connected'], []]);
+  }, 30_000);
+});
+
+describe('a handshake', () => {
+  it('that is not finished in time ends', async () => {
+    const { url } = await startGateway(await openLog(), { config: { handshakeTimeoutMs: 300 } });
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+    const closed = new Promise<void>((resolve) => socket.addEventListener('close', () => resolve()));
+    const opened = await new Promise<number>((resolve) =>
+      socket.addEventListener('message', () => resolve(Date.now())),
+    );
+    await closed;
+    expect(Date.now() - opened).toBeLessThan(3_000);
+  });
+});
