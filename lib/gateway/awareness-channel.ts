@@ -45,6 +45,14 @@ export interface AwarenessChannelParts {
   onChanged: (document: HostedDocument) => void;
 }
 
+/** What else travels on the awareness topics, by the prefix of its keys. */
+export interface AwarenessGuest {
+  keyPrefix: string;
+  onRecord(record: DeliveredRecord, gateway: string): void;
+  /** Records of the partition may have been missed, or others may have believed this gateway dead. */
+  onGap(target: TopicPartition): void;
+}
+
 const EMPTY_QUERY = Uint8Array.of(ProtocolMessageType.QueryAwareness);
 
 /** Who is there, in every document of this gateway and by the awareness topics of the others. Never stored. */
@@ -55,6 +63,7 @@ export class AwarenessChannel {
   readonly #opened = new Set<HostedDocument>();
   /** Those of them that use a follow. */
   readonly #followed = new Set<HostedDocument>();
+  #guest: AwarenessGuest | undefined;
 
   constructor(parts: AwarenessChannelParts) {
     this.#parts = parts;
@@ -135,6 +144,24 @@ export class AwarenessChannel {
     }
   }
 
+  /** Hands the guest its records of the partitions that are followed. */
+  host(guest: AwarenessGuest): void {
+    this.#guest = guest;
+  }
+
+  /** Follows a partition, with beats, until `release`. */
+  async follow(target: TopicPartition): Promise<void> {
+    await this.#pool.acquire(target);
+  }
+
+  release(target: TopicPartition): void {
+    this.#pool.release(target);
+  }
+
+  isSilent(target: TopicPartition, gateway: string): boolean {
+    return this.#beats.isSilent(target, gateway);
+  }
+
   stop(): Promise<void> {
     return this.#pool.stop();
   }
@@ -163,14 +190,16 @@ export class AwarenessChannel {
     return {
       onRecord: (record: DeliveredRecord) => this.#receive(target, record),
       // Awareness is renewed by its clients; a gap heals by itself.
-      onReset: () => undefined,
+      onReset: () => this.#guest?.onGap(target),
     };
   }
 
   #receive(target: TopicPartition, record: DeliveredRecord): void {
     const gateway = record.headers[RecordHeader.Gateway];
     if (gateway === undefined) return;
-    this.#beats.heard(target, gateway);
+    if (this.#beats.heard(target, gateway)) this.#guest?.onGap(target);
+    if (this.#guest && record.key.startsWith(this.#guest.keyPrefix))
+      return this.#guest.onRecord(record, gateway);
     if (gateway === this.#parts.gatewayId) return;
     const document = this.#parts.registry.get(record.key as DocumentKey);
     if (!document) return;

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
+import { HeardBeats } from '../presence/heard-beats.ts';
 import { ProtocolMessageType } from '../protocol/message-types.ts';
 import type { Stream, TopicPartition } from '../stream/port.ts';
 import { keyOf } from './follower-pool.ts';
@@ -15,18 +16,13 @@ export interface GatewayBeatsParts {
   targets: () => TopicPartition[];
 }
 
-interface PartitionBeats {
-  heardAtMs: Map<string, number>;
-  ownHeardAtMs: number;
-}
-
 /** Key of beat records; no document has it. */
 const BEAT_KEY = 'beat';
 
 /** Which gateways live, by what they append to the awareness partitions. */
 export class GatewayBeats {
   readonly #parts: GatewayBeatsParts;
-  readonly #partitions = new Map<string, PartitionBeats>();
+  readonly #partitions = new Map<string, HeardBeats>();
 
   constructor(parts: GatewayBeatsParts) {
     this.#parts = parts;
@@ -51,34 +47,22 @@ export class GatewayBeats {
     }
   }
 
-  heard(target: TopicPartition, gateway: string): void {
-    const beats = this.#of(target);
-    const now = this.#parts.clock.now();
-    if (gateway !== this.#parts.gatewayId) {
-      beats.heardAtMs.set(gateway, now);
-      return;
-    }
-    // After an outage of the log the others were not heard either: they get their time again.
-    if (now - beats.ownHeardAtMs > this.#parts.beatTimeoutMs)
-      for (const known of beats.heardAtMs.keys()) beats.heardAtMs.set(known, now);
-    beats.ownHeardAtMs = now;
+  /** True when the own beat comes back after it was away: others may have believed this gateway dead. */
+  heard(target: TopicPartition, gateway: string): boolean {
+    return this.#of(target).heard(gateway, this.#parts.clock.now());
   }
 
   /** True only when the others would be heard if they were there: the own beat comes back. */
   isSilent(target: TopicPartition, gateway: string): boolean {
-    const beats = this.#of(target);
-    const { clock, beatTimeoutMs } = this.#parts;
-    const before = clock.now() - beatTimeoutMs;
-    if (beats.ownHeardAtMs < before) return false;
-    const heardAtMs = beats.heardAtMs.get(gateway);
-    return heardAtMs !== undefined && heardAtMs < before;
+    return this.#of(target).isSilent(gateway, this.#parts.clock.now());
   }
 
-  #of(target: TopicPartition): PartitionBeats {
+  #of(target: TopicPartition): HeardBeats {
     const key = keyOf(target);
     let beats = this.#partitions.get(key);
     if (!beats) {
-      beats = { heardAtMs: new Map(), ownHeardAtMs: this.#parts.clock.now() };
+      const { gatewayId, beatTimeoutMs, clock } = this.#parts;
+      beats = new HeardBeats({ own: gatewayId, timeoutMs: beatTimeoutMs, nowMs: clock.now() });
       this.#partitions.set(key, beats);
     }
     return beats;

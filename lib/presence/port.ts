@@ -1,0 +1,54 @@
+import type { PresenceState, PresenceUser } from '../protocol/presence.ts';
+import type { RoomOfTenant } from '../stream/topics.ts';
+
+/** One connection of somebody to a room. Two tabs of a person are two of them. */
+export interface PresentConnection {
+  /** Unique among all gateways. */
+  connectionId: string;
+  userId: string;
+  user: PresenceUser;
+}
+
+/** A person in a room: there as long as at least one connection is. */
+export interface Person extends PresenceState {
+  userId: string;
+  user: PresenceUser;
+  /** Wall time of the last sign of life, in ms. */
+  lastSeen: number;
+}
+
+/** What has changed for the people of one room since the last time. A person is in one of the lists at most. */
+export interface RoomChange {
+  joined: Person[];
+  /** User ids. */
+  left: string[];
+  /** Those whose state is another one. */
+  moved: Person[];
+}
+
+/**
+ * Who is in the rooms of this gateway, by the connections of all gateways. Ids of rooms and users belong to a tenant.
+ * Nothing here throws or waits for others: what cannot be told to them now is told later, and the people known stay.
+ * Adapters: over the awareness topic (lib/gateway/presence-topic.ts) and Redis (redis.ts), both by shared-presence.ts;
+ * test/contract/presence.suite.ts holds what each must do.
+ */
+export interface Presence {
+  /** A connection of this gateway is in the room from now on. Repeated, it changes nothing. */
+  enter(room: RoomOfTenant, connection: PresentConnection): void;
+  /** It has gone. Unknown connections change nothing. */
+  leave(room: RoomOfTenant, connectionId: string): void;
+  /** Latest wins, for the person as a whole; ignored from a connection that has not entered. */
+  update(room: RoomOfTenant, connectionId: string, change: Partial<PresenceState>): void;
+  /** Everybody who is known in the room now; empty for a room without connections of this gateway. */
+  people(room: RoomOfTenant): Person[];
+  /** To be called every beat interval: shows others that this gateway lives, and forgets those that do not. */
+  beat(): void;
+  /** Tells what is waiting, then ends. Connections that have not left count as gone at once for the others. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Called after each tick in which something happened in a room that has connections here, also when `change` is empty
+ * because a connection of somebody already there has entered.
+ */
+export type OnRoomChange = (room: RoomOfTenant, change: RoomChange) => void;

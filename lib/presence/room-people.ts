@@ -1,0 +1,138 @@
+import { EMPTY_PRESENCE, type PresenceState, type PresenceUser } from '../protocol/presence.ts';
+import type { SeenState } from './messages.ts';
+import type { Person, PresentConnection, RoomChange } from './port.ts';
+
+interface KnownPerson {
+  user: PresenceUser;
+  /** Connection → gateway. */
+  connections: Map<string, string>;
+  /** Gateway → the state that was last shown there. */
+  states: Map<string, SeenState>;
+}
+
+/** The people of one room, by the connections of each gateway. What has changed is told once, by the difference. */
+export class RoomPeople {
+  readonly #people = new Map<string, KnownPerson>();
+  /** Gateway → connection → user. */
+  readonly #gateways = new Map<string, Map<string, string>>();
+  /** Users who were told to be there. */
+  readonly #told = new Set<string>();
+  readonly #changed = new Set<string>();
+
+  enter(gateway: string, { connectionId, userId, user }: PresentConnection): void {
+    const connections = this.#connectionsOf(gateway);
+    const before = connections.get(connectionId);
+    if (before === userId) return;
+    if (before !== undefined) this.leave(gateway, connectionId);
+    this.#connectionsOf(gateway).set(connectionId, userId);
+    const person = this.#people.get(userId);
+    if (person) return void person.connections.set(connectionId, gateway);
+    const connection = new Map([[connectionId, gateway]]);
+    this.#people.set(userId, { user, connections: connection, states: new Map() });
+    this.#changed.add(userId);
+  }
+
+  leave(gateway: string, connectionId: string): void {
+    const connections = this.#gateways.get(gateway);
+    const userId = connections?.get(connectionId);
+    if (!connections || userId === undefined) return;
+    connections.delete(connectionId);
+    if (connections.size === 0) this.#gateways.delete(gateway);
+    const person = this.#people.get(userId);
+    if (!person) return;
+    person.connections.delete(connectionId);
+    // What was shown at a gateway goes with the last connection there.
+    const isGone = person.connections.size === 0;
+    const hasLeftGateway = ![...person.connections.values()].includes(gateway);
+    if (isGone) this.#people.delete(userId);
+    if (isGone || (hasLeftGateway && person.states.delete(gateway))) this.#changed.add(userId);
+  }
+
+  /** Ignored for a user without a connection at that gateway: it would never be taken away again. */
+  show(gateway: string, state: SeenState): void {
+    const person = this.#people.get(state.userId);
+    if (!person || ![...person.connections.values()].includes(gateway)) return;
+    person.states.set(gateway, state);
+    this.#changed.add(state.userId);
+  }
+
+  /** The gateway has no other connections than these. */
+  keepOnly(gateway: string, connectionIds: ReadonlySet<string>): void {
+    for (const id of [...(this.#gateways.get(gateway)?.keys() ?? [])])
+      if (!connectionIds.has(id)) this.leave(gateway, id);
+  }
+
+  /** The gateway has gone, and with it its connections, whose ids are returned. */
+  drop(gateway: string): string[] {
+    const ids = [...(this.#gateways.get(gateway)?.keys() ?? [])];
+    for (const id of ids) this.leave(gateway, id);
+    return ids;
+  }
+
+  userOf(gateway: string, connectionId: string): string | undefined {
+    return this.#gateways.get(gateway)?.get(connectionId);
+  }
+
+  isAt(gateway: string): boolean {
+    return this.#gateways.has(gateway);
+  }
+
+  gateways(): string[] {
+    return [...this.#gateways.keys()];
+  }
+
+  connections(gateway: string): PresentConnection[] {
+    const connections = [...(this.#gateways.get(gateway) ?? [])];
+    return connections.map(([connectionId, userId]) => ({
+      connectionId,
+      userId,
+      user: this.#people.get(userId)?.user ?? {},
+    }));
+  }
+
+  states(gateway: string): SeenState[] {
+    const users = new Set(this.#gateways.get(gateway)?.values());
+    return [...users].flatMap((userId) => this.stateOf(gateway, userId) ?? []);
+  }
+
+  stateOf(gateway: string, userId: string): SeenState | undefined {
+    return this.#people.get(userId)?.states.get(gateway);
+  }
+
+  people(): Person[] {
+    return [...this.#people.keys()].map((userId) => this.person(userId)!);
+  }
+
+  /** What is another than at the last call. Somebody who came and went in between is not told at all. */
+  takeChange(): RoomChange {
+    const change: RoomChange = { joined: [], left: [], moved: [] };
+    for (const userId of this.#changed) {
+      const person = this.person(userId);
+      const wasThere = this.#told.has(userId);
+      if (person && wasThere) change.moved.push(person);
+      else if (person) {
+        this.#told.add(userId);
+        change.joined.push(person);
+      } else if (this.#told.delete(userId)) change.left.push(userId);
+    }
+    this.#changed.clear();
+    return change;
+  }
+
+  /** With the latest of the states that the person's connections have shown. */
+  person(userId: string): Person | undefined {
+    const person = this.#people.get(userId);
+    if (!person) return undefined;
+    let latest: SeenState | undefined;
+    for (const state of person.states.values())
+      if (!latest || state.lastSeen > latest.lastSeen) latest = state;
+    const { cursor, selection, viewport }: PresenceState = latest ?? EMPTY_PRESENCE;
+    return { userId, user: person.user, cursor, selection, viewport, lastSeen: latest?.lastSeen ?? 0 };
+  }
+
+  #connectionsOf(gateway: string): Map<string, string> {
+    let connections = this.#gateways.get(gateway);
+    if (!connections) this.#gateways.set(gateway, (connections = new Map()));
+    return connections;
+  }
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, it } from '@jest/globals';
+import { systemClock } from '../../lib/clock.ts';
+import { AppError } from '../../lib/errors.ts';
+import { Appender } from '../../lib/gateway/appender.ts';
+import { AwarenessChannel } from '../../lib/gateway/awareness-channel.ts';
+import { gatewayMetrics } from '../../lib/gateway/gateway-metrics.ts';
+import type { HostedDocument } from '../../lib/gateway/hosted-document.ts';
+import { PresenceTopic } from '../../lib/gateway/presence-topic.ts';
+import { DefaultRoomRegistry } from '../../lib/gateway/room-registry.ts';
+import { silentLogger } from '../../lib/log.ts';
+import type { OnRoomChange } from '../../lib/presence/port.ts';
+import { SharedPresence } from '../../lib/presence/shared-presence.ts';
+import { createEmbeddedStream } from '../../lib/stream/embedded.ts';
+import type { Stream } from '../../lib/stream/port.ts';
+import { createTopicResolver } from '../../lib/stream/topic-resolver.ts';
+import { waitFor } from '../support/wait.ts';
+import {
+  presenceChecks,
+  runPresenceCheck,
+  TIMEOUT_MS,
+  type PresenceMedium,
+  type PresenceNode,
+} from './presence.suite.ts';
+
+const cleanups: (() => Promise<void>)[] = [];
+
+/** Gateways over one embedded log. */
+async function openMedium(pattern: string): Promise<PresenceMedium> {
+  const folder = await mkdtemp(join(tmpdir(), 'ykafka-presence-'));
+  const log = await createEmbeddedStream({
+    file: join(folder, 'log.sqlite'),
+    clock: systemClock,
+    logger: silentLogger,
+    maxRecordBytes: 1024 * 1024,
+    bufferBytes: 1024 * 1024,
+  });
+  cleanups.push(async () => {
+    await log.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const topics = createTopicResolver({ pattern, partitions: 2 });
+  await log.ensureTopics(topics.staticTopics);
+  let isAway = false;
+  return {
+    open: async (onChange) => openNode({ log, topics, isAway: () => isAway, onChange }),
+    outage: async (forMs) => {
+      isAway = true;
+      const until = performance.now() + forMs;
+      await waitFor(() => performance.now() >= until, { what: 'the end of the outage' });
+      isAway = false;
+    },
+  };
+}
+
+interface NodeParts {
+  log: Stream;
+  topics: ReturnType<typeof createTopicResolver>;
+  isAway: () => boolean;
+  onChange: OnRoomChange;
+}
+
+function openNode({ log, topics, isAway, onChange }: NodeParts): PresenceNode {
+  let isDead = false;
+  const stream = new Proxy(log, {
+    get: (target, name) => {
+      if (name === 'append' && (isDead || isAway()))
+        return () => Promise.reject(new AppError('STREAM_UNAVAILABLE'));
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+  const gatewayId = randomBytes(8).toString('hex');
+  const parts = { stream, topics, clock: systemClock, logger: silentLogger, gatewayId };
+  const knownTopics = topics.staticTopics.map(({ topic }) => topic);
+  const appender = new Appender({
+    ...parts,
+    knownTopics,
+    controlTopic: topics.controlTopic,
+    makeIntervalMs: 1,
+    maxMakeWaitMs: 5_000,
+  });
+  const channel = new AwarenessChannel({
+    ...parts,
+    appender,
+    metrics: gatewayMetrics(),
+    registry: new DefaultRoomRegistry<HostedDocument>(),
+    lingerMs: 1_000,
+    beatTimeoutMs: TIMEOUT_MS,
+    onChanged: () => undefined,
+  });
+  const presence = new SharedPresence({
+    ...parts,
+    beatTimeoutMs: TIMEOUT_MS,
+    openBus: (events) => new PresenceTopic({ ...parts, channel, appender, events }),
+    onChange,
+  });
+  // As the gateway does it: the channel beats with it.
+  const beat = presence.beat.bind(presence);
+  presence.beat = () => {
+    channel.beat();
+    beat();
+  };
+  cleanups.push(() => channel.stop());
+  return { presence, kill: () => void (isDead = true) };
+}
+
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
+});
+
+describe('presence over the awareness topic', () => {
+  it.each(Object.entries(presenceChecks))('%s', async (_name, check) =>
+    runPresenceCheck(check, await openMedium('yjs-{channel}')),
+  );
+
+  it('works with a topic for each room, which it makes only when there is something to show', async () => {
+    const medium = await openMedium('yjs-{channel}-{room}');
+    await runPresenceCheck(Object.values(presenceChecks)[1]!, medium);
+  });
+});

@@ -1,0 +1,244 @@
+import { expect } from '@jest/globals';
+import type { OnRoomChange, Presence } from '../../lib/presence/port.ts';
+import { BEATS_BETWEEN_ALL } from '../../lib/presence/shared-presence.ts';
+import type { RoomOfTenant } from '../../lib/stream/topics.ts';
+import { waitFor } from '../support/wait.ts';
+
+export const BEAT_MS = 60;
+export const TIMEOUT_MS = 600;
+
+/** One process of the system under test. */
+export interface PresenceNode {
+  presence: Presence;
+  /** Ends without a word. */
+  kill(): void;
+}
+
+/** What an adapter has to give to be checked. */
+export interface PresenceMedium {
+  open(onChange: OnRoomChange): Promise<PresenceNode>;
+  /** Nobody hears anybody for so long. */
+  outage(forMs: number): Promise<void>;
+}
+
+const ROOM: RoomOfTenant = { tenantId: 't', roomId: 'r' };
+let people = 0;
+
+/** A gateway that writes down what it is told. */
+class Gateway {
+  readonly told: string[] = [];
+  readonly node: PresenceNode;
+  readonly #timer: NodeJS.Timeout;
+
+  private constructor(node: PresenceNode, told: string[]) {
+    this.node = node;
+    this.told = told;
+    this.#timer = setInterval(() => node.presence.beat(), BEAT_MS);
+  }
+
+  static async open(medium: PresenceMedium): Promise<Gateway> {
+    const told: string[] = [];
+    const node = await medium.open((room, { joined, left, moved }) => {
+      const where = room.tenantId === ROOM.tenantId ? '' : `@${room.tenantId}`;
+      for (const { userId } of joined) told.push(`+${userId}${where}`);
+      for (const userId of left) told.push(`-${userId}${where}`);
+      for (const { userId, cursor } of moved) told.push(`${userId}${where}:${cursor?.x}`);
+    });
+    return new Gateway(node, told);
+  }
+
+  enter(userId: string, connectionId = `connection ${people++}`, room = ROOM): string {
+    this.node.presence.enter(room, { connectionId, userId, user: { name: userId } });
+    return connectionId;
+  }
+
+  leave(connectionId: string): void {
+    this.node.presence.leave(ROOM, connectionId);
+  }
+
+  move(connectionId: string, x: number): void {
+    this.node.presence.update(ROOM, connectionId, { cursor: { x, y: 0 } });
+  }
+
+  count(what: string): number {
+    return this.told.filter((told) => told === what).length;
+  }
+
+  users(): string[] {
+    return this.node.presence
+      .people(ROOM)
+      .map(({ userId }) => userId)
+      .sort();
+  }
+
+  async sees(...users: string[]): Promise<void> {
+    await waitFor(() => this.users().join() === users.join(), { what: `${users.join()} in the room` });
+  }
+
+  async isTold(...what: string[]): Promise<void> {
+    await waitFor(() => what.every((one) => this.told.includes(one)), { what: what.join() });
+  }
+
+  kill(): void {
+    clearInterval(this.#timer);
+    this.node.kill();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.node.presence.stop();
+  }
+}
+
+type Check = (open: () => Promise<Gateway>, medium: PresenceMedium) => Promise<void>;
+
+async function waitMs(ms: number): Promise<void> {
+  const until = performance.now() + ms;
+  await waitFor(() => performance.now() >= until, { what: 'the time to pass' });
+}
+
+/** What every adapter must do; a check gets a medium of its own. */
+export const presenceChecks: Record<string, Check> = {
+  'two connections of a person are one: the first joins, the last leaves, wherever they are': async (
+    open,
+  ) => {
+    const [a, b] = [await open(), await open()];
+    const watcher = b.enter('watcher');
+    const first = a.enter('ann');
+    await b.isTold('+ann');
+    const second = b.enter('ann');
+    await a.isTold('+watcher');
+    a.leave(first);
+    b.move(watcher, 1);
+    await b.isTold('watcher:1');
+    await b.sees('ann', 'watcher');
+    expect(b.count('-ann')).toBe(0);
+    b.leave(second);
+    await b.isTold('-ann');
+    expect([b.count('+ann'), b.count('-ann'), a.count('+ann')]).toEqual([1, 1, 1]);
+  },
+
+  'who comes to a gateway sees everybody that others have, with what they show': async (open) => {
+    const [a, b] = [await open(), await open()];
+    a.move(a.enter('ann'), 5);
+    a.enter('bob');
+    await a.isTold('+ann', '+bob');
+    b.enter('cleo');
+    await b.sees('ann', 'bob', 'cleo');
+    const seen = b.node.presence.people(ROOM).find(({ userId }) => userId === 'ann');
+    expect(seen).toMatchObject({
+      user: { name: 'ann' },
+      cursor: { x: 5, y: 0 },
+      selection: [],
+      viewport: null,
+    });
+    await a.isTold('+cleo');
+  },
+
+  'the latest wins, and what does not change stays': async (open) => {
+    const [a, b] = [await open(), await open()];
+    b.enter('bob');
+    const ann = a.enter('ann');
+    await b.isTold('+ann');
+    a.node.presence.update(ROOM, ann, { selection: ['s'], viewport: { x: 1, y: 2, zoom: 3 } });
+    for (let x = 1; x <= 9; x++) a.move(ann, x);
+    await b.isTold('ann:9');
+    expect(b.node.presence.people(ROOM).find(({ userId }) => userId === 'ann')).toMatchObject({
+      cursor: { x: 9, y: 0 },
+      selection: ['s'],
+      viewport: { x: 1, y: 2, zoom: 3 },
+    });
+    // Nine moves of one tick are told as one.
+    expect(b.told.filter((told) => told.startsWith('ann:'))).toEqual(['ann:9']);
+    a.node.presence.update(ROOM, 'not entered', { selection: [] });
+    a.leave('not entered');
+    a.enter('ann', ann);
+    b.enter('cleo');
+    await a.isTold('+cleo');
+    expect(a.told.filter((told) => told === '+ann' || told === '-ann')).toEqual(['+ann']);
+  },
+
+  'a gateway that dies is noticed: each of its people leaves once': async (open) => {
+    const [a, b, c] = [await open(), await open(), await open()];
+    b.enter('bob');
+    c.enter('bob');
+    for (const user of ['ann', 'bob', 'cleo']) a.enter(user);
+    await b.isTold('+ann', '+cleo');
+    await c.isTold('+ann', '+cleo');
+    a.kill();
+    const killedAt = performance.now();
+    for (const survivor of [b, c]) {
+      await survivor.isTold('-ann', '-cleo');
+      expect(['-ann', '-bob', '-cleo'].map((what) => survivor.count(what))).toEqual([1, 0, 1]);
+      expect(survivor.users()).toEqual(['bob']);
+    }
+    // Not before it is silent for the time-out.
+    expect(performance.now() - killedAt).toBeGreaterThan(TIMEOUT_MS - 2 * BEAT_MS);
+  },
+
+  'while nobody is heard nobody is believed dead; afterwards all is as it is': async (open, medium) => {
+    const [a, b] = [await open(), await open()];
+    a.enter('ann');
+    const gone = a.enter('gone');
+    b.enter('bob');
+    await b.isTold('+ann', '+gone');
+    const outage = medium.outage(3 * TIMEOUT_MS);
+    a.leave(gone);
+    a.enter('cleo');
+    await outage;
+    await b.isTold('-gone', '+cleo');
+    await a.sees('ann', 'bob', 'cleo');
+    await b.sees('ann', 'bob', 'cleo');
+    expect([a.count('-bob'), b.count('-ann'), b.count('+ann'), a.count('+bob')]).toEqual([0, 0, 1, 1]);
+  },
+
+  'rooms of one name in two tenants do not meet': async (open) => {
+    const [a, b] = [await open(), await open()];
+    b.enter('bob');
+    a.enter('other', 'other', { tenantId: 'board', roomId: 'r' });
+    a.enter('ann');
+    await b.isTold('+ann');
+    await a.isTold('+other@board', '+bob');
+    expect([b.users(), b.count('+other@board')]).toEqual([['ann', 'bob'], 0]);
+  },
+
+  'everything said again, in however many parts, makes nobody leave': async (open) => {
+    const [a, b] = [await open(), await open()];
+    b.enter('bob');
+    const ids = Array.from({ length: 200 }, (_, index) => `user ${index}`);
+    const connections = ids.map((id) => a.enter(id));
+    for (const connection of connections) a.move(connection, 1);
+    await b.isTold('+user 199');
+    await waitMs((BEATS_BETWEEN_ALL + 3) * BEAT_MS);
+    a.leave(connections[0]!);
+    await b.isTold('-user 0');
+    expect(b.told.filter((told) => told.startsWith('-'))).toEqual(['-user 0']);
+    expect(b.told.filter((told) => told.startsWith('+user'))).toHaveLength(200);
+  },
+
+  'a gateway that stops takes its people with it at once': async (open) => {
+    const [a, b] = [await open(), await open()];
+    b.enter('bob');
+    a.enter('ann');
+    await b.isTold('+ann');
+    await a.stop();
+    const stoppedAt = performance.now();
+    await b.isTold('-ann');
+    expect(performance.now() - stoppedAt).toBeLessThan(TIMEOUT_MS);
+  },
+};
+
+/** Runs a check and ends the gateways it has opened. */
+export async function runPresenceCheck(check: Check, medium: PresenceMedium): Promise<void> {
+  const opened: Gateway[] = [];
+  const open = async () => {
+    const gateway = await Gateway.open(medium);
+    opened.push(gateway);
+    return gateway;
+  };
+  try {
+    await check(open, medium);
+  } finally {
+    for (const gateway of opened) await gateway.stop();
+  }
+}
