@@ -23,6 +23,7 @@ export default {
   projects: [
     'unit',
     'contract',
+    'redis',
     'services',
     'e2e',
     'kafka',

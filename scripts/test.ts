@@ -25,6 +25,7 @@ const FAST: readonly Lane[] = [
   { project: 'services', needs: [] },
   { project: 'e2e', needs: [] },
   { project: 'contract', needs: ['postgres'] },
+  { project: 'redis', needs: ['redis'] },
   { project: 'kafka', needs: ['kafka'] },
   { project: 'cluster', needs: ['kafka', 'postgres'] },
   // Starts its own, which it kills.
@@ -79,7 +80,7 @@ function countByProject(result: JestResult): string {
   }
   const total = (names: string[]) => names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
   const parts = [...counts].map(([name, count]) => `${name} ${count}`).join(', ');
-  return `${parts}; on embedded ${total(['unit', 'services', 'e2e', 'contract', 'browser', 'sim'])}, on Kafka ${total(['kafka', 'cluster', 'faults', 'full'])}`;
+  return `${parts}; on embedded ${total(['unit', 'services', 'e2e', 'contract', 'redis', 'browser', 'sim'])}, on Kafka ${total(['kafka', 'cluster', 'faults', 'full'])}`;
 }
 
 const components = await findComponents();
