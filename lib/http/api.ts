@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { answerRoute, type ApiParts, type ParsedRequest } from './api-handler.ts';
-import { API_ROUTES, type ApiRoute } from './api-routes.ts';
+import { API_ROUTES, OTHER_ROUTES, type ApiRoute } from './api-routes.ts';
 import { openApiDocument } from './openapi.ts';
 
 /** Of the body of a request. */
@@ -50,12 +50,22 @@ export function notFound(request: Pick<IncomingMessage, 'url' | 'method'>): AppE
   // moleculer-web shortens `url` on its way.
   const { url = '', originalUrl = url, method } = request as typeof request & { originalUrl?: string };
   const path = originalUrl.split('?')[0]!.replace(/(?<=.)\/$/, '');
-  const here = API_ROUTES.filter((route) => patternOf(route).test(path)).map((route) =>
-    route.method.toUpperCase(),
+  const exact = KNOWN.filter((route) => route.path === path);
+  const here = (exact.length > 0 ? exact : KNOWN.filter((route) => patternOf(route).test(path))).map(
+    (route) => route.method,
   );
   if (here.length === 0 || here.includes(method ?? '')) return new AppError('NOT_FOUND');
   return new AppError('METHOD_NOT_ALLOWED', { data: { allow: here.join(', ') } });
 }
+
+/** Every route of the gateway. */
+const KNOWN: readonly { method: string; path: string }[] = [
+  ...API_ROUTES.map(({ method, path }) => ({ method: method.toUpperCase(), path })),
+  ...Object.keys(OTHER_ROUTES).map((route) => {
+    const [method = '', path = ''] = route.split(' ');
+    return { method, path };
+  }),
+];
 
 function handlerOf(route: ApiRoute, parts: ApiParts): WebHandler {
   return (request, response) => {
@@ -71,7 +81,7 @@ function aliasOf({ method, path }: ApiRoute): string {
   return `${method.toUpperCase()} ${path.replace(/^\/api\//, '').replace(/\{(\w+)\}/g, ':$1')}`;
 }
 
-function patternOf({ path }: ApiRoute): RegExp {
+function patternOf({ path }: { path: string }): RegExp {
   return new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`);
 }
 

@@ -123,7 +123,10 @@ function authOperationOf(operation: AuthOperation): Json {
   const { path, query = {}, answer, done, redirect, proof } = operation;
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
   const parameters = [
-    ...names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+    ...names.map((name) => {
+      const format = name.endsWith('Id') ? { format: 'uuid' } : {};
+      return { name, in: 'path', required: true, schema: { type: 'string', ...format } };
+    }),
     ...Object.entries(query).map(([name, description]) => {
       return { name, in: 'query', description, schema: { type: 'string' } };
     }),

@@ -196,6 +196,8 @@ describe('what the HTTP API refuses', () => {
     const wrong = await api.ask('put', `/api/boards/${randomUUID()}`, { as: ann, body: {} });
     expect(wrong).toMatchObject(problem(405, 'METHOD_NOT_ALLOWED'));
     expect(wrong.headers.get('allow')).toBe('GET, PATCH, DELETE');
+    const logout = await api.ask('put', '/api/auth/logout', { as: ann });
+    expect([logout.status, logout.headers.get('allow')]).toEqual([405, 'POST']);
     // No action is reached by its name.
     for (const path of ['/workspaces/list', '/gateway/rooms/list', '/api/workspaces/list', '/~node/list'])
       expect((await api.ask('get', path, { as: ann })).status).toBeGreaterThanOrEqual(404);
