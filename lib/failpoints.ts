@@ -40,11 +40,14 @@ export interface FailpointMessage {
   failpoint: FailpointOrder | 'none';
 }
 
+/** The answer to `none`: from here on nothing happens at a point, and what has happened was said before. */
+export const TAKEN_BACK = 'failpoint taken back';
+
 /** The part of `process` that is needed here. */
 export interface FailpointProcess {
   readonly pid: number;
   /** Undefined unless the parent opened a channel at the start: nothing else can give orders. */
-  readonly send?: unknown;
+  readonly send?: ((message: string) => unknown) | undefined;
   readonly channel?: { unref(): void } | null | undefined;
   on(event: 'message' | 'disconnect', listener: (message?: unknown) => void): unknown;
   kill(pid: number, signal: NodeJS.Signals): unknown;
@@ -65,8 +68,10 @@ export function openFailpoints(isEnabled: boolean, self: FailpointProcess = proc
   if (!isEnabled || self.send === undefined) return false;
   self.on('message', (message) => {
     const order = (message as Partial<FailpointMessage> | null)?.failpoint;
-    if (order === 'none') onHit = undefined;
-    else if (order !== undefined) onHit = countdown(order, self);
+    if (order === 'none') {
+      onHit = undefined;
+      self.send?.(TAKEN_BACK);
+    } else if (order !== undefined) onHit = countdown(order, self);
   });
   // The suite has died: nobody else would end this process.
   self.on('disconnect', () => self.kill(self.pid, 'SIGKILL'));

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { isStartedByFaultSuite } from '../../lib/config.ts';
-import type { FailpointMessage } from '../../lib/failpoints.ts';
+import { TAKEN_BACK, type FailpointMessage } from '../../lib/failpoints.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const RUNNER = join(ROOT, 'node_modules/moleculer/bin/moleculer-runner.mjs');
@@ -146,6 +146,22 @@ export class ServiceProcess {
   /** Orders a failpoint; does nothing unless the process was started with failpoints. */
   order(message: FailpointMessage): void {
     if (this.isRunning && this.#child!.connected) this.#child!.send(message, () => undefined);
+  }
+
+  /** Takes an order back; resolves when the process says that it has none, or has ended by it. */
+  async takeBackOrder(): Promise<void> {
+    const child = this.#child;
+    if (!child || !this.isRunning || !child.connected) return;
+    const answered = new Promise<void>((resolve) => {
+      const onMessage = (message: unknown) => {
+        if (message !== TAKEN_BACK) return;
+        child.off('message', onMessage);
+        resolve();
+      };
+      child.on('message', onMessage);
+    });
+    child.send({ failpoint: 'none' } satisfies FailpointMessage, () => undefined);
+    await Promise.race([answered, this.#exited]);
   }
 
   /** Sends any signal (SIGSTOP, SIGCONT) without waiting. */

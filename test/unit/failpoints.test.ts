@@ -4,7 +4,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { isStartedByFaultSuite } from '../../lib/config.ts';
-import { failpoint, FAILPOINTS, openFailpoints, type FailpointMessage } from '../../lib/failpoints.ts';
+import {
+  failpoint,
+  FAILPOINTS,
+  openFailpoints,
+  TAKEN_BACK,
+  type FailpointMessage,
+} from '../../lib/failpoints.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const CHILD = join(ROOT, 'test/support/failpoint-child.ts');
@@ -87,6 +93,7 @@ describe('failpoints', () => {
     expect(await pass()).toBe('passed');
     child.send(order);
     child.send({ failpoint: 'none' } satisfies FailpointMessage);
+    expect(await once(child, 'message')).toEqual([TAKEN_BACK, undefined]);
     expect(await pass()).toBe('passed');
     child.kill('SIGKILL');
     await once(child, 'exit');

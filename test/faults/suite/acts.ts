@@ -131,7 +131,8 @@ async function reach(
   for (const target of targets) target.order({ failpoint: order });
   const timeoutMs = order.point.startsWith('trim') ? TRIM_TIMEOUT_MS : POINT_TIMEOUT_MS;
   await waitFor(() => reached, { timeoutMs, intervalMs: 2 }).catch(() => undefined); // nobody came by
-  for (const target of targets) if (target !== reached) target.order({ failpoint: 'none' });
+  // One that came by at the same moment dies by the order, too: only its own answer tells that it does not.
+  await Promise.all(targets.filter((target) => target !== reached).map((target) => target.takeBackOrder()));
   stopListening();
   if (isDeadly)
     for (const { name, isRunning } of targets)
