@@ -1,21 +1,36 @@
+import { get } from 'node:http';
+import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { decodeProtectedHeader, generateKeyPair, SignJWT } from 'jose';
+import { io } from 'socket.io-client';
+import { AccessTokens } from '../../lib/accounts/tokens.ts';
+import { openAuth } from '../../lib/broker/auth-of.ts';
 import { loadConfig } from '../../lib/config.ts';
+import type { Logger } from '../../lib/log.ts';
 import { Browser, type Page } from '../support/browser.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
 import { OpenIdServer } from '../support/openid-provider.ts';
 
 let provider: OpenIdServer;
 let server: TestServer;
+/** Everything that the server logs, on every level. */
+const logged: string[] = [];
+/** What may stand nowhere in it. */
+const secrets = new Set<string>();
+
+const note = (fields: Record<string, unknown>, message: string) => {
+  const { err, ...rest } = fields;
+  logged.push(`${message} ${JSON.stringify(rest)} ${inspect(err, { depth: 10, showHidden: true })}`);
+};
+const logger: Logger = { debug: note, info: note, warn: note, error: note, child: () => logger };
 
 beforeAll(async () => {
   provider = await OpenIdServer.start();
   const { authProviders } = loadConfig({ AUTH_PROVIDERS: provider.settings });
-  server = await startEmbedded({
-    auth: 'accounts',
-    authProviders,
-    returnOrigins: ['http://app.test'],
-    guessesPerMinute: 0,
-  });
+  server = await startEmbedded(
+    { auth: 'accounts', authProviders, returnOrigins: ['http://app.test'], guessesPerMinute: 0 },
+    { logger },
+  );
   provider.serve(server.url);
 });
 
@@ -37,21 +52,282 @@ async function toCallback(browser: Browser, login: string, query = ''): Promise<
   for (let step = 0; step < 5 && !isCallback(page.url); step++)
     page = await browser.submit(page, { login, password: 'any' }, isCallback);
   expect(page.url).toContain('/api/auth/test/callback');
+  for (const name of ['code', 'state']) secrets.add(new URL(page.url).searchParams.get(name)!);
   return page.url;
 }
 
+/** Signs in and gives the browser with its session's cookie. */
+async function signedIn(login: string): Promise<Browser> {
+  const browser = new Browser();
+  await browser.request(await toCallback(browser, login));
+  expect(browser.cookie('ykafka_session')).toBeDefined();
+  return browser;
+}
+
+async function refresh(browser: Browser, init = own()) {
+  const { status, text } = await browser.request(at('/api/auth/refresh'), init);
+  const body = JSON.parse(text) as { accessToken: string; user: { id: string }; code?: string };
+  for (const secret of [body.accessToken, browser.cookie('ykafka_session')]) if (secret) secrets.add(secret);
+  return { status, body };
+}
+
+const ask = (path: string, token: string, method = 'GET') =>
+  fetch(at(path), { method, headers: { authorization: `Bearer ${token}` } });
+
 describe('sign-in by a real OpenID provider', () => {
   it('leads from the provider to a session, its access token and the account', async () => {
-    provider.people.set('ada', { email: 'ada@example.test', email_verified: true, name: 'Ada L.' });
+    provider.people.set('ada', { email: 'Ada@example.test', email_verified: true, name: 'Ada L.' });
     const browser = new Browser();
-    const back = await browser.open(await toCallback(browser, 'ada', '?returnTo=/board'), (url) =>
-      url.endsWith('/board'),
-    );
-    expect(back.url).toBe(at('/board'));
-    const refreshed = await browser.request(at('/api/auth/refresh'), own());
-    const { accessToken, user } = JSON.parse(refreshed.text);
-    expect([refreshed.status, user.name, user.email]).toEqual([200, 'Ada L.', 'ada@example.test']);
-    const me = await fetch(at('/api/auth/me'), { headers: { authorization: `Bearer ${accessToken}` } });
-    expect(await me.json()).toMatchObject({ id: user.id });
+    const callback = await toCallback(browser, 'ada', '?returnTo=/board');
+    const back = await browser.request(callback);
+    expect([back.status, back.headers.get('location')]).toEqual([302, at('/board')]);
+    const cookies = back.headers.getSetCookie().filter((line) => line.startsWith('ykafka_session='));
+    expect(cookies).toEqual([expect.stringMatching(/; Path=\/api\/auth; .*HttpOnly; SameSite=Lax/)]);
+    const { status, body } = await refresh(browser);
+    expect([status, body.user]).toMatchObject([200, { name: 'Ada L.', email: 'ada@example.test' }]);
+    expect(await (await ask('/api/auth/me', body.accessToken)).json()).toMatchObject({ id: body.user.id });
+    const { keys } = (await (await fetch(at('/api/auth/jwks'))).json()) as { keys: object[] };
+    expect(keys).toEqual([expect.objectContaining({ kty: 'EC', alg: 'ES256', use: 'sig' })]);
+    expect(keys[0]).not.toHaveProperty('d');
+    expect(await (await fetch(at('/api/auth/providers'))).json()).toEqual({
+      rows: [{ name: 'test', label: 'Test' }],
+    });
   });
+
+  it('answers with the access token when JSON is asked for; the same person is the same account', async () => {
+    provider.people.set('bob', { email: 'bob@example.test', email_verified: false });
+    const ids = [];
+    for (let time = 0; time < 2; time++) {
+      const browser = new Browser();
+      const { status, text } = await browser.request(await toCallback(browser, 'bob'), {
+        headers: { accept: 'application/json' },
+      });
+      const { accessToken, user } = JSON.parse(text);
+      expect([status, user.email, user.name]).toEqual([200, null, 'Guest']);
+      expect((await ask('/api/workspaces', accessToken)).status).toBe(200);
+      ids.push(user.id);
+    }
+    expect(ids[0]).toBe(ids[1]);
+  });
+
+  it('is over when the person declines, and says so where it began', async () => {
+    const browser = new Browser();
+    const { url } = await browser.open(at('/api/auth/test?returnTo=/start'), (next) =>
+      next.startsWith(provider.issuer),
+    );
+    const { searchParams } = new URL(url);
+    const query = new URLSearchParams({
+      error: 'access_denied',
+      state: searchParams.get('state')!,
+      iss: provider.issuer,
+    });
+    const back = await browser.request(at(`/api/auth/test/callback?${query}`));
+    expect(back.headers.get('location')).toBe(at('/start?signInError=SIGN_IN_FAILED'));
+    expect(browser.cookie('ykafka_session')).toBeUndefined();
+  });
+});
+
+describe('an attack on the sign-in', () => {
+  /** A callback that is refused, without a session. */
+  async function refused(browser: Browser, url: string): Promise<void> {
+    const page = await browser.request(url, { headers: { accept: 'application/json' } });
+    expect([page.status, JSON.parse(page.text).code]).toEqual([400, 'SIGN_IN_FAILED']);
+    expect(browser.cookie('ykafka_session')).toBeUndefined();
+  }
+
+  it('with a state that was never given, or another browser’s, is refused', async () => {
+    const mallory = new Browser();
+    const own = new URL(await toCallback(mallory, 'mallory'));
+    // The victim is led to the end of the attacker's sign-in, to work in the attacker's account.
+    await refused(new Browser(), own.href);
+    const victim = new Browser();
+    await toCallback(victim, 'victim');
+    await refused(victim, own.href);
+    const forged = new URL(own);
+    forged.searchParams.set('state', 'A'.repeat(43));
+    await refused(mallory, forged.href);
+    const none = new URL(own);
+    none.searchParams.delete('state');
+    await refused(mallory, none.href);
+  });
+
+  it('with an answer that has been used is refused, and ends nothing', async () => {
+    const browser = new Browser();
+    const url = await toCallback(browser, 'ada');
+    const kept = browser.cookie('signin')!;
+    const name = (await browser.request(url)).headers
+      .getSetCookie()
+      .find((line) => line.includes('signin'))!
+      .split('=')[0]!;
+    const copy = new Browser();
+    copy.setCookie(server.url, `${name}=${kept}; Path=/api/auth`);
+    await refused(copy, url);
+    expect((await refresh(browser)).status).toBe(200);
+  });
+
+  it('with a code of another sign-in is refused: it does not fit the verifier and the nonce', async () => {
+    const [mallory, victim] = [new Browser(), new Browser()];
+    const stolen = new URL(await toCallback(victim, 'victim'));
+    const own = new URL(await toCallback(mallory, 'mallory'));
+    own.searchParams.set('code', stolen.searchParams.get('code')!);
+    await refused(mallory, own.href);
+    const invented = new URL(await toCallback(mallory, 'mallory'));
+    invented.searchParams.set('code', 'invented');
+    await refused(mallory, invented.href);
+  });
+
+  it('from another issuer is refused', async () => {
+    const browser = new Browser();
+    const url = new URL(await toCallback(browser, 'ada'));
+    url.searchParams.set('iss', 'http://127.0.0.1:1');
+    await refused(browser, url.href);
+  });
+
+  it.each([
+    'https://evil.test/',
+    '//evil.test/',
+    '/\\evil.test/',
+    'javascript:alert(1)',
+    'http://app.test.evil.test/',
+    'http://app.test@evil.test/',
+    'http://user:pass@app.test/',
+    'data:text/html,x',
+  ])('that would return to %s does not begin', async (returnTo) => {
+    const page = await new Browser().request(at(`/api/auth/test?returnTo=${encodeURIComponent(returnTo)}`));
+    expect([page.status, JSON.parse(page.text).code]).toEqual([422, 'BAD_INPUT']);
+  });
+
+  it('may return to an origin that is configured', async () => {
+    const page = await new Browser().request(at('/api/auth/test?returnTo=http://app.test/x'));
+    expect(page.status).toBe(302);
+  });
+
+  it('with a session’s token that was fixed before leads to another session, and ends that one', async () => {
+    const mallory = await signedIn('mallory');
+    const fixed = mallory.cookie('ykafka_session')!;
+    const victim = new Browser();
+    victim.setCookie(server.url, `ykafka_session=${fixed}; Path=/api/auth`);
+    await victim.request(await toCallback(victim, 'victim'));
+    expect(victim.cookie('ykafka_session')).not.toBe(fixed);
+    expect((await refresh(victim)).status).toBe(200);
+    expect((await refresh(mallory)).status).toBe(401);
+  });
+
+  it.each(['/api/auth/refresh', '/api/auth/logout'])('by a foreign page at %s is refused', async (path) => {
+    const browser = await signedIn('ada');
+    const before = browser.cookie('ykafka_session');
+    for (const origin of [
+      'https://evil.test',
+      'null',
+      `${server.url}.evil.test`,
+      'http://app.test',
+      undefined,
+    ]) {
+      const headers: Record<string, string> = origin === undefined ? {} : { origin };
+      const page = await browser.request(at(path), { method: 'POST', headers });
+      expect([origin, page.status, JSON.parse(page.text).code]).toEqual([origin, 403, 'FORBIDDEN']);
+    }
+    expect(browser.cookie('ykafka_session')).toBe(before);
+    expect((await refresh(browser)).status).toBe(200);
+  });
+
+  it('under a name that points here is refused', async () => {
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const { port } = new URL(server.url);
+      const headers = { host: `rebound.test:${port}` };
+      get({ host: '127.0.0.1', port, path: '/api/auth/test', headers }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      }).on('error', reject);
+    });
+    expect(status).toBe(403);
+  });
+});
+
+describe('a session', () => {
+  it('ends by signing out, for every token that it ever had', async () => {
+    const browser = await signedIn('ada');
+    const copy = new Browser();
+    copy.setCookie(server.url, `ykafka_session=${browser.cookie('ykafka_session')}; Path=/api/auth`);
+    await refresh(browser);
+    expect((await browser.request(at('/api/auth/logout'), own())).status).toBe(204);
+    expect(browser.cookie('ykafka_session')).toBeUndefined();
+    expect(await refresh(copy)).toMatchObject({ status: 401, body: { code: 'UNAUTHENTICATED' } });
+    expect(copy.cookie('ykafka_session')).toBeUndefined();
+  });
+
+  it('is seen and ended from another one of the same person, and by nobody else', async () => {
+    const [phone, desk, stranger] = [await signedIn('eve'), await signedIn('eve'), await signedIn('bob')];
+    const { accessToken } = (await refresh(desk)).body;
+    const listed = (await (await ask('/api/auth/sessions', accessToken)).json()) as {
+      rows: { id: string; isCurrent: boolean }[];
+    };
+    expect(listed.rows.map(({ isCurrent }) => isCurrent)).toEqual([true, false]);
+    const path = `/api/auth/sessions/${listed.rows[1]!.id}`;
+    const foreign = (await refresh(stranger)).body.accessToken;
+    expect((await ask(path, foreign, 'DELETE')).status).toBe(404);
+    expect((await ask(path, accessToken, 'DELETE')).status).toBe(204);
+    expect((await refresh(phone)).status).toBe(401);
+    expect((await fetch(at('/api/auth/sessions'))).status).toBe(401);
+  });
+
+  it('lets its access token connect, and nothing else does', async () => {
+    const { accessToken } = (await refresh(await signedIn('ada'))).body;
+    const [head, , signature] = accessToken.split('.');
+    const claims = { sub: 'x', iss: 'y-kafka', aud: 'y-kafka', exp: Date.now() / 1_000 + 600 };
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const pair = await generateKeyPair('ES256');
+    const kid = decodeProtectedHeader(accessToken).kid!;
+    const foreign = new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid });
+    const issued = await openAuth(server.runtime);
+    const owner = { userId: 'x', sessionId: 's', name: 'x' };
+    const made = (audience: string, lifeMs: number) =>
+      new AccessTokens(issued.keys, {
+        issuer: 'y-kafka',
+        audience,
+        lifeMs,
+        clock: server.runtime.clock,
+      }).issue(owner);
+    const bad: Record<string, string | undefined> = {
+      none: undefined,
+      'alg none': `${encode({ alg: 'none', typ: 'at+jwt' })}.${encode(claims)}.`,
+      'alg none with a signature': `${encode({ alg: 'none', typ: 'at+jwt', kid })}.${encode(claims)}.${signature}`,
+      'other claims': `${head}.${encode(claims)}.${signature}`,
+      'a foreign key': await foreign.sign(pair.privateKey),
+      'the public key as a secret': await new SignJWT(claims)
+        .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid })
+        .sign(new TextEncoder().encode(JSON.stringify((await issued.keys.publicKeys()).keys[0]))),
+      'another audience': (await made('another', 60_000)).token,
+      expired: (await made('y-kafka', -10_000)).token,
+    };
+    const connect = (token: string | undefined) =>
+      new Promise((resolve) => {
+        const socket = io(server.url, {
+          transports: ['websocket'],
+          reconnection: false,
+          forceNew: true,
+          auth: { token },
+        });
+        const end = (outcome: unknown) => {
+          socket.disconnect();
+          resolve(outcome);
+        };
+        socket.on('connect', () => end('connected'));
+        socket.on('connect_error', (error) => end((error as { data?: { code?: string } }).data?.code));
+      });
+    expect(await connect(accessToken)).toBe('connected');
+    for (const [name, token] of Object.entries(bad)) {
+      expect([name, await connect(token)]).toEqual([name, 'UNAUTHENTICATED']);
+      const { status } = await fetch(at('/api/auth/me'), { headers: { authorization: `Bearer ${token}` } });
+      expect([name, status]).toEqual([name, 401]);
+    }
+  });
+});
+
+it('nothing of all this is in the log: no token, no code, no address', () => {
+  expect([logged.length > 2, secrets.size > 20]).toEqual([true, true]);
+  const text = logged.join('\n');
+  expect(text).not.toMatch(/eyJ[\w-]{10}/);
+  expect(text).not.toMatch(/@example\.test/i);
+  for (const secret of secrets) expect(text).not.toContain(secret);
 });

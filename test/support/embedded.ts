@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, type Config } from '../../lib/config.ts';
-import { createLogger } from '../../lib/log.ts';
+import { createLogger, type Logger } from '../../lib/log.ts';
 import type { Stream } from '../../lib/stream/port.ts';
 import { startEmbedded as start, type EmbeddedServer } from '../../scripts/lib/embedded.ts';
 import { fillDatabaseFolder } from './database-folder.ts';
@@ -20,7 +20,7 @@ const folders: string[] = [];
  */
 export async function startEmbedded(
   overrides: Partial<Config> = {},
-  options: { wrapStream?: (stream: Stream) => Stream } = {},
+  options: { wrapStream?: (stream: Stream) => Stream; logger?: Logger } = {},
 ): Promise<TestServer> {
   const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), 'ykafka-test-')));
   if (overrides.dataDir === undefined) folders.push(dataDir);
