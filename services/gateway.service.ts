@@ -13,7 +13,7 @@ import { Gateway } from '../lib/gateway/gateway.ts';
 import type { RoomView } from '../lib/gateway/port.ts';
 import { openSocketServer, type SocketServer } from '../lib/gateway/socket-io.ts';
 import { createUpdateChecker } from '../lib/gateway/threaded-update-check.ts';
-import { notFound } from '../lib/http/api.ts';
+import { isOfPage, notFound } from '../lib/http/api.ts';
 import { createFrontDoor } from '../lib/http/front-door.ts';
 import { listen, urlOf } from '../lib/http/listen.ts';
 import { sendProblem } from '../lib/http/problem.ts';
@@ -34,6 +34,7 @@ interface GatewayService extends Service {
   isStopping: boolean;
   httpHandler(request: IncomingMessage, response: ServerResponse): Promise<void>;
   addRoute(route: object): void;
+  serve(request: IncomingMessage, response: ServerResponse, next: () => void): void;
 }
 
 async function openGateway(service: GatewayService): Promise<Gateway> {
@@ -149,6 +150,8 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
     }));
     openTokenVerifier(this.broker, runtime);
     for (const route of webRoutesOf(runtime)) this.addRoute(route);
+    const { serve } = this;
+    this.serve = (request, response, next) => (isOfPage(request) ? serve(request, response, next) : next());
     this.httpServer = createServer(
       createFrontDoor(runtime, (request, response) => void this.httpHandler(request, response)),
     );

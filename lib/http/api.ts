@@ -58,6 +58,12 @@ export function notFound(request: Pick<IncomingMessage, 'url' | 'method'>): AppE
   return new AppError('METHOD_NOT_ALLOWED', { data: { allow: here.join(', ') } });
 }
 
+/** Whether a file of the page may answer: below the routes moleculer-web would look for one with the rest of the path. */
+export function isOfPage(request: Pick<IncomingMessage, 'url'>): boolean {
+  const { url = '', originalUrl = url } = request as typeof request & { originalUrl?: string };
+  return !/^\/(api|health|metrics|openapi\.json)([/?]|$)/.test(originalUrl);
+}
+
 /** Every route of the gateway. */
 const KNOWN: readonly { method: string; path: string }[] = [
   ...API_ROUTES.map(({ method, path }) => ({ method: method.toUpperCase(), path })),

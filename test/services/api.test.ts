@@ -198,6 +198,9 @@ describe('what the HTTP API refuses', () => {
     expect(wrong.headers.get('allow')).toBe('GET, PATCH, DELETE');
     const logout = await api.ask('put', '/api/auth/logout', { as: ann });
     expect([logout.status, logout.headers.get('allow')]).toEqual([405, 'POST']);
+    // The page is not found below the API.
+    for (const path of ['/api', '/api/', '/api/index.html', '/health/index.html', '/metrics/style.css'])
+      expect(await api.ask('get', path, { as: ann })).toMatchObject(problem(404, 'NOT_FOUND'));
     // No action is reached by its name.
     for (const path of ['/workspaces/list', '/gateway/rooms/list', '/api/workspaces/list', '/~node/list'])
       expect((await api.ask('get', path, { as: ann })).status).toBeGreaterThanOrEqual(404);
