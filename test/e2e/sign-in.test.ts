@@ -47,8 +47,9 @@ const own = (extra: Record<string, string> = {}) => ({
 });
 
 /** Goes to the provider and signs in there; stops before it comes back. */
-async function toCallback(browser: Browser, login: string, query = ''): Promise<string> {
-  let page: Page = await browser.open(at(`/api/auth/test${query}`), isCallback);
+async function toCallback(browser: Browser, login: string, query = '', begun?: Page): Promise<string> {
+  const first = begun?.headers.get('location') ?? at(`/api/auth/test${query}`);
+  let page: Page = await browser.open(first, isCallback);
   for (let step = 0; step < 5 && !isCallback(page.url); step++)
     page = await browser.submit(page, { login, password: 'any' }, isCallback);
   expect(page.url).toContain('/api/auth/test/callback');
@@ -163,6 +164,31 @@ describe('an attack on the sign-in', () => {
     copy.setCookie(server.url, `${name}=${kept}; Path=/api/auth`);
     await refused(copy, url);
     expect((await refresh(browser)).status).toBe(200);
+  });
+
+  it('whose state has been used is refused, whatever became of it', async () => {
+    const browser = new Browser();
+    const begun = await browser.request(at('/api/auth/test'));
+    const [cookie] = begun.headers.getSetCookie();
+    const url = new URL(await toCallback(browser, 'ada', '', begun));
+    const wrong = new URL(url);
+    wrong.searchParams.set('code', 'invented');
+    await refused(browser, wrong.href);
+    // The code is still good; the browser brings the cookie once more.
+    browser.setCookie(server.url, cookie!);
+    await refused(browser, url.href);
+  });
+
+  it('in another browser that has a cookie of that name is refused, and the right browser goes on', async () => {
+    const browser = new Browser();
+    const begun = await browser.request(at('/api/auth/test'));
+    const name = begun.headers.getSetCookie()[0]!.split('=')[0]!;
+    const url = await toCallback(browser, 'ada', '', begun);
+    const other = new Browser();
+    other.setCookie(server.url, `${name}=${'A'.repeat(43)}; Path=/api/auth`);
+    await refused(other, url);
+    expect((await browser.request(url)).status).toBe(302);
+    expect(browser.cookie('ykafka_session')).toBeDefined();
   });
 
   it('with a code of another sign-in is refused: it does not fit the verifier and the nonce', async () => {
