@@ -107,7 +107,7 @@ describe('the token of a connection', () => {
       getToken: () => {
         // The second one cannot be had at once.
         if (given.push('asked') === 2) throw new Error('away');
-        return `ada ${given.length === 1 ? 4_000 : 60_000}`;
+        return `ada ${given.length === 1 ? 2_500 : 60_000}`;
       },
     });
     onCleanUp(async () => manager.destroy());
@@ -117,7 +117,7 @@ describe('the token of a connection', () => {
     manager.addDoc(doc, { docId: 'a' });
     const connectedAt = Date.now();
     await waitFor(() => given.length === 3, { timeoutMs: 15_000 });
-    await waitFor(() => Date.now() > connectedAt + 4_500, { timeoutMs: 10_000 });
+    await waitFor(() => Date.now() > connectedAt + 3_000, { timeoutMs: 10_000 });
     doc.getText('t').insert(0, 'still there');
     await waitFor(() => !manager.hasUnackedChanges);
     expect([statuses, errors]).toEqual([['connecting', 'connected'], []]);
