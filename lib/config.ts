@@ -196,6 +196,18 @@ export const CONFIG_SCHEMA = {
     { min: 0, max: 1_000_000 },
     'Joins that one connection may ask for in a second; burst and 0 as above.',
   ),
+  connectionPresencePerSecond: int(
+    'YKAFKA_CONNECTION_PRESENCE_PER_SECOND',
+    60,
+    { min: 0, max: 100_000 },
+    'Cursors, selections and viewports that one connection may show in a second; of more the latest is shown later; burst and 0 as above.',
+  ),
+  redisUrl: text(
+    'REDIS_URL',
+    '',
+    'Redis (or what speaks like it) that keeps who is in which room; without it gateways tell each other on the awareness topics.',
+    { secret: true, pattern: /^(rediss?:\/\/.+)?$/ },
+  ),
   ringBytes: int(
     'YKAFKA_RING_BYTES',
     256 * KB,

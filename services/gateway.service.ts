@@ -6,6 +6,7 @@ import { pause } from '../lib/clock.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { openAccess } from '../lib/broker/gateway-access.ts';
 import { openTokenVerifier } from '../lib/broker/open-token-verifier.ts';
+import { openPresenceBus } from '../lib/broker/presence-bus.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import { webRoutesOf } from '../lib/broker/web-routes.ts';
 import { isAppError } from '../lib/errors.ts';
@@ -48,6 +49,7 @@ async function openGateway(service: GatewayService): Promise<Gateway> {
     metrics,
     stream: await stream(),
     ...openAccess(service.broker, service.runtime),
+    ...openPresenceBus(service.runtime),
     checker: createUpdateChecker({ logger, inlineBytes: config.inlineCheckBytes }),
     sync: createRemoteSyncSource({
       blobs,

@@ -2,6 +2,7 @@ import type { Clock, TimerHandle } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { SharedPresence, type PresenceBus, type PresenceBusEvents } from '../presence/shared-presence.ts';
 import type { DocumentAddress } from '../protocol/ids.ts';
 import type { JoinAnswer, LeaveAnswer } from '../protocol/events.ts';
 import { DEFAULT_LIMITS, type ProtocolLimits } from '../protocol/limits.ts';
@@ -24,6 +25,8 @@ import { Inbound } from './inbound.ts';
 import { Joins } from './joins.ts';
 import { LogWatch } from './log-watch.ts';
 import type { AccessControl, ClientTransport, Identity, RoomRegistry } from './port.ts';
+import { PresenceDoor } from './presence-door.ts';
+import { PresenceTopic } from './presence-topic.ts';
 import { RateLimits } from './rate-limits.ts';
 import { DefaultRoomRegistry } from './room-registry.ts';
 import type { RoomRoles } from './room-roles.ts';
@@ -43,6 +46,8 @@ export interface GatewayParts {
   checker: UpdateChecker;
   /** Roles of people in rooms, whose changes are heard on the control topic; without it the rights of a connection last. */
   roles?: RoomRoles;
+  /** Where gateways tell each other who is there; the awareness topics when it is left out. */
+  presenceBus?: (gatewayId: string, events: PresenceBusEvents) => PresenceBus;
   randomId: () => string;
   metrics?: Metrics;
   registry?: RoomRegistry<HostedDocument>;
@@ -59,10 +64,13 @@ const RIGHTS_CHECK_MS = 500;
 export class Gateway {
   readonly registry: RoomRegistry<HostedDocument>;
   readonly access: AccessControl;
+  /** Who is in a room: what clients show of themselves comes in here. */
+  readonly presence: PresenceDoor;
   readonly #parts: GatewayParts;
   readonly #sessions = new Set<ClientSession>();
   readonly #hosts: DocumentHosts;
   readonly #awareness: AwarenessChannel;
+  readonly #people: SharedPresence;
   readonly #fanOut: FanOut;
   readonly #joins: Joins;
   readonly #closing: ControlClosing;
@@ -105,12 +113,25 @@ export class Gateway {
       onDeleted: (document) => this.#closing.close(document),
     });
     this.#fanOut = fanOut;
-    this.#awareness = new AwarenessChannel({
+    const gatewayId = parts.randomId();
+    const { beatTimeoutMs } = config;
+    const awareness = new AwarenessChannel({
       ...shared,
       appender,
-      gatewayId: parts.randomId(),
-      beatTimeoutMs: config.beatTimeoutMs,
+      gatewayId,
+      beatTimeoutMs,
       onChanged: (document) => fanOut.schedule(document),
+    });
+    this.#awareness = awareness;
+    this.presence = new PresenceDoor({ ...shared, presence: () => this.#people });
+    this.#people = new SharedPresence({
+      ...shared,
+      gatewayId,
+      beatTimeoutMs,
+      openBus: (events) =>
+        parts.presenceBus?.(gatewayId, events) ??
+        new PresenceTopic({ ...shared, appender, channel: awareness, gatewayId, events }),
+      onChange: (room, change) => this.presence.changed(room, change),
     });
     this.#hosts = new DocumentHosts({
       ...shared,
@@ -121,7 +142,10 @@ export class Gateway {
     this.#states = new StateDelivery({
       ...shared,
       ...config,
-      onState: (subscription) => this.#awareness.sendAll(subscription),
+      onState: (subscription) => {
+        awareness.sendAll(subscription);
+        this.presence.entered(subscription);
+      },
       onEvent: ({ document }) => fanOut.schedule(document),
       onDeleted: ({ document }) => this.#closing.close(document),
     });
@@ -130,8 +154,11 @@ export class Gateway {
       ...config,
       hosts: this.#hosts,
       states: this.#states,
-      onSubscribed: ({ document }) => this.#awareness.open(document),
-      onLeft: (subscription) => this.#awareness.left(subscription),
+      onSubscribed: ({ document }) => awareness.open(document),
+      onLeft: (subscription) => {
+        awareness.left(subscription);
+        this.presence.left(subscription);
+      },
     });
     const { controlTopic } = parts.topics;
     const enforcement = parts.roles && this.#enforcementOf(parts.roles);
@@ -197,7 +224,11 @@ export class Gateway {
       this.#watch.check();
     });
     if (this.#enforcement) this.#every('rights', RIGHTS_CHECK_MS, () => this.#enforcement?.check());
-    this.#every('beat', config.beatIntervalMs, () => this.#awareness.beat());
+    this.#every('beat', config.beatIntervalMs, () => {
+      this.#awareness.beat();
+      this.#people.beat();
+      this.presence.beat();
+    });
   }
 
   /** A connection that has passed the handshake. */
@@ -266,6 +297,7 @@ export class Gateway {
     this.#fanOut.flush();
     const { clock, logger, checker } = this.#parts;
     const ended = Promise.all([
+      this.#people.stop(),
       this.#hosts.stop(),
       this.#awareness.stop(),
       this.#closing.stop(),

@@ -15,12 +15,13 @@ export function createIdentify({ config, verify, logger }: IdentifyParts): Acces
   return async (auth) => {
     const token = typeof auth === 'object' && auth !== null ? (auth as { token?: unknown }).token : undefined;
     try {
-      const { kind, userId, sessionId, tenantId, rooms, expiresAtMs } = await verify(token);
+      const { kind, userId, sessionId, name, tenantId, rooms, expiresAtMs } = await verify(token);
       const isGrant = config.auth === 'jwt' || kind === 'service';
       const identity: Identity = {
         userId,
         expiresAtMs,
         ...(sessionId === undefined ? {} : { sessionId }),
+        ...(name === undefined ? {} : { name }),
         // What the own accounts' people may do is asked for room by room.
         ...(isGrant ? { tenantId: tenantId ?? config.tenant, rooms: rooms ?? {} } : {}),
       };

@@ -3,7 +3,7 @@ import { cutParts, sizeOfParts } from '../protocol/chunks.ts';
 import type { Nack } from '../protocol/events.ts';
 import type { Position } from '../protocol/position.ts';
 import type { ChunkTurns } from './chunk-turns.ts';
-import type { ClientTransport, SharedFrame } from './port.ts';
+import type { ClientTransport, SharedEvent, SharedFrame } from './port.ts';
 import { shareParts } from './shared-frame.ts';
 
 /** Whose frames can be dropped together: a subscription. */
@@ -95,6 +95,13 @@ export class Outbox<Owner extends OutboxOwner = OutboxOwner> {
     const chunks = this.#chunksOf(frame.bytes);
     if (chunks) this.#push({ owner: undefined, bytes: this.#costOf(frame.bytes.byteLength), chunks });
     else this.#options.transport.send(frame);
+    return true;
+  }
+
+  /** An event that may be lost: false when it was not sent because others wait. */
+  offerEvent(event: SharedEvent): boolean {
+    if (this.#isClosed || !this.#isOpen()) return false;
+    this.#options.transport.event?.(event);
     return true;
   }
 

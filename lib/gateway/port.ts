@@ -13,6 +13,8 @@ export interface Identity {
   sessionId?: string;
   /** Wall time at which its token ends. */
   expiresAtMs?: number;
+  /** Shown to others. */
+  name?: string;
   /** What the token itself gives, where it does. */
   rooms?: RoomRoles;
 }
@@ -45,12 +47,20 @@ export interface SharedFrame {
   readonly wireForms: Map<string, unknown>;
 }
 
+/** A Socket.IO event with JSON that may go to many connections; encoded once for each wire form as well. */
+export interface SharedEvent {
+  readonly name: string;
+  readonly content: object;
+  readonly wireForms: Map<string, unknown>;
+}
+
 export type CloseDetails = Pick<CloseNotice, 'cause' | 'retryAfterMs'>;
 
 /** One connection as the gateway sees it. Only the transport knows Socket.IO. Sends keep their order. */
 export interface ClientTransport {
   send(frame: SharedFrame): void;
   nack(nack: Nack): void;
+  event?(event: SharedEvent): void;
   /** Says why (`protocol-close`), then disconnects. Idempotent. */
   close(code: CloseCode, details?: CloseDetails): void;
   /** Takes nothing from the network for so long, so that the sender has to wait; what has come already is handed over. */

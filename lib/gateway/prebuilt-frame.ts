@@ -1,7 +1,7 @@
 import type { Socket } from 'socket.io';
 import { sizeOfParts } from '../protocol/chunks.ts';
 import { SocketEvent } from '../protocol/events.ts';
-import type { SharedFrame } from './port.ts';
+import type { SharedEvent, SharedFrame } from './port.ts';
 
 /*
  * One Socket.IO binary event as it stands on a WebSocket, made once and written to every connection as it is
@@ -10,6 +10,8 @@ import type { SharedFrame } from './port.ts';
  *   text frame    0x81 length "451-" ["protocol-message",{"_placeholder":true,"num":0}]
  *                 (4 = engine.io message, 5 = Socket.IO binary event, 1 attachment)
  *   binary frame  0x82 length bytes
+ *
+ * An event with JSON is one text frame, "42" and the JSON of [name, content].
  *
  * A frame in several parts (a chunk of a large state) is written as it lies there.
  */
@@ -48,24 +50,37 @@ const WEBSOCKET_OPEN = 1;
  * an upgrade under way, something of the same connection still being sent. The caller then emits as usual.
  */
 export function writePrebuilt(socket: Socket, frame: SharedFrame): boolean {
-  const connection = socket.conn as unknown as RawConnection;
-  const { transport } = connection;
-  if (transport.name !== 'websocket' || !transport.writable || connection.upgrading) return false;
-  if (connection.readyState !== 'open' || connection.writeBuffer.length > 0 || !socket.connected)
-    return false;
-  const ws = transport.socket;
-  if (ws?.readyState !== WEBSOCKET_OPEN || transport.perMessageDeflate) return false;
-  if (!ws._socket?.writable || (ws._sender?._queue?.length ?? 0) > 0) return false;
-  if (frame.parts.length === 1) ws._socket.write(wireForm(frame));
-  else writeParts(ws._socket, frame.parts);
+  const network = networkOf(socket);
+  if (!network) return false;
+  if (frame.parts.length === 1) network.write(wireForm(frame));
+  else writeParts(network, frame.parts);
   return true;
 }
 
+/** The same for an event with JSON. */
+export function writePrebuiltEvent(socket: Socket, event: SharedEvent): boolean {
+  const network = networkOf(socket);
+  network?.write(eventWireForm(event));
+  return network !== undefined;
+}
+
+type Network = NonNullable<NonNullable<RawTransport['socket']>['_socket']>;
+
+/** Undefined while something has to go another way, or comes before. */
+function networkOf(socket: Socket): Network | undefined {
+  const connection = socket.conn as unknown as RawConnection;
+  const { transport } = connection;
+  if (transport.name !== 'websocket' || !transport.writable || connection.upgrading) return undefined;
+  if (connection.readyState !== 'open' || connection.writeBuffer.length > 0 || !socket.connected)
+    return undefined;
+  const ws = transport.socket;
+  if (ws?.readyState !== WEBSOCKET_OPEN || transport.perMessageDeflate) return undefined;
+  if (!ws._socket?.writable || (ws._sender?._queue?.length ?? 0) > 0) return undefined;
+  return ws._socket;
+}
+
 /** In one system call and without a copy: what the network does not take at once waits as a view. */
-function writeParts(
-  socket: NonNullable<NonNullable<RawTransport['socket']>['_socket']>,
-  parts: readonly Uint8Array[],
-) {
+function writeParts(socket: Network, parts: readonly Uint8Array[]): void {
   socket.cork();
   socket.write(Buffer.concat([EVENT_HEAD, frameHead(FIN_BINARY, sizeOfParts(parts))]));
   for (const part of parts) socket.write(part);
@@ -86,6 +101,15 @@ function wireForm(frame: SharedFrame): Uint8Array {
   const { bytes } = frame;
   const built = Buffer.concat([EVENT_HEAD, frameHead(FIN_BINARY, bytes.byteLength), bytes]);
   frame.wireForms.set(WIRE_FORM, built);
+  return built;
+}
+
+function eventWireForm(event: SharedEvent): Uint8Array {
+  const known = event.wireForms.get(WIRE_FORM);
+  if (known) return known as Uint8Array;
+  const text = Buffer.from(`42${JSON.stringify([event.name, event.content])}`);
+  const built = Buffer.concat([frameHead(FIN_TEXT, text.byteLength), text]);
+  event.wireForms.set(WIRE_FORM, built);
   return built;
 }
 

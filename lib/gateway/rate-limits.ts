@@ -17,6 +17,7 @@ type Rates = Pick<
   | 'roomUpdatesPerSecond'
   | 'roomBytesPerSecond'
   | 'connectionJoinsPerSecond'
+  | 'connectionPresencePerSecond'
   | 'maxUpdateBytes'
 >;
 
@@ -68,6 +69,11 @@ export class RateLimits {
 
   joins(): RateLimit {
     return new RateLimit(this.#rates.connectionJoinsPerSecond, 0, 0);
+  }
+
+  /** Of a connection's cursors, selections and viewports. */
+  presence(): RateLimit {
+    return new RateLimit(this.#rates.connectionPresencePerSecond, 0, 0);
   }
 
   /** The same one for all documents of a room. */

@@ -9,8 +9,8 @@ import { SocketEvent, type Nack } from '../protocol/events.ts';
 import { NACK_CODES, type NackCode } from '../protocol/nack-codes.ts';
 import { clientAddressOf } from './client-address.ts';
 import type { Gateway } from './gateway.ts';
-import type { ClientTransport, CloseDetails, Identity, SharedFrame } from './port.ts';
-import { queuedBytesOf, writePrebuilt } from './prebuilt-frame.ts';
+import type { ClientTransport, CloseDetails, Identity, SharedEvent, SharedFrame } from './port.ts';
+import { queuedBytesOf, writePrebuilt, writePrebuiltEvent } from './prebuilt-frame.ts';
 import { ReadingPause } from './reading-pause.ts';
 import { TokenLife } from './token-life.ts';
 
@@ -28,6 +28,7 @@ export interface SocketServer {
   close(): Promise<void>;
 }
 
+const PRESENCE_EVENTS = [SocketEvent.PresenceUpdate, SocketEvent.PresenceViewport] as const;
 /** Polling sends binary as base64, and a packet has a head. */
 const BASE64_FACTOR = 1.4;
 const PACKET_ROOM_BYTES = 16 * 1024;
@@ -121,6 +122,8 @@ function serve(socket: Socket, { running, identity, clientAddress, clock, logger
     }
   };
   socket.on(SocketEvent.Message, (frame: unknown) => guarded(() => running.receive(session, frame)));
+  for (const event of PRESENCE_EVENTS)
+    socket.on(event, (content: unknown) => guarded(() => running.presence.receive(session, event, content)));
   socket.on(SocketEvent.Join, (request: unknown, answer: unknown) =>
     guarded(() => {
       if (typeof answer !== 'function') return session.nack('BAD_REQUEST');
@@ -174,6 +177,10 @@ class SocketTransport implements ClientTransport {
 
   nack(nack: Nack): void {
     this.#socket.emit(SocketEvent.Nack, nack);
+  }
+
+  event(event: SharedEvent): void {
+    if (!writePrebuiltEvent(this.#socket, event)) this.#socket.emit(event.name, event.content);
   }
 
   close(code: CloseCode, details: CloseDetails = {}): void {

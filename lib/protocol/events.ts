@@ -3,6 +3,13 @@ import type { DocumentAddress } from './ids.ts';
 import type { ProtocolLimits } from './limits.ts';
 import type { NackCode } from './nack-codes.ts';
 import type { Position } from './position.ts';
+import type {
+  PresenceJoin,
+  PresenceLeave,
+  PresenceSync,
+  PresenceUpdate,
+  PresenceViewportUpdate,
+} from './presence.ts';
 import type { VersionRanges } from './ranges.ts';
 
 /** Names of the Socket.IO events, once. */
@@ -13,6 +20,11 @@ export const SocketEvent = {
   Nack: 'protocol-nack',
   Close: 'protocol-close',
   Renew: 'auth-renew',
+  PresenceUpdate: 'presence:update',
+  PresenceViewport: 'presence:viewport',
+  PresenceSync: 'presence:sync',
+  PresenceJoin: 'presence:join',
+  PresenceLeave: 'presence:leave',
 } as const;
 
 export interface HandshakeAuth {
@@ -80,6 +92,9 @@ export interface ServerToClientEvents {
   'protocol-nack': (nack: Nack) => void;
   'protocol-close': (notice: CloseNotice) => void;
   'auth-renew': (request: RenewRequest) => void;
+  'presence:sync': (sync: PresenceSync) => void;
+  'presence:join': (join: PresenceJoin) => void;
+  'presence:leave': (leave: PresenceLeave) => void;
 }
 
 export interface ClientToServerEvents {
@@ -87,4 +102,6 @@ export interface ClientToServerEvents {
   leave: (address: DocumentAddress, answer: (answer: LeaveAnswer) => void) => void;
   'protocol-message': (frame: Uint8Array) => void;
   'auth-renew': (auth: HandshakeAuth, answer: (answer: RenewAnswer) => void) => void;
+  'presence:update': (update: PresenceUpdate) => void;
+  'presence:viewport': (viewport: PresenceViewportUpdate) => void;
 }

@@ -14,6 +14,7 @@ export * from './message-types.ts';
 export * from './metadata.ts';
 export * from './nack-codes.ts';
 export * from './position.ts';
+export * from './presence.ts';
 export * from './ranges.ts';
 export * from './sound-update.ts';
 export * from './state-vector.ts';

@@ -95,6 +95,7 @@ describe('loadConfig', () => {
       'AUTH_PROVIDERS',
       'YKAFKA_SECRET',
       'YKAFKA_INTERNAL_SECRET',
+      'REDIS_URL',
     ]);
   });
 

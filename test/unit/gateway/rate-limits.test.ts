@@ -46,7 +46,12 @@ describe('a rate limit', () => {
   });
 
   it('is one for all documents of a room', () => {
-    const rates = { connectionUpdatesPerSecond: 0, connectionBytesPerSecond: 0, connectionJoinsPerSecond: 0 };
+    const rates = {
+      connectionUpdatesPerSecond: 0,
+      connectionBytesPerSecond: 0,
+      connectionJoinsPerSecond: 0,
+      connectionPresencePerSecond: 0,
+    };
     const limits = new RateLimits({
       ...rates,
       roomUpdatesPerSecond: 1,

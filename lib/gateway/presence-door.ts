@@ -1,0 +1,206 @@
+import type { Clock } from '../clock.ts';
+import type { Person, Presence, RoomChange } from '../presence/port.ts';
+import { SocketEvent } from '../protocol/events.ts';
+import {
+  readPresenceUpdate,
+  readPresenceViewport,
+  type PresencePerson,
+  type PresenceState,
+} from '../protocol/presence.ts';
+import type { RoomOfTenant } from '../stream/topics.ts';
+import type { ClientSession } from './client-session.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { Subscription } from './hosted-document.ts';
+import type { SharedEvent } from './port.ts';
+import type { RateLimit, RateLimits } from './rate-limits.ts';
+import { RecordHeader } from './record-headers.ts';
+import { shareEvent } from './shared-frame.ts';
+
+export interface PresenceDoorParts {
+  clock: Clock;
+  metrics: GatewayMetrics;
+  rates: RateLimits;
+  presence: () => Presence;
+}
+
+export type PresenceEvent = typeof SocketEvent.PresenceUpdate | typeof SocketEvent.PresenceViewport;
+
+/** A connection in a room: as long as it has joined at least one document of it. */
+interface Member {
+  connectionId: string;
+  userId: string;
+  subscriptions: Set<Subscription>;
+  /** Gets everybody instead of what has changed: it has just come, or could not be sent something. */
+  owesAll: boolean;
+  rate: RateLimit;
+  /** What came too fast, until it may be shown. */
+  late: Partial<PresenceState> | undefined;
+}
+
+interface MemberRoom {
+  room: RoomOfTenant;
+  members: Map<string, Member>;
+}
+
+/** Between the sockets and `Presence`: who is in a room because of what, what a client may say, who is told. */
+export class PresenceDoor {
+  readonly #parts: PresenceDoorParts;
+  readonly #rooms = new Map<string, MemberRoom>();
+
+  constructor(parts: PresenceDoorParts) {
+    this.#parts = parts;
+  }
+
+  /** The connection has got the document: it is in its room, be it to read only. Idempotent. */
+  entered(subscription: Subscription): void {
+    const room = roomOf(subscription);
+    const connectionId = connectionOf(subscription);
+    const { members } = this.#roomAt(room);
+    const known = members.get(connectionId);
+    if (known) return void known.subscriptions.add(subscription);
+    // Nobody speaks for somebody else; without accounts every connection is a person.
+    const { userId = connectionId, name } = subscription.identity;
+    members.set(connectionId, {
+      connectionId,
+      userId,
+      subscriptions: new Set([subscription]),
+      owesAll: true,
+      rate: this.#parts.rates.presence(),
+      late: undefined,
+    });
+    const user = name === undefined ? {} : { name };
+    this.#parts.presence().enter(room, { connectionId, userId, user });
+  }
+
+  /** It has left the document, lost its right to it, or has gone. Idempotent. */
+  left(subscription: Subscription): void {
+    const room = roomOf(subscription);
+    const members = this.#rooms.get(keyOf(room))?.members;
+    const member = members?.get(connectionOf(subscription));
+    if (!members || !member?.subscriptions.delete(subscription) || member.subscriptions.size > 0) return;
+    members.delete(member.connectionId);
+    if (members.size === 0) this.#rooms.delete(keyOf(room));
+    this.#parts.presence().leave(room, member.connectionId);
+    // From here on it hears nothing of the room; one that has gone hears not even this.
+    const nobody = { roomId: room.roomId, all: true, self: member.userId, users: [] };
+    subscription.outbox.offerEvent(shareEvent(SocketEvent.PresenceSync, nobody));
+  }
+
+  /** What a client shows of itself. Never throws for what a client can send. */
+  receive(session: ClientSession, event: PresenceEvent, content: unknown): void {
+    if (session.isClosed) return;
+    const tooMuchMs = session.rate.take(0);
+    if (tooMuchMs > 0) {
+      session.pauseReading(tooMuchMs);
+      return this.#parts.metrics.awarenessDropped.inc();
+    }
+    const read = event === SocketEvent.PresenceUpdate ? readUpdate(content) : readViewport(content);
+    if (!read.ok) return session.nack(read.failure.code, { message: read.failure.message });
+    const { roomId, change } = read;
+    const tenantId = session.tenantOf(roomId);
+    const open = tenantId === undefined ? undefined : this.#rooms.get(keyOf({ tenantId, roomId }));
+    const member = open?.members.get(session.id);
+    // On its way when the room was left: what is shown may be lost.
+    if (!open || !member) return this.#parts.metrics.awarenessDropped.inc();
+    this.#show(open, member, change);
+  }
+
+  /** What has changed in a tick goes to everybody in the room: one frame for all who moved, encoded once. */
+  changed(room: RoomOfTenant, change: RoomChange): void {
+    const members = this.#rooms.get(keyOf(room))?.members;
+    if (!members) return;
+    const events = eventsOf(room, change);
+    for (const member of members.values()) {
+      if (member.owesAll) this.#sendAll(room, member);
+      else if (!events.every((event) => outboxOf(member).offerEvent(event))) member.owesAll = true;
+    }
+  }
+
+  /** Who could not be sent something gets everybody as soon as the connection takes it. */
+  beat(): void {
+    for (const { room, members } of this.#rooms.values())
+      for (const member of members.values()) if (member.owesAll) this.#sendAll(room, member);
+  }
+
+  #show(open: MemberRoom, member: Member, change: Partial<PresenceState>): void {
+    const { clock, presence, metrics } = this.#parts;
+    if (member.late) {
+      Object.assign(member.late, change);
+      return metrics.awarenessDropped.inc();
+    }
+    const waitMs = member.rate.take(0);
+    if (waitMs === 0) return presence().update(open.room, member.connectionId, change);
+    member.late = { ...change };
+    clock.setTimeout(() => {
+      const { late = {} } = member;
+      member.late = undefined;
+      if (open.members.get(member.connectionId) === member)
+        presence().update(open.room, member.connectionId, late);
+    }, waitMs);
+  }
+
+  #sendAll(room: RoomOfTenant, member: Member): void {
+    const people = this.#parts.presence().people(room);
+    const users = people.map((person) => ({ ...shownOf(person), user: person.user }));
+    const all = { roomId: room.roomId, all: true, self: member.userId, users };
+    member.owesAll = !outboxOf(member).offerEvent(shareEvent(SocketEvent.PresenceSync, all));
+  }
+
+  #roomAt(room: RoomOfTenant): MemberRoom {
+    const key = keyOf(room);
+    let open = this.#rooms.get(key);
+    if (!open) this.#rooms.set(key, (open = { room, members: new Map() }));
+    return open;
+  }
+}
+
+type Read =
+  | { ok: true; roomId: string; change: Partial<PresenceState> }
+  | Extract<ReturnType<typeof readPresenceUpdate>, { ok: false }>;
+
+function readUpdate(content: unknown): Read {
+  const update = readPresenceUpdate(content);
+  if (!update.ok) return update;
+  const { roomId, ...change } = update.value;
+  return { ok: true, roomId, change };
+}
+
+function readViewport(content: unknown): Read {
+  const viewport = readPresenceViewport(content);
+  if (!viewport.ok) return viewport;
+  const { roomId, x, y, zoom } = viewport.value;
+  return { ok: true, roomId, change: { viewport: { x, y, zoom } } };
+}
+
+function eventsOf({ roomId }: RoomOfTenant, { joined, left, moved }: RoomChange): SharedEvent[] {
+  const events = left.map((userId) => shareEvent(SocketEvent.PresenceLeave, { roomId, userId }));
+  for (const { userId, user } of joined)
+    events.push(shareEvent(SocketEvent.PresenceJoin, { roomId, userId, user }));
+  // Who comes from another gateway may show something already.
+  const shown = [...moved, ...joined.filter(({ lastSeen }) => lastSeen > 0)];
+  if (shown.length > 0)
+    events.push(shareEvent(SocketEvent.PresenceSync, { roomId, users: shown.map(shownOf) }));
+  return events;
+}
+
+function shownOf({ userId, cursor, selection, viewport }: Person): PresencePerson {
+  return { userId, cursor, selection, viewport };
+}
+
+/** All subscriptions of a connection share it. */
+function outboxOf(member: Member) {
+  const [first] = member.subscriptions;
+  return first!.outbox;
+}
+
+function connectionOf(subscription: Subscription): string {
+  return subscription.headers[RecordHeader.Connection]!;
+}
+
+function roomOf({ document: { id } }: Subscription): RoomOfTenant {
+  return { tenantId: id.tenantId, roomId: id.roomId };
+}
+
+function keyOf({ tenantId, roomId }: RoomOfTenant): string {
+  return `${encodeURIComponent(tenantId)}/${encodeURIComponent(roomId)}`;
+}
