@@ -30,7 +30,8 @@ const schema: ServiceSchema<object, PermissionsService> = {
         ctx: Context<{ userId: string; roomId: string }>,
       ): Promise<{ role: BoardRole; tenantId: string } | null> {
         const { userId, roomId } = ctx.params;
-        // Boards have UUIDs: nothing else is a room here.
+        // Boards have UUIDs as the server writes them: in capitals it would be the same board to the database, and another
+        // room to everybody else.
         if (!isUuid(userId) || !isUuid(roomId)) return null;
         const { permissions } = await accountsOf(this.runtime);
         return (await permissions.roleOn(roomId, userId)) ?? null;
@@ -63,7 +64,7 @@ const schema: ServiceSchema<object, PermissionsService> = {
 };
 
 function isUuid(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }
 
 export default schema;

@@ -87,6 +87,13 @@ describe('a board, from the sign-in on', () => {
     await edit(bob, boardId).synced();
   });
 
+  it('has one name: written in capitals it is no room', async () => {
+    const boardId = await ada.makeBoard();
+    const other = edit(ada, boardId.toUpperCase());
+    await waitFor(() => other.denied.length > 0);
+    expect(other.denied[0]).toMatchObject({ code: 'PERMISSION_DENIED' });
+  });
+
   it('is for a viewer to see: an edit is refused, she is told, and nothing of it is in the log', async () => {
     const { boardId, owner, guest } = await sharedBoard('viewer');
     owner.type('seen');
