@@ -8,6 +8,7 @@ import type {
   ProtocolFailure,
   StateHead,
 } from '../protocol/index.ts';
+import type { PresenceMessage } from './transport.ts';
 import type { ConnectionStatus } from './connection-options.ts';
 
 /** One message of a document as it came from the server. */
@@ -41,6 +42,8 @@ export interface ConnectionEvents {
   /** The answer to a join, or a resume by the gateway itself (`head.join` 0). */
   state: { head: StateHead; payload: Uint8Array };
   nack: Nack;
+  /** What the server says about the people of a room. */
+  presence: PresenceMessage;
   /** A chunk of a state has come. */
   progress: { address: DocumentAddress; receivedBytes: number };
   'close-notice': CloseNotice;

@@ -22,7 +22,7 @@ import { Alarm, systemEnvironment } from './environment.ts';
 import { socketTransport } from './socket-transport.ts';
 import { StateProgress } from './state-progress.ts';
 import { TokenRenewal } from './token-renewal.ts';
-import type { Transport, TransportClosed, TransportHandlers } from './transport.ts';
+import type { PresenceMessage, Transport, TransportClosed, TransportHandlers } from './transport.ts';
 
 const EVENT_OF_TYPE = {
   [ProtocolMessageType.Sync]: 'message-sync',
@@ -144,6 +144,11 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
     if (this.#status === 'connected') this.#transport?.leave(address);
   }
 
+  /** What is shown while not connected is dropped. */
+  showPresence(message: PresenceMessage): void {
+    if (this.#status === 'connected') this.#transport?.showPresence?.(message);
+  }
+
   /** Sends a frame, as chunks when it is large. What is sent while not connected is dropped. */
   send(frame: Uint8Array): void {
     const transport = this.#transport;
@@ -161,6 +166,7 @@ export class ProtocolConnection extends TypedEmitter<ConnectionEvents> {
       onFrame: (frame) => isCurrent() && this.#onFrame(frame),
       onRenew: (expiresInMs) => isCurrent() && this.#renewal.ask(expiresInMs),
       onNack: (nack) => isCurrent() && this.emit('nack', nack),
+      onPresence: (message) => isCurrent() && this.emit('presence', message),
       onCloseNotice: (notice) => {
         if (!isCurrent()) return;
         this.#notice = notice;

@@ -16,11 +16,19 @@ export type {
 } from './events.ts';
 export { ProtocolManager } from './manager.ts';
 export type { AddDocOptions, DocumentState, ManagerOptions } from './manager-options.ts';
+export { RoomPresence } from './presence.ts';
+export type { PresenceEvents, RoomPerson } from './presence.ts';
 export { ProtocolProcessing } from './processing.ts';
 export type { ProcessingTuning } from './processing-context.ts';
 export { socketTransport } from './socket-transport.ts';
 export type { SocketTransportOptions } from './socket-transport.ts';
-export type { Transport, TransportClosed, TransportFactory, TransportHandlers } from './transport.ts';
+export type {
+  PresenceMessage,
+  Transport,
+  TransportClosed,
+  TransportFactory,
+  TransportHandlers,
+} from './transport.ts';
 export type { YwasmDoc, YwasmTransaction } from './ywasm-adapter.ts';
 export { loadYwasm, wrapYwasmGlue } from './ywasm-loader.ts';
 export type { Ywasm, YwasmGlue, YwasmSource } from './ywasm-loader.ts';

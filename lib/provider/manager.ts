@@ -15,6 +15,7 @@ import { systemEnvironment } from './environment.ts';
 import type { ManagerEvents } from './events.ts';
 import type { AddDocOptions, DocumentState, ManagerOptions } from './manager-options.ts';
 import { tuningOf, type ProcessingTuning } from './processing-context.ts';
+import { RoomPresence } from './presence.ts';
 import { ProtocolProcessing } from './processing.ts';
 import { followSubdocuments } from './subdocuments.ts';
 
@@ -34,6 +35,8 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
   readonly roomId: string;
   readonly senderId: string;
   readonly connection: ProtocolConnection;
+  /** The people of the room: cursors, selections, viewports, who comes and goes. */
+  readonly presence: RoomPresence;
   readonly #options: ManagerOptions;
   readonly #tuning: ProcessingTuning;
   /** By address; a removed document stays until its updates are settled. */
@@ -51,7 +54,12 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
     const environment = options.environment ?? systemEnvironment;
     this.senderId = options.senderId ?? environment.randomId();
     this.#tuning = tuningOf(options);
-    this.connection = new ProtocolConnection(options);
+    const connection = (this.connection = new ProtocolConnection(options));
+    this.presence = new RoomPresence({
+      roomId: options.roomId,
+      environment,
+      send: (message) => connection.showPresence(message),
+    });
     this.#listen();
     // Not `beforeunload`, which a person may answer by staying.
     globalThis.addEventListener?.('pagehide', this.#onPageHide);
@@ -140,6 +148,7 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
     for (const tracked of [...this.#tracked.values()]) this.removeDoc(tracked.adapter.document);
     for (const processing of this.#processings.values()) processing.stop();
     this.connection.destroy();
+    this.presence.destroy();
     this.#processings.clear();
     this.removeAllListeners();
   }
@@ -217,8 +226,10 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
       if (status === 'connected') for (const processing of this.#processings.values()) processing.connected();
       else if (status !== 'connecting')
         for (const processing of this.#processings.values()) processing.disconnected();
+      if (status !== 'connected') this.presence.forget();
       this.emit('status', { status });
     });
+    connection.on('presence', (message) => this.presence.receive(message));
     connection.on('connection-error', (event) => this.emit('connection-error', event));
     const route = (event: ProtocolMessageEvent) => this.#find(event.metadata);
     connection.on('message-sync', (event) => route(event)?.onSync(event));

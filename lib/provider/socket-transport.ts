@@ -22,6 +22,12 @@ export interface SocketTransportOptions {
   connectTimeoutMs?: number;
 }
 
+const PRESENCE_EVENTS = [
+  SocketEvent.PresenceSync,
+  SocketEvent.PresenceJoin,
+  SocketEvent.PresenceLeave,
+] as const;
+
 type ClientSocket = Socket<ServerToClientEvents, ClientToServerEvents>;
 
 /** Bytes as the library hands them over: ArrayBuffer in browsers, Buffer in Node (whose `slice` does not copy). */
@@ -95,6 +101,11 @@ class SocketTransport implements Transport {
     socket.on(SocketEvent.Renew, ({ expiresInMs }: RenewRequest) => {
       if (!this.#ended) handlers.onRenew?.(expiresInMs);
     });
+    for (const event of PRESENCE_EVENTS)
+      socket.on(event, (content: unknown) => {
+        if (typeof content === 'object' && content !== null && !this.#ended)
+          handlers.onPresence?.({ event, content });
+      });
     socket.on(SocketEvent.Close, (notice: CloseNotice) => {
       if (!this.#ended) handlers.onCloseNotice(notice);
     });
@@ -113,6 +124,10 @@ class SocketTransport implements Transport {
   send(frame: Uint8Array): void {
     this.#socket.emit(SocketEvent.Message, frame);
   }
+
+  showPresence: NonNullable<Transport['showPresence']> = ({ event, content }) => {
+    (this.#socket as Socket).emit(event, content);
+  };
 
   renew: NonNullable<Transport['renew']> = (token, onAnswer) => {
     this.#socket.emit(SocketEvent.Renew, { token }, (answer) => {

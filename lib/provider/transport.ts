@@ -20,11 +20,18 @@ export interface TransportClosed {
   cause?: unknown;
 }
 
+/** One of the `presence:` events. */
+export interface PresenceMessage {
+  event: string;
+  content: object;
+}
+
 export interface TransportHandlers {
   onOpen(): void;
   onFrame(frame: Uint8Array): void;
   onNack(nack: Nack): void;
   onCloseNotice(notice: CloseNotice): void;
+  onPresence?(message: PresenceMessage): void;
   /** The server asks for a new token. */
   onRenew?(expiresInMs: number): void;
   /** Once, after which nothing comes any more; also when opening fails. Not called after `close()`. */
@@ -42,6 +49,8 @@ export interface Transport {
   send(frame: Uint8Array): void;
   /** Not answered when the connection ends first. */
   renew?(token: string, onAnswer: (answer: RenewAnswer) => void): void;
+  /** May be lost. */
+  showPresence?(message: PresenceMessage): void;
   /** Sends what was handed over before, then ends. */
   close(): void;
 }

@@ -1,0 +1,162 @@
+import {
+  SocketEvent,
+  type PresenceCursor,
+  type PresencePerson,
+  type PresenceState,
+  type PresenceUser,
+  type PresenceViewport,
+} from '../protocol/index.ts';
+import { TypedEmitter } from './emitter.ts';
+import { Alarm, type ProviderEnvironment } from './environment.ts';
+import type { PresenceMessage } from './transport.ts';
+
+/** A person in the room as the server last said. */
+export interface RoomPerson extends PresenceState {
+  userId: string;
+  user: PresenceUser;
+}
+
+export interface PresenceEvents {
+  /** These people have come or show something else; with `all` they are everybody. */
+  'presence-sync': { users: readonly RoomPerson[]; all: boolean };
+  /** Somebody has come, with the first of the own connections; everybody there when this client comes, too. */
+  'presence-join': { userId: string; user: PresenceUser };
+  /** Somebody has gone, with the last connection; everybody when the own connection ends. */
+  'presence-leave': { userId: string };
+}
+
+export interface RoomPresenceParts {
+  roomId: string;
+  environment: ProviderEnvironment;
+  /** Sends to the server; what is sent while not connected is dropped. */
+  send: (message: PresenceMessage) => void;
+}
+
+/** A cursor moves for the others this often at the most. */
+const SEND_INTERVAL_MS = 50;
+
+/**
+ * The people of the room, and what this client shows of its own person. It is kept and shown again after a reconnect.
+ * Two tabs of a person are one: the latest of what they show counts.
+ */
+export class RoomPresence extends TypedEmitter<PresenceEvents> {
+  readonly #parts: RoomPresenceParts;
+  readonly #people = new Map<string, RoomPerson>();
+  readonly #pause: Alarm;
+  #self: string | undefined;
+  #own: { cursor?: PresenceCursor | null; selection?: string[] } = {};
+  #ownViewport: PresenceViewport | undefined;
+  #hasNews = { update: false, viewport: false };
+
+  constructor(parts: RoomPresenceParts) {
+    super();
+    this.#parts = parts;
+    this.#pause = new Alarm(parts.environment);
+  }
+
+  /** Everybody in the room by user id, the own person among them; empty while not connected. */
+  get people(): ReadonlyMap<string, RoomPerson> {
+    return this.#people;
+  }
+
+  /** The own user id, once the server has said it. */
+  get self(): string | undefined {
+    return this.#self;
+  }
+
+  /** Shows where this person points and what is selected; what is left out stays. At most 100 ids. */
+  update(change: { cursor?: PresenceCursor | null; selection?: readonly string[] }): void {
+    if (change.cursor !== undefined) this.#own.cursor = change.cursor;
+    if (change.selection) this.#own.selection = [...change.selection];
+    this.#hasNews.update = true;
+    this.#sendSoon();
+  }
+
+  /** Shows which part of the board this person sees. */
+  viewport(viewport: PresenceViewport): void {
+    this.#ownViewport = { ...viewport };
+    this.#hasNews.viewport = true;
+    this.#sendSoon();
+  }
+
+  /** What the server says; of other rooms and of what cannot be read nothing is taken. */
+  receive({ event, content }: PresenceMessage): void {
+    const { roomId, userId, user, users, all, self } = content as Record<string, unknown>;
+    if (roomId !== this.#parts.roomId) return;
+    if (event === SocketEvent.PresenceSync && Array.isArray(users)) {
+      if (all === true) this.#takeAll(users as PresencePerson[], self);
+      else this.#take(users as PresencePerson[]);
+    } else if (typeof userId !== 'string') return;
+    else if (event === SocketEvent.PresenceJoin) this.#join(userId, user);
+    else if (event === SocketEvent.PresenceLeave) this.#leave(userId);
+  }
+
+  /** The connection has ended: nobody is known any more. */
+  forget(): void {
+    this.#self = undefined;
+    this.#pause.clear();
+    for (const userId of [...this.#people.keys()]) this.#leave(userId);
+  }
+
+  destroy(): void {
+    this.#pause.clear();
+    this.removeAllListeners();
+  }
+
+  #takeAll(users: readonly PresencePerson[], self: unknown): void {
+    const isNew = this.#self === undefined;
+    const there = new Set(users.map(({ userId }) => userId));
+    for (const userId of [...this.#people.keys()]) if (!there.has(userId)) this.#leave(userId);
+    for (const { userId, user } of users) this.#join(userId, user);
+    const shown = users.flatMap((person) => this.#change(person));
+    this.emit('presence-sync', { users: shown, all: true });
+    // An empty list says that the room was left.
+    this.#self = typeof self === 'string' && there.has(self) ? self : undefined;
+    if (this.#self === undefined || !isNew) return;
+    this.#hasNews = { update: Object.keys(this.#own).length > 0, viewport: this.#ownViewport !== undefined };
+    this.#sendSoon();
+  }
+
+  #take(users: readonly PresencePerson[]): void {
+    const shown = users.flatMap((person) => this.#change(person));
+    if (shown.length > 0) this.emit('presence-sync', { users: shown, all: false });
+  }
+
+  #change({ userId, cursor, selection, viewport }: PresencePerson): RoomPerson[] {
+    const known = this.#people.get(userId);
+    if (!known) return [];
+    const person = { ...known, cursor, selection, viewport };
+    this.#people.set(userId, person);
+    return [person];
+  }
+
+  #join(userId: string, user: unknown): void {
+    if (this.#people.has(userId)) return;
+    const person = {
+      userId,
+      user: (user ?? {}) as PresenceUser,
+      cursor: null,
+      selection: [],
+      viewport: null,
+    };
+    this.#people.set(userId, person);
+    this.emit('presence-join', { userId, user: person.user });
+  }
+
+  #leave(userId: string): void {
+    if (this.#people.delete(userId)) this.emit('presence-leave', { userId });
+  }
+
+  /** At once, then not again for a while: the latest then. */
+  #sendSoon(): void {
+    if (this.#self === undefined || this.#pause.isSet) return;
+    const { roomId, send } = this.#parts;
+    const { update, viewport } = this.#hasNews;
+    if (!update && !viewport) return;
+    this.#hasNews = { update: false, viewport: false };
+    if (update) send({ event: SocketEvent.PresenceUpdate, content: { roomId, ...this.#own } });
+    if (viewport && this.#ownViewport)
+      send({ event: SocketEvent.PresenceViewport, content: { roomId, ...this.#ownViewport } });
+    this.#pause.set(SEND_INTERVAL_MS, () => this.#sendSoon());
+  }
+}
