@@ -2,11 +2,12 @@ import { cpus, totalmem } from 'node:os';
 import type { Measurement } from './measure.ts';
 import type { BackpressureMeasurement } from './backpressure.ts';
 import type { PaperMeasurement } from './paper.ts';
+import type { PresenceMeasurement } from './presence.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { SYSTEMS } from './systems.ts';
 
 /** Parts of RESULTS.md that are written each by its own run; what stands around them is kept. */
-type Part = 'scenarios' | 'paper' | 'backpressure';
+type Part = 'scenarios' | 'paper' | 'backpressure' | 'presence';
 
 const beginOf = (part: Part) => `<!-- ${part}: written by \`npm run bench\` -->`;
 const endOf = (part: Part) => `<!-- end of ${part} -->`;
@@ -99,6 +100,21 @@ export const paperTable = (rows: readonly PaperMeasurement[]) => text(PAPER_COLU
 export const backpressureTable = (rows: readonly BackpressureMeasurement[]) =>
   text(BACKPRESSURE_COLUMNS, rows);
 
+const PRESENCE_COLUMNS: Columns<PresenceMeasurement> = [
+  ['system', ({ system }) => system],
+  ['moves/s', ({ movesPerSecond }) => thousands(movesPerSecond)],
+  ['cursors seen/s', ({ cursorsPerSecond }) => thousands(cursorsPerSecond)],
+  ['messages/s', ({ messagesPerSecond }) => thousands(messagesPerSecond)],
+  ['p50 ms', ({ p50Ms }) => digits(p50Ms)],
+  ['p95 ms', ({ p95Ms }) => digits(p95Ms)],
+  ['p99 ms', ({ p99Ms }) => digits(p99Ms)],
+  ['server CPU %', ({ serverCpuPercent }) => thousands(serverCpuPercent)],
+  ['peak memory MB', ({ peakMemoryMb }) => thousands(peakMemoryMb)],
+  ['troubles', ({ troubles }) => describeCounts(troubles)],
+];
+export const presenceTable = (rows: readonly PresenceMeasurement[]) => text(PRESENCE_COLUMNS, rows);
+
+export const PRESENCE_TITLE = '100 rooms × 10 people (1,000 connections), each cursor at 10 Hz';
 export const BACKPRESSURE_TITLE = 'One that behaves badly, and 100 others in 10 rooms of their own';
 export const PAPER_TITLE = 'A paper of 259,778 edits, typed by one real client (automerge-paper)';
 
@@ -109,10 +125,11 @@ export function withResults(
     rows: readonly Measurement[];
     papers: readonly PaperMeasurement[];
     backpressure: readonly BackpressureMeasurement[];
+    presence: readonly PresenceMeasurement[];
   },
   how: string,
 ): string {
-  const { rows, papers, backpressure } = measured;
+  const { rows, papers, backpressure, presence } = measured;
   let text = document;
   if (rows.length > 0) {
     const tables = SCENARIOS.flatMap(({ name, title }) => {
@@ -129,6 +146,10 @@ export function withResults(
     const table = markdown(BACKPRESSURE_COLUMNS, backpressure);
     const lines = [`### ${BACKPRESSURE_TITLE}`, '', machine(), '', how, '', ...table, ''];
     text = replacePart(text, 'backpressure', lines);
+  }
+  if (presence.length > 0) {
+    const table = markdown(PRESENCE_COLUMNS, presence);
+    text = replacePart(text, 'presence', [`### ${PRESENCE_TITLE}`, '', machine(), '', how, '', ...table, '']);
   }
   return text;
 }

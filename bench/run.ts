@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measure, type Measurement, type MeasureOptions } from './measure.ts';
 import { measureBackpressure, NUISANCES, type BackpressureMeasurement } from './backpressure.ts';
+import { measurePresence, type PresenceMeasurement } from './presence.ts';
 import { measurePaper, type PaperMeasurement } from './paper.ts';
 import {
   BACKPRESSURE_TITLE,
   backpressureTable,
   PAPER_TITLE,
+  PRESENCE_TITLE,
   paperTable,
+  presenceTable,
   textTable,
   withResults,
 } from './report.ts';
@@ -22,11 +25,14 @@ const RESULTS = join(import.meta.dirname, 'RESULTS.md');
 const PAPER = 'paper';
 /** One client that behaves badly beside others; for y-kafka only. */
 const BACKPRESSURE = 'backpressure';
+/** People who see each other's cursors; for y-kafka only. */
+const PRESENCE = 'presence';
+const OTHERS = [PAPER, BACKPRESSURE, PRESENCE];
 const USAGE = `Usage: npm run bench -- [options]
 
   --only NAMES      systems and scenarios, separated by commas (default: all)
                     systems:   ${SYSTEMS.map(({ name }) => name).join(', ')}
-                    scenarios: ${[...SCENARIOS.map(({ name }) => name), PAPER, BACKPRESSURE].join(', ')}
+                    scenarios: ${[...SCENARIOS.map(({ name }) => name), ...OTHERS].join(', ')}
   --quick           short runs, for a look; RESULTS.md stays as it is
   --seconds N       of measuring (default 15)
   --load N          load processes (default 1)
@@ -39,6 +45,7 @@ interface Options extends MeasureOptions {
   scenarios: (typeof SCENARIOS)[number][];
   hasPaper: boolean;
   hasBackpressure: boolean;
+  hasPresence: boolean;
   isQuick: boolean;
   jsonFile?: string;
 }
@@ -57,7 +64,7 @@ function parseOptions(): Options | undefined {
   if (values.help) return undefined;
   const names = values.only?.split(',').map((name) => name.trim()) ?? [];
   const systemNames = SYSTEMS.map(({ name }) => name);
-  const scenarioNames = [...SCENARIOS.map(({ name }) => name), PAPER, BACKPRESSURE];
+  const scenarioNames = [...SCENARIOS.map(({ name }) => name), ...OTHERS];
   const unknown = names.filter((name) => ![...systemNames, ...scenarioNames].includes(name));
   if (unknown.length > 0) throw new UsageError(`Unknown: ${unknown.join(', ')}.`);
   const chosen = (all: readonly string[]) => {
@@ -70,6 +77,7 @@ function parseOptions(): Options | undefined {
     scenarios: SCENARIOS.filter(({ name }) => chosen(scenarioNames).includes(name)),
     hasPaper: chosen(scenarioNames).includes(PAPER),
     hasBackpressure: chosen(scenarioNames).includes(BACKPRESSURE),
+    hasPresence: chosen(scenarioNames).includes(PRESENCE),
     isQuick,
     warmUpMs: isQuick ? 1000 : 4000,
     measureMs: 1000 * count('seconds', values.seconds, isQuick ? 3 : 15),
@@ -144,6 +152,7 @@ async function main(): Promise<void> {
   const rows: Measurement[] = [];
   const papers: PaperMeasurement[] = [];
   const backpressure: BackpressureMeasurement[] = [];
+  const presence: PresenceMeasurement[] = [];
   for (const system of systems) {
     for (const scenario of scenarios) {
       const row = await onFreshServer(system, scenario.title, (running) =>
@@ -160,13 +169,20 @@ async function main(): Promise<void> {
       );
       if (paper) papers.push(paper);
     }
+    if (options.hasPresence) {
+      const row = await onFreshServer(system, PRESENCE_TITLE, (running) =>
+        measurePresence(system, running, { warmUpMs, measureMs }),
+      );
+      if (row) presence.push(row);
+    }
     if (options.hasBackpressure) backpressure.push(...(await measureNuisances(system, options)));
   }
   for (const { name, title } of scenarios)
     console.log(`\n${title}\n${textTable(rows.filter(({ scenario }) => scenario === name))}`);
   if (papers.length > 0) console.log(`\n${PAPER_TITLE}\n${paperTable(papers)}`);
   if (backpressure.length > 0) console.log(`\n${BACKPRESSURE_TITLE}\n${backpressureTable(backpressure)}`);
-  const measured = { rows, papers, backpressure };
+  if (presence.length > 0) console.log(`\n${PRESENCE_TITLE}\n${presenceTable(presence)}`);
+  const measured = { rows, papers, backpressure, presence };
   if (options.jsonFile) await writeFile(options.jsonFile, `${JSON.stringify(measured, null, 2)}\n`);
   if (isQuick) return;
   const how =
