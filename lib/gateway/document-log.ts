@@ -38,6 +38,8 @@ export class DocumentLog {
   #ring: EntryRing;
   #waiting: DeliveredRecord[] = [];
   #waitingBytes = 0;
+  /** Through here records that waited had to be dropped, barriers maybe among them. */
+  #droppedThrough = -1;
   #epoch: number | undefined;
   #generation = 1;
   #barrier: Position | undefined;
@@ -79,9 +81,13 @@ export class DocumentLog {
     return this.#incarnation;
   }
 
-  /** False for an answer about another topic than the one that is followed. */
+  /**
+   * False for an answer about another topic than the one that is followed, and for a first one from before what had
+   * to be dropped while it was waited for: a barrier there would never be known.
+   */
   fits(position: Position): boolean {
-    return this.#epoch === undefined || this.#epoch === position.epoch;
+    if (this.#epoch !== undefined) return this.#epoch === position.epoch;
+    return position.epoch === 0 || position.offset >= this.#droppedThrough;
   }
 
   /** The last barrier seen by this follow. */
@@ -148,6 +154,7 @@ export class DocumentLog {
     this.#ring = new EntryRing(this.#maxBytes, heldAfter);
     this.#waiting = [];
     this.#waitingBytes = 0;
+    this.#droppedThrough = -1;
     this.#epoch = undefined;
     this.#generation = 1;
     this.#barrier = undefined;
@@ -199,6 +206,7 @@ export class DocumentLog {
       const dropped = this.#waiting.shift()!;
       this.#waitingBytes -= dropped.value.byteLength + HEADER_BYTES;
       this.#ring.raise(dropped.offset);
+      this.#droppedThrough = dropped.offset;
     }
   }
 

@@ -104,6 +104,20 @@ describe('a document as the follow sees it', () => {
     expect(offsets(log, log.heldAfter)?.at(-1)).toBe(409);
   });
 
+  it('takes no first answer from before what it had to drop: a barrier may have been there', () => {
+    const log = newLog(600);
+    log.take(barrier(10, 2));
+    log.take(update(11, { g: '2' }, 300));
+    // Computed before the barrier: with it the log would pass over everything of the generation that has begun.
+    expect(log.fits(at(9))).toBe(false);
+    expect(log.answerFrom).toBe(10);
+    expect(log.fits(at(11, 2))).toBe(true);
+    log.learn(at(11, 2));
+    expect(log.take(update(12, { g: '2' }))).toMatchObject({ kind: 'entry', entry: { position: at(12, 2) } });
+    log.reset(20);
+    expect(log.fits(at(9))).toBe(true);
+  });
+
   it('begins anew when the follow does', () => {
     const log = newLog();
     log.learn(at(9));
