@@ -1,0 +1,114 @@
+import { describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../../lib/log.ts';
+import type { PresenceMessage } from '../../../lib/presence/messages.ts';
+import type { RoomChange } from '../../../lib/presence/port.ts';
+import { SharedPresence, type PresenceBusEvents } from '../../../lib/presence/shared-presence.ts';
+import { ManualClock } from '../gateway/manual-clock.ts';
+
+const ROOM = { tenantId: 't', roomId: 'r' };
+const TICK_MS = 30;
+
+/** A gateway whose messages the test hands over. */
+function openGateway(gatewayId: string) {
+  const clock = new ManualClock();
+  const sent: PresenceMessage[] = [];
+  const changes: RoomChange[] = [];
+  let events: PresenceBusEvents | undefined;
+  const presence = new SharedPresence({
+    clock,
+    gatewayId,
+    logger: silentLogger,
+    beatTimeoutMs: 6_000,
+    openBus: (given) => {
+      events = given;
+      return {
+        open: () => Promise.resolve(),
+        close: () => undefined,
+        publish: (_room, message) => void sent.push(message),
+        isSilent: () => false,
+        beat: () => undefined,
+        stop: () => Promise.resolve(),
+      };
+    },
+    onChange: (_room, change) => changes.push(change),
+  });
+  const opened = async () => {
+    presence.enter(ROOM, { connectionId: gatewayId, userId: gatewayId, user: {} });
+    await Promise.resolve();
+    clock.advance(TICK_MS);
+  };
+  return {
+    clock,
+    presence,
+    opened,
+    takeSent: () => sent.splice(0),
+    takeChanges: () => changes.splice(0),
+    hear: (gateway: string, message: PresenceMessage) => {
+      events!.onMessage(ROOM, gateway, message);
+      clock.advance(TICK_MS);
+    },
+    gap: () => {
+      events!.onGap();
+      clock.advance(TICK_MS);
+    },
+  };
+}
+
+async function pair() {
+  const [a, b] = [openGateway('a'), openGateway('b')];
+  await Promise.all([a.opened(), b.opened()]);
+  return { a, b };
+}
+
+describe('presence told by messages', () => {
+  it('a list in parts takes nobody away before its last part, and who is not in it then', async () => {
+    const { a, b } = await pair();
+    for (let i = 0; i < 150; i++)
+      a.presence.enter(ROOM, { connectionId: `c${i}`, userId: `u${i}`, user: {} });
+    a.clock.advance(TICK_MS);
+    a.gap();
+    for (const message of a.takeSent()) b.hear('a', message);
+    b.takeChanges();
+    a.presence.leave(ROOM, 'c0');
+    a.clock.advance(TICK_MS);
+    a.takeSent(); // lost
+    a.gap();
+    const parts = a.takeSent();
+    expect(parts.map(({ all, end }) => [all, end])).toEqual([
+      [true, undefined],
+      [undefined, undefined],
+      [undefined, true],
+    ]);
+    for (const part of parts) b.hear('a', part);
+    const changes = b.takeChanges();
+    expect(changes.flatMap(({ left }) => left)).toEqual(['u0']);
+    expect(changes.flatMap(({ joined }) => joined)).toEqual([]);
+  });
+
+  it('a message that was missed is noticed with the next one, and everything is asked for', async () => {
+    const { a, b } = await pair();
+    for (const message of a.takeSent()) b.hear('a', message);
+    b.takeSent();
+    const enter = (id: string) => {
+      a.presence.enter(ROOM, { connectionId: id, userId: id, user: {} });
+      a.clock.advance(TICK_MS);
+      return a.takeSent()[0]!;
+    };
+    b.hear('a', enter('heard'));
+    expect(b.takeSent()).toEqual([]);
+    enter('missed');
+    b.hear('a', enter('later'));
+    expect(b.takeSent()).toMatchObject([{ all: true, ask: true }]);
+  });
+
+  it('who comes and goes in one tick is not told of', async () => {
+    const { a } = await pair();
+    a.takeSent();
+    a.takeChanges();
+    a.presence.enter(ROOM, { connectionId: 'c', userId: 'u', user: {} });
+    a.presence.leave(ROOM, 'c');
+    a.clock.advance(TICK_MS);
+    expect(a.takeSent()).toEqual([]);
+    expect(a.takeChanges()).toEqual([{ joined: [], left: [], moved: [] }]);
+  });
+});
