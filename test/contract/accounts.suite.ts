@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
 import { AccessRelay } from '../../lib/accounts/access-relay.ts';
 import { createAccounts, type Accounts } from '../../lib/accounts/accounts.ts';
+import { BoardPurge } from '../../lib/accounts/board-purge.ts';
 import { AccessChangeEntity } from '../../lib/accounts/entities.ts';
 import type { BoardRole } from '../../lib/accounts/rules.ts';
 import { systemClock, type Clock } from '../../lib/clock.ts';
@@ -68,6 +69,32 @@ export class AccountsWorld {
   async changes(tenantId: string): Promise<Record<string, unknown>[]> {
     const rows = await this.#database.entities((em) => em.find(AccessChangeEntity, {}));
     return rows.map(({ change }) => change).filter((change) => change.tenantId === tenantId);
+  }
+
+  /** Documents by room; `beforeDelete` may fail. */
+  purge(left: Map<string, string[]>, beforeDelete: () => void): BoardPurge {
+    return new BoardPurge({
+      context: { database: this.#database, clock: this.clock },
+      documentsOf: async ({ tenantId, roomId, limit }) =>
+        (left.get(roomId) ?? []).slice(0, Math.min(limit, 2)).map((docId) => ({ tenantId, roomId, docId })),
+      deleteDocument: async ({ roomId, docId }, key) => {
+        beforeDelete();
+        expect(key).toBe(`purge-${roomId}`);
+        left.set(
+          roomId,
+          left.get(roomId)!.filter((each) => each !== docId),
+        );
+      },
+      clock: systemClock,
+      logger: silentLogger,
+      restoreMs: RESTORE_MS,
+      pollMs: 1_000,
+    });
+  }
+
+  async rowsOf(table: 'workspaces' | 'boards', id: string): Promise<number> {
+    const rows = await this.#database.client.query(`select 1 from ${table} where id = $1`, [id]);
+    return rows.length;
   }
 
   /** Appends as the test says; failures are counted. */
@@ -401,4 +428,33 @@ export const accountsChecks: Record<string, Check> = {
         ...guests,
       ]);
     },
+
+  'a deleted board is purged when its time is over, document by document, and not before': async (world) => {
+    const owner = await world.person();
+    const team = await world.team(owner);
+    const [gone, kept] = [await world.board(owner, team), await world.board(owner, team)];
+    const left = new Map([
+      [gone, ['a', 'b', 'c']],
+      [kept, ['d']],
+    ]);
+    let failures = 1;
+    const purge = world.purge(left, () => {
+      if (failures-- > 0) throw new Error('the persister is away');
+    });
+    await world.boards.remove(owner, gone);
+    await purge.look();
+    expect(left.get(gone)).toHaveLength(3);
+    world.later(RESTORE_MS + 1);
+    await expect(purge.look()).rejects.toThrow('away');
+    await expect(world.boards.restore(owner, gone)).rejects.toEqual(refused('RESTORE_OVER'));
+    await purge.look();
+    expect([...left.values()]).toEqual([[], ['d']]);
+    await expect(world.boards.restore(owner, gone)).rejects.toEqual(refused('BOARD_NOT_FOUND'));
+    expect((await world.boards.list(owner, team)).rows.map(({ id }) => id)).toEqual([kept]);
+    await world.workspaces.remove(owner, team);
+    world.later(RESTORE_MS + 1);
+    await purge.look();
+    expect([...left.values()]).toEqual([[], []]);
+    expect(await world.rowsOf('workspaces', team)).toBe(0);
+  },
 };
