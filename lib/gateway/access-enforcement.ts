@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { StreamRecord } from '../stream/port.ts';
@@ -22,6 +23,8 @@ export interface AccessEnforcementParts {
   graceMs: number;
 }
 
+/** Ended sessions that are remembered. */
+const MAX_ENDED = 50_000;
 const PULSE_MS = 5_000;
 /** The control topic counts as unread when the own pulse has not come back for so long (facts of the rule). */
 const UNREAD_MS = 30_000;
@@ -36,6 +39,8 @@ const UNREAD_TTL_MS = 5_000;
 export class AccessEnforcement {
   readonly #parts: AccessEnforcementParts;
   readonly #refreshing = new Set<string>();
+  /** Their access tokens live on for some minutes. */
+  readonly #ended = new LRUCache<string, true>({ max: MAX_ENDED });
   #pulseSentAt = -Infinity;
   #readAt = -Infinity;
 
@@ -46,6 +51,11 @@ export class AccessEnforcement {
   /** True once the control topic is read: until then no connection may be let in, since a change could be missed. */
   get isReading(): boolean {
     return this.#parts.clock.now() - this.#readAt < UNREAD_MS;
+  }
+
+  /** True when this gateway has heard of the end of the session. */
+  hasEnded(sessionId: string): boolean {
+    return this.#ended.has(sessionId);
   }
 
   /** Every record of the control topic. */
@@ -84,6 +94,7 @@ export class AccessEnforcement {
 
   #changed(change: AccessChange): void {
     this.#parts.roles.changed(change);
+    if (change.sessionId !== undefined) this.#ended.set(change.sessionId, true);
     for (const session of [...this.#parts.sessions]) {
       const { userId, sessionId } = session.identity;
       if (change.sessionId !== undefined && change.sessionId === sessionId) session.close('UNAUTHENTICATED');

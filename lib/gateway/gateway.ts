@@ -204,6 +204,11 @@ export class Gateway {
     return this.#enforcement?.isReading ?? true;
   }
 
+  /** False for one whose session is known to have ended, whatever its token says. */
+  admits({ sessionId }: Identity): boolean {
+    return sessionId === undefined || this.#enforcement?.hasEnded(sessionId) !== true;
+  }
+
   /** True from the beginning of a drain: new connections are to be refused. */
   get isDraining(): boolean {
     return this.#isDraining;

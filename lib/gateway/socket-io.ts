@@ -65,6 +65,7 @@ export function openSocketServer({
     running.access.identify(socket.handshake.auth).then(
       (result) => {
         if (!result.ok) return next(connectError(result.code));
+        if (!running.admits(result.identity)) return next(connectError('UNAUTHENTICATED'));
         (socket.data as { identity?: Identity }).identity = result.identity;
         next();
       },

@@ -219,5 +219,11 @@ describe('rights on open connections', () => {
     const closed = new Promise((resolve) => client.socket.on('protocol-close', resolve));
     await announce(log, { sessionId: 'session-of-ed' });
     expect(await closed).toMatchObject({ code: 'UNAUTHENTICATED', permanent: true });
+    // Its access token lives on for some minutes and opens nothing here.
+    const again = new RawClient(url, { auth: { token: 'ed' } });
+    const error = await new Promise<Error & { data?: unknown }>((resolve) =>
+      again.socket.on('connect_error', resolve),
+    );
+    expect(error.data).toMatchObject({ code: 'UNAUTHENTICATED', permanent: true });
   });
 });
