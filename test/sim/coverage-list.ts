@@ -44,8 +44,6 @@ export const HAPPENINGS: readonly string[] = [
   'follow-out-of-range',
   'barrier-in-flight',
   'replaced-generation',
-  'replaced-refused',
-  'refused-UPDATE_TOO_LARGE',
   'break-follow',
   'ring-answer',
   'appended-settles',
@@ -65,7 +63,7 @@ export const HAPPENINGS: readonly string[] = [
   'join-refused UNAVAILABLE',
 ];
 
-/** The same for documents that are deleted, made again and replaced. */
+/** The same for documents that are deleted, made again and replaced; and for updates that the log refuses. */
 export const LIFECYCLE_HAPPENINGS: readonly string[] = [
   'operation delete done',
   'operation delete unchanged',
