@@ -16,6 +16,8 @@ import { startEmbedded, stopServers } from '../support/embedded.ts';
 jest.setTimeout(600_000);
 
 const HOUR_MS = 3_600_000;
+/** Of the requests; another one by hand asks other things. */
+const FUZZ_SEED = 20_261_122;
 const NAMES = { issuer: 'y-kafka', audience: 'y-kafka' };
 const secret = randomBytes(32).toString('hex');
 
@@ -107,9 +109,8 @@ it('no request of 3,000 is answered by a fault of the server, or otherwise than 
   const api = new ApiClient(server);
   const people = await makePeople(api);
   const world = await makeBoardWorld(server, people);
-  // A failure tells its seed.
   await fc.assert(
     fc.asyncProperty(fuzzedRequests(world, people), async (request) => void (await sendFuzzed(api, request))),
-    { numRuns: 3_000, endOnFailure: true },
+    { seed: FUZZ_SEED, numRuns: 3_000, endOnFailure: true },
   );
 });
