@@ -26,7 +26,7 @@ export interface AccessEnforcementParts {
 /** Ended sessions that are remembered. */
 const MAX_ENDED = 50_000;
 const PULSE_MS = 5_000;
-/** The control topic counts as unread when the own pulse has not come back for so long (facts of the rule). */
+/** The control topic counts as unread when the own pulse has not come back for so long. */
 const UNREAD_MS = 30_000;
 /** While control is unread a decision holds for so long: it is asked for directly. */
 const UNREAD_TTL_MS = 5_000;
