@@ -41,6 +41,8 @@ export class AccessEnforcement {
   readonly #refreshing = new Set<string>();
   /** Their access tokens live on for some minutes. */
   readonly #ended = new LRUCache<string, true>({ max: MAX_ENDED });
+  /** When somebody last vouched for an open document, by the clock; also after the decision itself has been forgotten. */
+  readonly #vouchedAt = new WeakMap<Subscription, number>();
   #pulseSentAt = -Infinity;
   #readAt = -Infinity;
 
@@ -84,12 +86,20 @@ export class AccessEnforcement {
       if (userId === undefined || rooms) continue;
       const decision = roles.decisionOn(userId, subscription.document.id.roomId);
       const ageMs = decision ? roles.ageOf(decision) : Infinity;
+      const vouchedMs = this.#sinceVouched(subscription, decision?.askedAt);
       if (ageMs < holdsMs) continue;
-      if (ageMs > ttlMs + graceMs && decision) this.#end(session, subscription, 'ACCESS_CHANGED');
+      if (vouchedMs > ttlMs + graceMs) this.#end(session, subscription, 'ACCESS_CHANGED');
       else if (!this.isReading && ageMs > 2 * UNREAD_TTL_MS && subscription.access.write === true)
         subscription.access = { ...subscription.access, write: 'unknown' };
       this.#review(session, subscription);
     }
+  }
+
+  #sinceVouched(subscription: Subscription, askedAt: number | undefined): number {
+    const now = this.#parts.clock.now();
+    const vouchedAt = askedAt ?? this.#vouchedAt.get(subscription) ?? now;
+    this.#vouchedAt.set(subscription, vouchedAt);
+    return now - vouchedAt;
   }
 
   #changed(change: AccessChange): void {

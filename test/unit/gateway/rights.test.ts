@@ -45,7 +45,7 @@ async function startWith(log: TestLog, deciders: Deciders, config = {}) {
   });
   const started = await startGateway(log, { access, roles, config: { auth: 'accounts', ...options } });
   await waitFor(() => started.gateway.hearsOfRights, { what: 'the control topic is read' });
-  return started;
+  return { ...started, roles };
 }
 
 const connect = (url: string, userId: string) => RawClient.connect(url, { auth: { token: userId } });
@@ -206,6 +206,19 @@ describe('rights on open connections', () => {
     const ed = await connect(url, 'ed');
     await ed.join(A);
     deciders.isAway = true;
+    await waitFor(() => codes(ed).includes('ACCESS_CHANGED'), { timeoutMs: 10_000 });
+    expect(await ed.tryJoin(A)).toMatchObject({ code: 'UNAVAILABLE', permanent: false });
+  });
+
+  it('nor when the decision has been forgotten, because changes may have been missed', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    const { url, roles } = await startWith(log, deciders, { accessTtlMs: 1_000, accessGraceMs: 500 });
+    const ed = await connect(url, 'ed');
+    await ed.join(A);
+    deciders.isAway = true;
+    roles.forgetAll();
     await waitFor(() => codes(ed).includes('ACCESS_CHANGED'), { timeoutMs: 10_000 });
     expect(await ed.tryJoin(A)).toMatchObject({ code: 'UNAVAILABLE', permanent: false });
   });
