@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { openYKafka, type NastyClient } from './clients.ts';
 import { readStamps, UpdateWriter } from './stamped-updates.ts';
 
@@ -22,6 +22,8 @@ const FIRST_INDEX = 90_000;
 const TICK_MS = 10;
 /** So much a flooding client leaves in its own buffer: the rest of its pressure is in the network. */
 const FLOOD_BYTES = 1024 * 1024;
+/** A flooding client listens to its orders after so many bytes, also when the network takes all of them. */
+const TURN_BYTES = 256 * 1024;
 
 const report: NuisanceReport = { sent: 0, sentBytes: 0, troubles: {} };
 let isOn = true;
@@ -31,6 +33,7 @@ interface Writer {
   next: () => Uint8Array;
   /** Sent and not acknowledged or seen to come back. */
   onTheWay: number;
+  isClosed: boolean;
 }
 
 /** A writer that behaves has no more than this on their way. */
@@ -39,14 +42,17 @@ const WINDOW = 200;
 async function open(spec: NuisanceSpec, number: number, paddingBytes: number): Promise<Writer> {
   const index = FIRST_INDEX + number;
   const stamps = new UpdateWriter(index, paddingBytes);
-  const writer: Writer = { client: undefined!, next: () => stamps.next(), onTheWay: 0 };
+  const writer: Writer = { client: undefined!, next: () => stamps.next(), onTheWay: 0, isClosed: false };
   writer.client = await openYKafka({
     url: spec.url,
     room: spec.room,
     index,
     onMessage: (bytes) => readStamps(bytes, (sender) => sender === index && writer.onTheWay--),
     onAcked: (count) => (writer.onTheWay -= count),
-    onTrouble: (what) => (report.troubles[what] = (report.troubles[what] ?? 0) + 1),
+    onTrouble(what) {
+      report.troubles[what] = (report.troubles[what] ?? 0) + 1;
+      if (what === 'closed') writer.isClosed = true;
+    },
   });
   return writer;
 }
@@ -73,12 +79,23 @@ async function pace(writers: readonly Writer[], perSecond: number): Promise<void
   }
 }
 
-/** As fast as the network takes it, whatever the server says. */
-async function flood(writer: Writer): Promise<void> {
+/** As fast as the network takes it, whatever the server says; one that is closed comes again at once. */
+async function flood(reopen: () => Promise<Writer>): Promise<void> {
+  let writer = await reopen();
   while (isOn) {
-    while (writer.client.waitingBytes() < FLOOD_BYTES) send(writer);
-    await sleep(1);
+    if (writer.isClosed) writer = await reopen();
+    const { sentBytes } = report;
+    while (writer.client.waitingBytes() < FLOOD_BYTES && report.sentBytes < sentBytes + TURN_BYTES)
+      send(writer);
+    if (report.sentBytes === sentBytes) await sleep(1);
+    else await nextTurn();
   }
+}
+
+/** Each time another sender: its updates begin anew. */
+function reopening(spec: NuisanceSpec, paddingBytes: number): () => Promise<Writer> {
+  let number = 0;
+  return () => open(spec, number++, paddingBytes);
 }
 
 const KINDS: Record<NuisanceKind, (spec: NuisanceSpec) => Promise<() => Promise<void>>> = {
@@ -90,9 +107,8 @@ const KINDS: Record<NuisanceKind, (spec: NuisanceSpec) => Promise<() => Promise<
     return () => pace([writer], 500);
   },
   /** One that sends small updates as fast as it can and passes over every nack. */
-  async flood(spec) {
-    const writer = await open(spec, 0, 56);
-    return () => flood(writer);
+  flood(spec) {
+    return Promise.resolve(() => flood(reopening(spec, 56)));
   },
   /** 50 writers of 20 kB a second each, in one room. */
   async 'heavy-room'(spec) {
@@ -100,9 +116,8 @@ const KINDS: Record<NuisanceKind, (spec: NuisanceSpec) => Promise<() => Promise<
     return () => pace(writers, 500);
   },
   /** One that sends updates of 200 kB as fast as it can, to a gateway whose producer may hold 1 MB. */
-  async 'full-buffer'(spec) {
-    const writer = await open(spec, 0, 200_000);
-    return () => flood(writer);
+  'full-buffer'(spec) {
+    return Promise.resolve(() => flood(reopening(spec, 200_000)));
   },
 };
 
