@@ -3,12 +3,9 @@ import { createCodecPool } from '../codec/pool.ts';
 import type { Codec } from '../codec/port.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { ContentRemover } from '../lifecycle/content-remover.ts';
-import {
-  DocumentOperations,
-  type OperationRequest,
-  type OperationResult,
-} from '../lifecycle/document-operations.ts';
+import { DocumentOperations } from '../lifecycle/document-operations.ts';
 import { DocumentReader } from '../lifecycle/document-view.ts';
+import type { OperationRequest, OperationResult } from '../lifecycle/operation.ts';
 import { remainsOf } from '../lifecycle/remains.ts';
 import { documentKey, parseDocumentKey, type DocumentId } from '../protocol/ids.ts';
 import { DEFAULT_LIMITS } from '../protocol/limits.ts';
@@ -44,7 +41,14 @@ const operationParams = {
   /** Names the operation. Another call with the same key is its repetition. */
   key: idParam,
   userId: { ...idParam, optional: true },
-  expectedGeneration: { ...countParam, optional: true },
+  expectedGeneration: {
+    ...countParam,
+    min: 1,
+    messages: {
+      required:
+        'Give the generation that the document has now as expectedGeneration: persister.documents.inspect tells it.',
+    },
+  },
 };
 
 async function open(runtime: Runtime): Promise<Lifecycle> {

@@ -9,6 +9,7 @@ import type { GenerationRow } from '../store/port.ts';
 import type { Stream } from '../stream/port.ts';
 import { encodeChange } from './announcement.ts';
 import type { DocumentReader, DocumentView, Sender } from './document-view.ts';
+import type { OperationRequest, OperationResult, RepeatedRequest, ReplaceRequest } from './operation.ts';
 import { barrierRecord, partRecord, senderOf, type Author } from './records.ts';
 import { splitState } from './state-parts.ts';
 
@@ -21,35 +22,6 @@ export interface DocumentOperationsParts {
   maxUpdateBytes: number;
   clock: Clock;
   logger: Logger;
-}
-
-export interface OperationRequest {
-  document: DocumentId;
-  /** Names the operation: repeated with the same key it is done once. */
-  key: string;
-  userId?: string;
-  /** Only if the document still has this generation; else GENERATION_CONFLICT. */
-  expectedGeneration?: number;
-}
-
-export interface ReplaceRequest extends OperationRequest {
-  /** The whole new state: a Yjs update (V1). */
-  state: Uint8Array;
-}
-
-export interface OperationResult {
-  /**
-   * done: this operation began a generation, now or when it was asked for the first time. unchanged: the document
-   * was as wanted. superseded: it did, and another operation has replaced the document since.
-   */
-  outcome: 'done' | 'unchanged' | 'superseded';
-  /** How the document is now. */
-  generation: number;
-  deleted: boolean;
-  /** Where the barrier of the present generation is; absent when there has never been one. */
-  position?: Position;
-  /** False when running gateways could not be told at once; they learn it from the document's log. */
-  announced: boolean;
 }
 
 interface Command {
@@ -103,7 +75,7 @@ export class DocumentOperations {
    * What a replacement with this key has done, for a caller that has lost the answer and whose state is gone;
    * undefined when it has not been done, or not wholly.
    */
-  async replaced({ document, key }: OperationRequest): Promise<OperationResult | undefined> {
+  async replaced({ document, key }: RepeatedRequest): Promise<OperationResult | undefined> {
     const view = await this.#parts.reader.read(document);
     const own = view.generations.find((row) => row.key === key && row.reason === 'restored');
     if (own?.senderId === undefined || own.parts === undefined) return undefined;
@@ -154,11 +126,11 @@ export class DocumentOperations {
       const own = view.generations.find((row) => row.key === key);
       if (own) return { view, own: this.#verified(own, author, command) };
       if (command.isSatisfied(view)) return { view };
-      if (expectedGeneration !== undefined && expectedGeneration !== view.generation) {
+      if (expectedGeneration !== view.generation) {
         const { generation, deleted } = view;
         throw new AppError('GENERATION_CONFLICT', { data: { expectedGeneration, generation, deleted } });
       }
-      // Of two operations at once the later barrier does not raise the generation: it reads that, and goes on behind.
+      // Of two operations at once the later barrier does not raise the generation: it reads that, and is refused.
       const { reason, parts } = command;
       const generation = view.generation + 1;
       const barrier = { generation, reason, key, ...(parts === undefined ? {} : { parts }) };

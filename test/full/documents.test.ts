@@ -7,7 +7,7 @@ import { createBrokerOptions } from '../../lib/broker/options.ts';
 import { loadConfig } from '../../lib/config.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { prepareTransporterTopics } from '../../lib/stream/kafka.ts';
-import type { OperationResult } from '../../lib/lifecycle/document-operations.ts';
+import type { OperationResult } from '../../lib/lifecycle/operation.ts';
 import type { Remains } from '../../lib/lifecycle/remains.ts';
 import { ProtocolManager, type ManagerEvents } from '../../lib/provider/index.ts';
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
@@ -79,7 +79,7 @@ describe('a document on the cluster', () => {
     const typists = [typist(0, 'deleted'), typist(1, 'deleted')];
     await waitFor(() => typists.every(({ acked }) => acked.length > 100), SLOW);
     const before = Date.now();
-    const result = await call('delete', { document, key: 'k1', userId: 'operator' });
+    const result = await call('delete', { document, key: 'k1', expectedGeneration: 1, userId: 'operator' });
     expect(result).toMatchObject({ outcome: 'done', generation: 2, deleted: true, announced: true });
     await waitFor(() => typists.every(({ ends }) => ends.length === 1), SLOW);
     for (const { acked, ends } of typists) {
@@ -109,7 +109,10 @@ describe('a document on the cluster', () => {
     expect(hours).toBeGreaterThan(2 * RETENTION_HOURS);
     expect(hours).toBeLessThan(2 * RETENTION_HOURS + 2);
 
-    expect(await call('create', { document, key: 'k2' })).toMatchObject({ outcome: 'done', generation: 3 });
+    expect(await call('create', { document, key: 'k2', expectedGeneration: 2 })).toMatchObject({
+      outcome: 'done',
+      generation: 3,
+    });
     const next = typist(1, 'deleted');
     await waitFor(() => next.acked.length > 5, SLOW);
     next.stop();
@@ -123,10 +126,11 @@ describe('a document on the cluster', () => {
     const person = typist(0, 'killed');
     await waitFor(() => person.acked.length > 20, SLOW);
     const name = 'persister-1';
-    const operating = call('delete', { document, key: 'k' }).catch(() => undefined); // its process may be the killed one
+    const request = { document, key: 'k', expectedGeneration: 1 };
+    const operating = call('delete', request).catch(() => undefined); // its process may be the killed one
     await cluster.processes.get(name)!.end('SIGKILL');
     await operating;
-    const result = await waitFor(() => call('delete', { document, key: 'k' }).catch(() => undefined), SLOW);
+    const result = await waitFor(() => call('delete', request).catch(() => undefined), SLOW);
     expect(result).toMatchObject({ outcome: 'done', generation: 2, deleted: true });
     await cluster.restart(name);
     await waitFor(() => person.ends.length === 1, SLOW);

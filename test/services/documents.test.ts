@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as Y from 'yjs';
-import type { OperationResult } from '../../lib/lifecycle/document-operations.ts';
+import { deleteAsItIs } from '../../lib/broker/purge-of.ts';
+import type { OperationResult } from '../../lib/lifecycle/operation.ts';
 import { ProtocolManager, type ManagerEvents } from '../../lib/provider/index.ts';
 import type { DocumentId } from '../../lib/protocol/ids.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
@@ -18,8 +19,12 @@ afterAll(async () => {
 
 const documentOf = (roomId: string): DocumentId => ({ tenantId: 'default', roomId, docId: 'doc' });
 
-function call(operation: 'delete' | 'create' | 'replace', params: Record<string, unknown>) {
-  return server.broker.call(`persister.documents.${operation}`, params) as Promise<OperationResult>;
+function call(
+  operation: 'delete' | 'create' | 'replace',
+  params: Record<string, unknown>,
+): Promise<OperationResult> {
+  const request = { expectedGeneration: 1, ...params };
+  return server.broker.call<OperationResult, object>(`persister.documents.${operation}`, request);
 }
 
 /** A person with a document in this room, and what the provider says about its end. */
@@ -47,6 +52,16 @@ async function written(roomId: string, text: string) {
   ann.doc.getText('t').insert(0, text);
   await waitFor(() => !ann.manager.hasUnackedChanges);
   return ann;
+}
+
+interface Inspected {
+  generation: number;
+  deleted: boolean;
+  generations: { generation: number; userId: string; removed: Record<string, number> }[];
+}
+
+function inspected(document: DocumentId): Promise<Inspected> {
+  return server.broker.call<Inspected, object>('persister.documents.inspect', { document });
 }
 
 async function rowsOf(document: DocumentId, generation: number): Promise<number> {
@@ -82,13 +97,8 @@ describe('operations on documents', () => {
     dave.addDoc(ann.doc, { docId: 'doc', position });
     await waitFor(() => bob.deleted.length === 1 && carol.deleted.length === 1 && old.length === 1);
 
-    type Inspected = {
-      generations: { generation: number; userId: string; removed: Record<string, number> }[];
-    };
     const evidence = await waitFor(async () => {
-      const { generations } = await server.broker.call<Inspected, object>('persister.documents.inspect', {
-        document,
-      });
+      const { generations } = await inspected(document);
       return generations[0]!.removed.completedAtMs === undefined ? undefined : generations[0];
     });
     expect(evidence).toMatchObject({ generation: 2, userId: 'operator', key: 'k1' });
@@ -101,7 +111,10 @@ describe('operations on documents', () => {
       inLog: true,
     });
 
-    expect(await call('create', { document, key: 'k2' })).toMatchObject({ outcome: 'done', generation: 3 });
+    expect(await call('create', { document, key: 'k2', expectedGeneration: 2 })).toMatchObject({
+      outcome: 'done',
+      generation: 3,
+    });
     const erin = person('deleted', { doc: kept });
     await waitFor(() => erin.replaced.length === 1);
     const frank = person('deleted');
@@ -127,26 +140,39 @@ describe('operations on documents', () => {
     const random = Array.from({ length: 400 }, (_, n) => `${n} `.repeat(60));
     for (const line of random) large.getText('t').insert(0, line);
     const bytes = Y.encodeStateAsUpdate(large);
-    const refused = call('replace', { document, key: 'k2', state: bytes });
+    const later = { document, key: 'k2', expectedGeneration: 2 };
+    const refused = call('replace', { ...later, state: bytes });
     await expect(refused).rejects.toMatchObject({ type: 'BAD_INPUT', data: { field: 'state' } });
     const blob = server.runtime.blobs.offer(bytes);
     // As the transfer between processes names it.
     const reference = { ...blob, content: 'c-1' };
-    const second = await call('replace', { document, key: 'k2', blob: reference });
+    const second = await call('replace', { ...later, blob: reference });
     expect(second).toMatchObject({ outcome: 'done', generation: 3 });
     // A ticket is good for one fetch; who has lost the answer asks again with the same.
-    expect(await call('replace', { document, key: 'k2', blob: reference })).toEqual(second);
-    const another = call('replace', { document, key: 'k3', blob: reference });
+    expect(await call('replace', { ...later, blob: reference })).toEqual(second);
+    const another = call('replace', { ...later, key: 'k3', blob: reference });
     await expect(another).rejects.toMatchObject({ type: 'SYNC_TICKET_UNKNOWN' });
     await waitFor(() => ann.text() === large.getText('t').toString());
     const bob = person('replaced');
     await waitFor(() => bob.isSynced() && bob.text() === ann.text());
   });
 
+  it('what is purged is deleted as it is, also when it was made again since', async () => {
+    const document = documentOf('purged');
+    await written('purged', 'of a board');
+    await deleteAsItIs(server.broker, document, 'purge-b');
+    await deleteAsItIs(server.broker, document, 'purge-b');
+    expect(await inspected(document)).toMatchObject({ generation: 2, deleted: true });
+    await call('create', { document, key: 'again', expectedGeneration: 2 });
+    await deleteAsItIs(server.broker, document, 'purge-b');
+    expect(await inspected(document)).toMatchObject({ generation: 4, deleted: true });
+  });
+
   it('says what it cannot take', async () => {
     const document = documentOf('bad');
     for (const [operation, params] of [
       ['delete', { document }],
+      ['delete', { document, key: 'k', expectedGeneration: 0 }],
       ['delete', { document: { ...document, docId: 'a\u0000' }, key: 'k' }],
       ['create', { document, key: 'k', more: 1 }],
       ['replace', { document, key: 'k' }],
@@ -156,6 +182,14 @@ describe('operations on documents', () => {
     await expect(call('delete', { document, key: 'k', expectedGeneration: 7 })).rejects.toMatchObject({
       code: 409,
       type: 'GENERATION_CONFLICT',
+      data: { generation: 1, deleted: false },
     });
+    for (const operation of ['delete', 'create', 'replace'] as const)
+      await expect(
+        call(operation, { document, key: 'k', expectedGeneration: undefined }),
+      ).rejects.toMatchObject({
+        code: 422,
+        data: [{ field: 'expectedGeneration', message: expect.stringContaining('documents.inspect') }],
+      });
   });
 });

@@ -1,6 +1,7 @@
 import * as Y from 'yjs';
 import { isAppError } from '../../../lib/errors.ts';
-import type { DocumentOperations, OperationResult } from '../../../lib/lifecycle/document-operations.ts';
+import type { DocumentOperations } from '../../../lib/lifecycle/document-operations.ts';
+import type { OperationResult } from '../../../lib/lifecycle/operation.ts';
 import type { SimProcess } from '../engine/process.ts';
 import type { Operation } from './schedule.ts';
 import type { PersisterNode } from './nodes.ts';
@@ -9,10 +10,7 @@ import type { World } from './world.ts';
 /** An operation that somebody has asked for, and what has become of it. */
 export interface AskedOperation extends Operation {
   key: string;
-  /**
-   * What the document had when it was asked for. Without it a repetition that a frozen process runs late would do what
-   * the first one found not needed: that leaves no trace in the log.
-   */
+  /** What the document had when it was asked for. */
   expectedGeneration: number;
   /** With replace: what the document is to have. */
   state?: Uint8Array;

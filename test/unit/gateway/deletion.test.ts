@@ -29,7 +29,11 @@ async function setUp() {
   return { faulty, one, two, ann, bob };
 }
 
-const request = (key: string) => ({ document: world.document, key });
+const request = (key: string, expectedGeneration = 1) => ({
+  document: world.document,
+  key,
+  expectedGeneration,
+});
 const wasTold = (client: RawClient) =>
   client.nacks().find(({ code, version }) => code === 'DOCUMENT_DELETED' && version === undefined);
 
@@ -103,7 +107,7 @@ describe('a deletion, at two gateways', () => {
     const before = bob.entries().at(-1)!.position;
     await world.operator().delete(request('k1'));
     await waitFor(() => wasTold(ann) && wasTold(bob));
-    await world.operator().create(request('k2'));
+    await world.operator().create(request('k2', 2));
     const answer = await bob.join({ ...A, position: before });
     expect(answer.position.generation).toBe(3);
     expect(bob.states(A).at(-1)).toMatchObject({ kind: 'full', appended: [] });

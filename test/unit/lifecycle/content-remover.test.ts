@@ -22,7 +22,7 @@ describe('ContentRemover', () => {
       updateRecord(world.document, update, { senderId: 's', version: n + 1, generation: 1 }),
     );
     await world.stream.append(world.at, records);
-    await world.operator().delete({ document: world.document, key: 'k' });
+    await world.operator().delete({ document: world.document, key: 'k', expectedGeneration: 1 });
     await world.persist();
     let steps = 0;
     const parts = { clock: systemClock, logger: silentLogger, sweepMs: 10, maxRows: 4 };

@@ -23,7 +23,12 @@ async function write(text: string, { generation = 1, version = 1 } = {}): Promis
   await world.stream.append(world.at, [record]);
 }
 
-const request = (key: string) => ({ document: world.document, key });
+/** An operation that was decided when the document had this generation. */
+const request = (key: string, expectedGeneration = 1) => ({
+  document: world.document,
+  key,
+  expectedGeneration,
+});
 const barriers = async () => (await world.records()).filter(({ headers }) => headers.t === '4').length;
 
 /** Fails appends to the document's partition: n-th call (from 1) → after it reached the log, or before. */
@@ -55,7 +60,7 @@ describe('documents.delete and documents.create', () => {
     expect(deleted).toMatchObject({ outcome: 'done', generation: 2, deleted: true, announced: true });
     expect(deleted.position).toMatchObject({ generation: 2, offset: 1 });
     expect(await world.join()).toMatchObject({ deleted: true, text: '' });
-    const made = await world.operator().create(request('k2'));
+    const made = await world.operator().create(request('k2', 2));
     expect(made).toMatchObject({ outcome: 'done', generation: 3, deleted: false });
     expect(await world.join()).toMatchObject({ position: { generation: 3 }, text: '' });
     const control = { topic: world.topics.controlTopic, partition: 0 };
@@ -72,24 +77,27 @@ describe('documents.delete and documents.create', () => {
     for (const persisted of [false, true]) {
       if (persisted) await world.persist();
       expect(await world.operator().delete(request('k1'))).toEqual(first);
-      expect(await world.operator().delete(request('another'))).toEqual({ ...first, outcome: 'unchanged' });
+      expect(await world.operator().delete(request('another', 2))).toEqual({
+        ...first,
+        outcome: 'unchanged',
+      });
       expect(await barriers()).toBe(1);
     }
-    await world.operator().create(request('k2'));
+    await world.operator().create(request('k2', 2));
     // A call that ran late must not delete what was made since.
     expect(await world.operator().delete(request('k1'))).toMatchObject({
       outcome: 'superseded',
       generation: 3,
       deleted: false,
     });
-    expect(await world.operator().create(request('k3'))).toMatchObject({ outcome: 'unchanged' });
+    expect(await world.operator().create(request('k3', 3))).toMatchObject({ outcome: 'unchanged' });
     expect(await barriers()).toBe(2);
   });
 
   it('a key says which operation it is: another one under the same key is refused', async () => {
     await world.operator().delete(request('k1'));
     const refused = { type: 'BAD_INPUT', data: { field: 'key', generation: 2 } };
-    await expect(world.operator().create(request('k1'))).rejects.toMatchObject(refused);
+    await expect(world.operator().create(request('k1', 2))).rejects.toMatchObject(refused);
     await expect(world.operator().delete(request('k\u0000'))).rejects.toMatchObject({ type: 'BAD_INPUT' });
     expect(await barriers()).toBe(1);
   });
@@ -100,18 +108,36 @@ describe('documents.delete and documents.create', () => {
     expect(await world.join()).toMatchObject({ deleted: true, text: '' });
   });
 
-  it('goes by the generation that is expected, if one is', async () => {
+  it('goes by the generation that is expected, and says which there is', async () => {
     await write('old');
-    const expectation = { ...request('k1'), expectedGeneration: 2 };
-    await expect(world.operator().delete(expectation)).rejects.toMatchObject({
+    await expect(world.operator().delete(request('k1', 2))).rejects.toMatchObject({
       type: 'GENERATION_CONFLICT',
       code: 409,
       data: { generation: 1, deleted: false },
     });
     expect(await barriers()).toBe(0);
-    const right = { ...expectation, expectedGeneration: 1 };
-    expect(await world.operator().delete(right)).toMatchObject({ outcome: 'done' });
-    expect(await world.operator().delete(right)).toMatchObject({ outcome: 'done' });
+    expect(await world.operator().delete(request('k1'))).toMatchObject({ outcome: 'done' });
+    expect(await world.operator().delete(request('k1'))).toMatchObject({ outcome: 'done' });
+  });
+
+  it('a repetition that runs late does nothing where the first run found nothing to do', async () => {
+    const conflict = { type: 'GENERATION_CONFLICT' };
+    await write('old');
+    const create = request('create early');
+    expect(await world.operator().create(create)).toMatchObject({ outcome: 'unchanged' });
+    await world.operator().delete(request('k1'));
+    const deletes = [request('asked for before', 1), request('asked for behind', 2)];
+    for (const each of deletes)
+      expect(await world.operator().delete(each)).toMatchObject({ outcome: 'unchanged' });
+    await expect(world.operator().create(create)).rejects.toMatchObject(conflict);
+    expect(await world.join()).toMatchObject({ deleted: true });
+    await world.operator().create(request('k2', 2));
+    for (const persisted of [false, true]) {
+      if (persisted) await world.persist();
+      for (const each of deletes) await expect(world.operator().delete(each)).rejects.toMatchObject(conflict);
+    }
+    expect(await barriers()).toBe(2);
+    expect((await world.join()).deleted).toBeUndefined();
   });
 
   it('an append whose answer was lost is found in the log, not made twice', async () => {
@@ -137,7 +163,7 @@ describe('documents.delete and documents.create', () => {
       throw new AppError('STREAM_APPEND_FAILED');
     };
     await world.operator({ append }).delete(request('k'));
-    const made = await world.operator().create(request('k2'));
+    const made = await world.operator().create(request('k2', 2));
     await world.stream.append(...late[0]!);
     expect(await world.join()).toMatchObject({ position: { generation: made.generation } });
     expect((await world.join()).deleted).toBeUndefined();
@@ -176,12 +202,15 @@ describe('documents.delete and documents.create', () => {
       await world.stream.append(world.at, [
         updateRecord(world.document, large, { senderId: 's', version, generation: 1 }),
       ]);
-    expect(await world.operator().create(request('k2'))).toMatchObject({ outcome: 'done', generation: 3 });
+    expect(await world.operator().create(request('k2', 2))).toMatchObject({ outcome: 'done', generation: 3 });
   });
 });
 
 describe('documents.replace', () => {
-  const replace = (key: string, text: string) => ({ ...request(key), state: stateOf(text) });
+  const replace = (key: string, text: string, expectedGeneration = 1) => ({
+    ...request(key, expectedGeneration),
+    state: stateOf(text),
+  });
 
   it('puts the given state in the place of all that was', async () => {
     await write('old');
@@ -197,7 +226,7 @@ describe('documents.replace', () => {
 
   it('makes a deleted document again', async () => {
     await world.operator().delete(request('k1'));
-    await world.operator().replace(replace('k2', 'restored'));
+    await world.operator().replace(replace('k2', 'restored', 2));
     expect(await world.join()).toMatchObject({ text: 'restored', position: { generation: 3 } });
   });
 
@@ -215,15 +244,20 @@ describe('documents.replace', () => {
     expect((await world.join()).text).toBe('one');
   });
 
-  it('two at once end in one of the two states, never in both', async () => {
+  it('of several at once one is done, the others are told so and change nothing', async () => {
     await write('old');
     const texts = ['one', 'two', 'three'];
-    const results = await Promise.all(texts.map((text) => world.operator().replace(replace(text, text))));
-    const last = Math.max(...results.map(({ generation }) => generation));
-    expect(last).toBe(4);
+    const results = await Promise.allSettled(
+      texts.map((text) => world.operator().replace(replace(text, text))),
+    );
+    const done = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    expect(done).toMatchObject([{ outcome: 'done', generation: 2 }]);
+    for (const result of results)
+      if (result.status === 'rejected')
+        expect(result.reason).toMatchObject({ type: 'GENERATION_CONFLICT', data: { generation: 2 } });
     const { text, position } = await world.join();
     expect(texts).toContain(text);
-    expect(position.generation).toBe(last);
+    expect(position.generation).toBe(2);
     await world.persist();
     expect((await world.join()).text).toBe(text);
   });
@@ -236,7 +270,8 @@ describe('documents.replace', () => {
     const options = { maxUpdateBytes: 2048 };
     for (const persisted of [false, true]) {
       for (const atCall of persisted ? [3] : [1, 2, 4]) {
-        const big = { ...request(`k${atCall}${persisted}`), state };
+        const { generation: present } = await world.operator().inspect(world.document);
+        const big = { ...request(`k${atCall}${persisted}`, present), state };
         const dies = world.operator({ ...options, append: dying(atCall) }).replace(big);
         await expect(dies).rejects.toThrow('killed');
         if (persisted) await world.persist();
@@ -245,7 +280,7 @@ describe('documents.replace', () => {
         expect(await world.operator(options).replaced(big)).toBeUndefined();
         const before = (await world.records()).length;
         const result = await world.operator(options).replace(big);
-        expect(await world.operator(options).replaced({ ...big, userId: 'somebody' })).toEqual(result);
+        expect(await world.operator(options).replaced(big)).toEqual(result);
         const { generation } = result;
         const written = (await world.records()).slice(before - (atCall - 1));
         expect(written.map(({ headers }) => [headers.t, headers.c])).toEqual([
@@ -265,7 +300,7 @@ describe('documents.replace', () => {
 
   it('is finished in its own generation only: a deletion that came meanwhile stays', async () => {
     await expect(world.operator({ append: dying(2) }).replace(replace('k', 'secret'))).rejects.toThrow();
-    await world.operator().delete(request('delete'));
+    await world.operator().delete(request('delete', 2));
     const { length } = await world.records();
     expect(await world.operator().replace(replace('k', 'secret'))).toMatchObject({
       outcome: 'superseded',

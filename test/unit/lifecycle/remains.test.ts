@@ -24,10 +24,16 @@ function remains(retention?: TopicRetention) {
   });
 }
 
+const request = (key: string, expectedGeneration = 1) => ({
+  document: world.document,
+  key,
+  expectedGeneration,
+});
+
 describe('documents.remains', () => {
   it('names the hour by which the topic has forgotten the deletion, from retention and segment', async () => {
     const before = Date.now();
-    const { position } = await world.operator().delete({ document: world.document, key: 'k' });
+    const { position } = await world.operator().delete(request('k'));
     const found = await remains({ retentionMs: 5 * HOUR_MS, segmentMs: 2 * HOUR_MS });
     expect(found).toMatchObject({ deletion: position, inLog: true });
     const until = Date.parse(found.until!);
@@ -37,15 +43,15 @@ describe('documents.remains', () => {
   });
 
   it('also when the document was made again since, and promises nothing where nothing is forgotten by time', async () => {
-    const { position } = await world.operator().delete({ document: world.document, key: 'k1' });
-    await world.operator().create({ document: world.document, key: 'k2' });
+    const { position } = await world.operator().delete(request('k1'));
+    await world.operator().create(request('k2', 2));
     expect(await remains({ retentionBytes: 10 })).toEqual({ deletion: position, inLog: true });
     expect(await remains()).toEqual({ deletion: position, inLog: true });
   });
 
   it('says that nothing remains when the log begins behind the deletion, or there was none', async () => {
     expect(await remains({ retentionMs: 1 })).toEqual({ inLog: false });
-    const { position } = await world.operator().delete({ document: world.document, key: 'k' });
+    const { position } = await world.operator().delete(request('k'));
     await world.persist();
     await world.stream.trim!(world.at, position!.offset + 1);
     expect(await remains({ retentionMs: 1 })).toEqual({ deletion: position, inLog: false });
