@@ -7,6 +7,7 @@ import {
   type Message,
 } from '../protocol/envelope.ts';
 import { decodeClientFrame, FrameKind, type Chunk } from '../protocol/frames.ts';
+import { isEmptyUpdate } from '../protocol/empty-update.ts';
 import { exactBytes } from '../protocol/bytes.ts';
 import { documentKey, type DocumentAddress } from '../protocol/ids.ts';
 import type { ProtocolLimits } from '../protocol/limits.ts';
@@ -149,15 +150,19 @@ export class Inbound {
     const about = aboutOf(message.metadata);
     const sync = tryDecodeSync(message.content);
     if (!sync.ok) return session.nack(sync.failure.code, { ...about, message: sync.failure.message });
-    if (sync.value.type !== SyncMessageType.Step1)
-      return this.#parts.updates.receive(session, subscription, { ...message, body: sync.value.body });
+    const { type, body } = sync.value;
+    // y-protocols answers every question; from one who may only read, an answer with nothing in it is no attempt to write.
+    if (type === SyncMessageType.Step2 && isEmptyUpdate(body) && subscription.access.write === false)
+      return void this.#isTooMuch(session, message);
+    if (type !== SyncMessageType.Step1)
+      return this.#parts.updates.receive(session, subscription, { ...message, body });
     const waitMs = session.joinRate.take(0);
     if (waitMs > 0) return session.slowDown('RATE_LIMITED', { address: about.address, retryAfterMs: waitMs });
     // A question: answered from log and store, never appended.
-    if (!isStateVector(sync.value.body))
+    if (!isStateVector(body))
       return session.nack('BAD_ENVELOPE', { ...about, message: 'The state vector cannot be read.' });
     const heard = subscription.sent;
-    const wanted = { stateVector: exactBytes(sync.value.body), ...(heard ? { heard } : {}) };
+    const wanted = { stateVector: exactBytes(body), ...(heard ? { heard } : {}) };
     if (!this.#parts.states.resume(subscription, wanted))
       session.nack('JOIN_IN_PROGRESS', { address: about.address });
   }

@@ -12,7 +12,7 @@ import type { DocumentAdapter } from './document-adapter.ts';
 import { Alarm } from './environment.ts';
 import { documentRef, type DocumentRef } from './events.ts';
 import { JoinCycle, type JoinKind } from './join-cycle.ts';
-import { isEmptyUpdate } from './lacking.ts';
+import { isEmptyUpdate } from '../protocol/empty-update.ts';
 import { createJoinRequest } from './join-request.ts';
 import { LiveStatus } from './live-status.ts';
 import { Outgoing } from './outgoing.ts';

@@ -54,8 +54,3 @@ export function lackingUpdate(doc: DocumentOperations, server: ServerKnowledge):
 export function mergeUpdates(updates: readonly Uint8Array[]): Uint8Array {
   return updates.length === 1 ? updates[0]! : Y.mergeUpdates([...updates]);
 }
-
-/** True for an update without insertions and deletions. */
-export function isEmptyUpdate(update: Uint8Array): boolean {
-  return update.byteLength === 2 && update[0] === 0 && update[1] === 0;
-}
