@@ -18,7 +18,7 @@ export function openAccess(
 ): { access: AccessControl; roles?: RoomRoles } {
   const { config, clock, logger } = runtime;
   const verify: TokenVerifier = (token) => tokenVerifierOf(runtime)(token);
-  const control = createAccessControl(config, createIdentify({ config, verify, logger }));
+  const control = createAccessControl(config, createIdentify({ config, verify, clock, logger }));
   if (config.auth !== 'accounts') return { access: control };
   const roles = new RoomRoles({
     clock,

@@ -1,4 +1,5 @@
 import type { TokenVerifier } from '../accounts/tokens.ts';
+import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -7,15 +8,18 @@ import type { AccessControl, Identity } from './port.ts';
 export interface IdentifyParts {
   config: Pick<Config, 'auth' | 'tenant'>;
   verify: TokenVerifier;
+  clock: Pick<Clock, 'wallTime'>;
   logger: Logger;
 }
 
 /** Who connects: by the token of the handshake's `auth`. A key set that cannot be had is no fault of the token. */
-export function createIdentify({ config, verify, logger }: IdentifyParts): AccessControl['identify'] {
+export function createIdentify({ config, verify, clock, logger }: IdentifyParts): AccessControl['identify'] {
   return async (auth) => {
     const token = typeof auth === 'object' && auth !== null ? (auth as { token?: unknown }).token : undefined;
     try {
       const { kind, userId, sessionId, name, tenantId, rooms, expiresAtMs } = await verify(token);
+      // The verifier is tolerant of clocks that differ; a connection would be closed as soon as it is open.
+      if (expiresAtMs <= clock.wallTime()) return { ok: false, code: 'UNAUTHENTICATED' };
       const isGrant = config.auth === 'jwt' || kind === 'service';
       const identity: Identity = {
         userId,

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import * as Y from 'yjs';
+import { systemClock } from '../../../lib/clock.ts';
 import { createAccessControl } from '../../../lib/gateway/access-control.ts';
 import { createIdentify } from '../../../lib/gateway/identify.ts';
 import type { AccessControl } from '../../../lib/gateway/port.ts';
@@ -18,6 +19,7 @@ function accessByTokens(): AccessControl {
   const config = { auth: 'jwt', tenant: 'default' } as const;
   const identify = createIdentify({
     config,
+    clock: systemClock,
     logger: silentLogger,
     verify: async (token) => {
       const [, userId, lifeMs, role = 'editor'] = /^(\w+) (\d+) ?(\w+)?$/.exec(String(token)) ?? [];
@@ -49,6 +51,7 @@ describe('the token of a connection', () => {
   it.each([
     [undefined, 'UNAUTHENTICATED', true],
     ['nonsense', 'UNAUTHENTICATED', true],
+    ['ada 0', 'UNAUTHENTICATED', true],
     ['away', 'UNAVAILABLE', false],
   ])('%s is refused before anything else happens', async (token, code, permanent) => {
     const { url } = await start();
