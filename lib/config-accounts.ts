@@ -13,13 +13,15 @@ export interface ProviderSettings {
   label: string;
 }
 
+/** The provider that asks for a name and nothing else; its accounts never become those of another provider. */
+export const LOCAL_PROVIDER = 'local';
 const DEFAULT_SCOPE = 'openid email profile';
 const PRESETS: Readonly<Record<string, { issuer: string; label: string }>> = {
   google: { issuer: 'https://accounts.google.com', label: 'Google' },
 };
 const NAME = /^[a-z][a-z0-9-]{0,31}$/;
-/** Other routes below /api/auth. */
-const TAKEN = ['jwks', 'me', 'logout', 'providers', 'refresh', 'sessions'];
+/** Other routes below /api/auth, and the provider that is built in. */
+const TAKEN = ['jwks', 'me', 'logout', 'providers', 'refresh', 'sessions', LOCAL_PROVIDER];
 const KEYS = ['issuer', 'clientId', 'clientSecret', 'scope', 'label'];
 
 /** Settings of sign-in; rows of the one schema in config.ts. */
@@ -28,7 +30,7 @@ export const ACCOUNT_SETTINGS = {
     'YKAFKA_OPEN_TO_ALL',
     ['no', 'yes'],
     'no',
-    'yes: AUTH=none is taken on any address. Whoever reaches it reads and changes everything.',
+    'yes: AUTH=none, and sign-in by a name alone, are taken on any address. Whoever reaches it reads and changes everything.',
   ),
   publicUrl: text(
     'PUBLIC_URL',
@@ -44,6 +46,12 @@ export const ACCOUNT_SETTINGS = {
     range: 'JSON',
     parse: parseProviders,
   } satisfies Setting<readonly ProviderSettings[]> as Setting<readonly ProviderSettings[]>,
+  localSignIn: choice(
+    'YKAFKA_LOCAL_SIGN_IN',
+    ['auto', 'no', 'yes'],
+    'auto',
+    'Sign-in by a name alone, for trying things out. auto: with AUTH=accounts in embedded mode on loopback, when there is no other provider. yes: always; off loopback and in cluster mode only with YKAFKA_OPEN_TO_ALL=yes.',
+  ),
   returnOrigins: list('AUTH_RETURN_ORIGINS', [], 'Origins that a sign-in may return to, beside PUBLIC_URL.'),
   secret: text(
     'YKAFKA_SECRET',
@@ -83,10 +91,13 @@ export const ACCOUNT_SETTINGS = {
 };
 
 interface AccountValues {
+  mode: string;
   auth: string;
   host: string;
   openToAll: string;
   publicUrl: string;
+  localSignIn: string;
+  authProviders: readonly unknown[];
   jwksUrl: string;
   jwtIssuer: string;
   jwtAudience: string;
@@ -99,12 +110,32 @@ export function isLoopback(host: string): boolean {
   return LOOPBACK_HOSTS.includes(host);
 }
 
+type LocalSignInValues = Pick<
+  AccountValues,
+  'mode' | 'auth' | 'host' | 'publicUrl' | 'localSignIn' | 'authProviders'
+>;
+
+/** Whether people sign in by their name alone. */
+export function offersLocalSignIn(config: LocalSignInValues): boolean {
+  if (config.auth !== 'accounts' || config.localSignIn === 'no') return false;
+  return config.localSignIn === 'yes' || (isForOneMachine(config) && config.authProviders.length === 0);
+}
+
+/** Nobody else is known to reach it; a gateway's own HOST says nothing about the other gateways of a cluster. */
+function isForOneMachine({ mode, host, publicUrl }: LocalSignInValues): boolean {
+  return mode === 'embedded' && isLoopback(host) && publicUrl === '';
+}
+
 /** What the settings of accounts say against each other. */
 export function checkAccounts(config: AccountValues): string[] {
   const problems: string[] = [];
   const isLocal = isLoopback(config.host);
   if (config.auth === 'none' && !isLocal && config.openToAll === 'no')
     problems.push(`AUTH=none: refused while HOST=${JSON.stringify(config.host)} is not a loopback address`);
+  if (offersLocalSignIn(config) && !isForOneMachine(config) && config.openToAll === 'no')
+    problems.push(
+      'YKAFKA_LOCAL_SIGN_IN=yes: refused in cluster mode, with PUBLIC_URL, and while HOST is not a loopback address',
+    );
   if (config.auth === 'accounts' && !isLocal && config.publicUrl === '')
     problems.push('PUBLIC_URL: needed with AUTH=accounts, unless HOST is a loopback address');
   if (config.auth === 'jwt') {

@@ -56,7 +56,7 @@ export const CONFIG_SCHEMA = {
     'YKAFKA_GUESSES_PER_MINUTE',
     60,
     { min: 0, max: 100_000 },
-    'Requests a minute from one address that try a token or an e-mail address, such as those with an invite’s link, at one gateway; 0: no limit.',
+    'Requests a minute from one address that try a token or an e-mail address, such as those with an invite’s link: at all gateways together with REDIS_URL, else at each; 0: no limit.',
   ),
   trustedProxyHops: int(
     'YKAFKA_TRUSTED_PROXY_HOPS',

@@ -8,7 +8,7 @@ import { openAccess } from '../lib/broker/gateway-access.ts';
 import { openTokenVerifier } from '../lib/broker/open-token-verifier.ts';
 import { openPresenceBus } from '../lib/broker/presence-bus.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
-import { webRoutesOf } from '../lib/broker/web-routes.ts';
+import { openWebRoutes, type WebRoutes } from '../lib/broker/web-routes.ts';
 import { isAppError } from '../lib/errors.ts';
 import { Gateway } from '../lib/gateway/gateway.ts';
 import type { RoomView } from '../lib/gateway/port.ts';
@@ -30,6 +30,7 @@ interface GatewayService extends Service {
   runtime: Runtime;
   gateway: Gateway | undefined;
   httpServer: Server;
+  web: WebRoutes;
   socketServer: SocketServer | undefined;
   url: string;
   isStopping: boolean;
@@ -151,7 +152,8 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
       url: this.url,
     }));
     openTokenVerifier(this.broker, runtime);
-    for (const route of webRoutesOf(runtime)) this.addRoute(route);
+    this.web = openWebRoutes(runtime);
+    for (const route of this.web.routes) this.addRoute(route);
     const { serve } = this;
     this.serve = (request, response, next) => (isOfPage(request) ? serve(request, response, next) : next());
     this.httpServer = createServer(
@@ -187,6 +189,7 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
     const forced = this.runtime.clock.setTimeout(() => this.httpServer.closeAllConnections(), CLOSE_LIMIT_MS);
     await this.socketServer?.close();
     forced.cancel();
+    await this.web.close();
   },
 };
 

@@ -1,7 +1,8 @@
 import type { ProviderSettings } from '../config-accounts.ts';
 import type { Logger } from '../log.ts';
 import type { Accounts } from './accounts.ts';
-import { Providers } from './providers.ts';
+import { withLocalSignIn } from './local-sign-in.ts';
+import { Providers, type SignInProviders } from './providers.ts';
 import { Sealer } from './sealer.ts';
 import { Sessions } from './sessions.ts';
 import { SignIns } from './sign-ins.ts';
@@ -13,7 +14,7 @@ export interface Auth {
   readonly keys: SigningKeys;
   readonly tokens: AccessTokens;
   readonly sessions: Sessions;
-  readonly providers: Providers;
+  readonly providers: SignInProviders;
   readonly signIns: SignIns;
 }
 
@@ -26,6 +27,8 @@ export interface AuthOptions extends TokenNames {
   /** A session that is not refreshed for so long ends. */
   sessionIdleMs: number;
   providers: readonly ProviderSettings[];
+  /** People sign in by their name alone, too. */
+  hasLocalSignIn?: boolean;
 }
 
 export function createAuth({ accounts, logger, secret, ...options }: AuthOptions): Auth {
@@ -36,7 +39,8 @@ export function createAuth({ accounts, logger, secret, ...options }: AuthOptions
   const { issuer, audience, accessTokenMs, sessionIdleMs } = options;
   const tokens = new AccessTokens(keys, { issuer, audience, clock, lifeMs: accessTokenMs });
   const sessions = new Sessions(context, { sealer, logger, idleMs: sessionIdleMs });
-  const providers = new Providers(options.providers, { clock, logger });
+  const configured = new Providers(options.providers, { clock, logger });
+  const providers = options.hasLocalSignIn ? withLocalSignIn(configured) : configured;
   const signIns = new SignIns(context, { providers, users, sessions, tokens });
   return { keys, tokens, sessions, providers, signIns };
 }

@@ -23,8 +23,21 @@ export interface ProviderView {
   label: string;
 }
 
+/** Where people prove who they are. Every method rejects with PROVIDER_NOT_FOUND for a name that it does not know. */
+export interface SignInProviders {
+  list(): ProviderView[];
+  challenge(name: string): Promise<Omit<Challenge, 'state'>>;
+  /** Where the person goes. Rejects with PROVIDER_UNAVAILABLE. */
+  urlOf(name: string, challenge: Challenge, redirectUri: string): Promise<string>;
+  /**
+   * Who has come back with this address. Rejects with SIGN_IN_FAILED for everything that proves nothing, with
+   * PROVIDER_UNAVAILABLE.
+   */
+  profileOf(name: string, challenge: Challenge, callbackUrl: string): Promise<Profile>;
+}
+
 /** The OpenID providers of the configuration: authorization code flow with PKCE (S256), state and nonce. */
-export class Providers {
+export class Providers implements SignInProviders {
   readonly #settings: ReadonlyMap<string, ProviderSettings>;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -40,13 +53,11 @@ export class Providers {
     return [...this.#settings.values()].map(({ name, label }) => ({ name, label }));
   }
 
-  /** Rejects with PROVIDER_NOT_FOUND. */
   async challenge(name: string): Promise<Omit<Challenge, 'state'>> {
     this.#require(name);
     return { nonce: openid.randomNonce(), codeVerifier: openid.randomPKCECodeVerifier() };
   }
 
-  /** Where the person goes. Rejects with PROVIDER_NOT_FOUND, PROVIDER_UNAVAILABLE. */
   async urlOf(name: string, { state, nonce, codeVerifier }: Challenge, redirectUri: string): Promise<string> {
     const { scope } = this.#require(name);
     const configuration = await this.#discover(name);
@@ -61,10 +72,6 @@ export class Providers {
     return url.href;
   }
 
-  /**
-   * Who has come back with this address. Rejects with SIGN_IN_FAILED for everything that proves nothing, with
-   * PROVIDER_NOT_FOUND, PROVIDER_UNAVAILABLE.
-   */
   async profileOf(name: string, challenge: Challenge, callbackUrl: string): Promise<Profile> {
     this.#require(name);
     const configuration = await this.#discover(name);

@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts';
 import { nowOf, type AccountsContext } from './context.ts';
 import { SignInEntity } from './entities.ts';
 import { hashOf } from './hashes.ts';
-import type { Providers } from './providers.ts';
+import type { SignInProviders } from './providers.ts';
 import type { OpenSession, Sessions } from './sessions.ts';
 import type { AccessToken, AccessTokens } from './tokens.ts';
 import type { Users } from './users.ts';
@@ -39,7 +39,7 @@ export interface SignedIn {
 }
 
 export interface SignInParts {
-  providers: Providers;
+  providers: SignInProviders;
   users: Users;
   sessions: Sessions;
   tokens: AccessTokens;

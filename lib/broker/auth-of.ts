@@ -2,6 +2,7 @@ import { createAuth, type Auth } from '../accounts/auth.ts';
 import { secretIn } from '../accounts/secret-file.ts';
 import type { TokenNames } from '../accounts/tokens.ts';
 import type { Config } from '../config.ts';
+import { offersLocalSignIn } from '../config-accounts.ts';
 import { AppError } from '../errors.ts';
 import { accountsOf } from './accounts-of.ts';
 import type { Runtime } from './runtime.ts';
@@ -28,6 +29,7 @@ export async function openAuth(runtime: Runtime): Promise<Auth> {
     accessTokenMs: config.accessTokenSeconds * 1_000,
     sessionIdleMs: config.sessionDays * DAY_MS,
     providers: config.authProviders,
+    hasLocalSignIn: offersLocalSignIn(config),
   });
 }
 

@@ -37,7 +37,7 @@ export interface ApiParts {
 export async function answerRoute(route: ApiRoute, parsed: ParsedRequest, parts: ApiParts): Promise<void> {
   const { request, response } = parsed;
   try {
-    if (route.isGuessable) parts.guesses.take(clientAddressOf(request, parts.trustedProxyHops));
+    if (route.isGuessable) await parts.guesses.take(clientAddressOf(request, parts.trustedProxyHops));
     const principal = route.rule === 'anyone' ? undefined : await authenticate(request, parts.verify);
     const answer = await parsed.call(route.action, actionParams(route, parsed), principal);
     sendAnswer(route, response, answer);

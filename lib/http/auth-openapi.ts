@@ -54,8 +54,11 @@ export const AUTH_OPERATIONS: readonly AuthOperation[] = [
     path: '/api/auth/providers',
     operationId: 'auth.providers.list',
     summary: 'Where one can sign in',
-    answer: rowsOf({ name: text, label: text }),
-    done: 'Names and labels.',
+    answer: object({
+      auth: { enum: ['none', 'accounts', 'jwt'] },
+      rows: { type: 'array', items: object({ name: text, label: text }) },
+    }),
+    done: 'How one gets in (`AUTH`), and the providers: names and labels.',
   },
   {
     method: 'get',

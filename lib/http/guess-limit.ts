@@ -5,23 +5,37 @@ import { AppError } from '../errors.ts';
 /** Addresses whose rate is remembered. */
 const MAX_ADDRESSES = 50_000;
 
-/** How often one address may try whether a guess is right; each gateway counts for itself. */
+/** A count that all gateways share. */
+export interface SharedCount {
+  /** Counts one for the key; resolves with the time to wait when there were too many, and with 0 when it cannot tell. */
+  waitMs(key: string): Promise<number>;
+}
+
+/** How often one address may try whether a guess is right: at this gateway, and at all together with a shared count. */
 export class GuessLimit {
   readonly #perMinute: number;
+  readonly #shared: SharedCount | undefined;
   readonly #addresses = new LRUCache<string, TokenBucket>({
     maxSize: MAX_ADDRESSES,
     sizeCalculation: () => 1,
   });
 
   /** 0 is no limit. */
-  constructor(perMinute: number) {
+  constructor(perMinute: number, shared?: SharedCount) {
     this.#perMinute = perMinute;
+    this.#shared = shared;
   }
 
-  /** Counts a request. Throws RATE_LIMITED, with the time to wait, when there were too many. */
-  take(address: string | undefined): void {
+  /** Counts a request. Rejects with RATE_LIMITED, with the time to wait, when there were too many. */
+  async take(address: string | undefined): Promise<void> {
     if (this.#perMinute === 0) return;
     const key = networkOf(address ?? '');
+    // Here first: whoever is over it already costs the others nothing.
+    const retryAfterMs = this.#waitHereMs(key) || (await this.#shared?.waitMs(key)) || 0;
+    if (retryAfterMs > 0) throw new AppError('RATE_LIMITED', { data: { retryAfterMs } });
+  }
+
+  #waitHereMs(key: string): number {
     let bucket = this.#addresses.get(key);
     if (!bucket) {
       bucket = new TokenBucket({
@@ -32,8 +46,7 @@ export class GuessLimit {
       bucket.content = this.#perMinute;
       this.#addresses.set(key, bucket);
     }
-    if (!bucket.tryRemoveTokens(1))
-      throw new AppError('RATE_LIMITED', { data: { retryAfterMs: bucket.getWaitTime(1) } });
+    return bucket.tryRemoveTokens(1) ? 0 : Math.max(1, bucket.getWaitTime(1));
   }
 }
 

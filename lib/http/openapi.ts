@@ -99,7 +99,7 @@ function codesOf(route: ApiRoute): Set<AppErrorType> {
 }
 
 /** By status: the codes that it may have. */
-function problemsOf(codes: Iterable<AppErrorType>): Json {
+function problemsOf(codes: Iterable<AppErrorType>, more: Json = {}): Json {
   const byStatus: Record<number, AppErrorType[]> = {};
   for (const code of codes) (byStatus[APP_ERRORS[code].status] ??= []).push(code);
   return Object.fromEntries(
@@ -113,6 +113,7 @@ function problemsOf(codes: Iterable<AppErrorType>): Json {
               allOf: [{ $ref: '#/components/schemas/Problem' }, { properties: { code: { enum: found } } }],
             },
           },
+          ...more,
         },
       },
     ]),
@@ -144,7 +145,8 @@ function authOperationOf(operation: AuthOperation): Json {
       ...(answer ? { 200: { description: done, content } } : {}),
       ...(redirect ? { 302: { description: redirect } } : {}),
       ...(answer || redirect ? {} : { 204: { description: done } }),
-      ...problemsOf(codes),
+      // A browser that stands here is shown a page.
+      ...problemsOf(codes, redirect ? { 'text/html': { schema: { type: 'string' } } } : {}),
     },
   };
 }

@@ -45,21 +45,30 @@ export function problemOf(error: unknown): Problem {
 /** Answers with the problem; logs what is our fault. An answer that has begun is cut. */
 export function sendProblem(response: ServerResponse, error: unknown, logger: Logger): void {
   const problem = problemOf(error);
-  if (problem.code === 'INTERNAL') logger.error({ err: error }, 'http request failed');
+  logFault(problem, error, logger);
   if (response.headersSent) {
     response.destroy();
     return;
   }
+  response.writeHead(problem.status, { ...problemHeaders(problem, error), 'content-type': MEDIA_TYPE });
+  response.end(JSON.stringify(problem));
+}
+
+/** Logs what is our fault, and nothing else. */
+export function logFault({ code }: Problem, error: unknown, logger: Logger): void {
+  if (code === 'INTERNAL') logger.error({ err: error }, 'http request failed');
+}
+
+/** Headers of every answer that is a problem, but for its type. */
+export function problemHeaders({ status, code }: Problem, error: unknown): Record<string, string> {
   const retryAfterMs = isAppError(error) ? error.data?.retryAfterMs : undefined;
   const seconds = typeof retryAfterMs === 'number' ? Math.ceil(retryAfterMs / 1_000) : RETRY_SECONDS;
-  response.writeHead(problem.status, {
-    'content-type': MEDIA_TYPE,
+  return {
     'cache-control': 'no-store',
-    ...(APP_ERRORS[problem.code].retryable ? { 'retry-after': String(seconds) } : {}),
-    ...(problem.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+    ...(APP_ERRORS[code].retryable ? { 'retry-after': String(seconds) } : {}),
+    ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     ...(isAppError(error, 'METHOD_NOT_ALLOWED') ? { allow: String(error.data.allow) } : {}),
-  });
-  response.end(JSON.stringify(problem));
+  };
 }
 
 /** What Moleculer, moleculer-web and the body parser throw, as one of ours. */

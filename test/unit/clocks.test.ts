@@ -44,7 +44,7 @@ describe('wall time', () => {
       'lib/gateway/awareness-channel.ts': 'stamps `timestamp`',
       'lib/gateway/token-life.ts': 'the end of a token is a date',
       'lib/gateway/update-door.ts': 'stamps `timestamp`',
-      'lib/http/auth-routes.ts': 'a cookie ends at a date',
+      'lib/http/sign-in-routes.ts': 'a cookie ends at a date',
       'lib/lifecycle/document-operations.ts': 'stamps `timestamp`',
       'lib/persister/retention-watch.ts': 'a warning: how long the broker still keeps what is not stored',
       'lib/presence/redis.ts': 'notes when somebody was last seen',

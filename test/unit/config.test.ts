@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { CONFIG_SCHEMA, loadConfig } from '../../lib/config.ts';
+import { offersLocalSignIn } from '../../lib/config-accounts.ts';
 import { isAppError } from '../../lib/errors.ts';
 
 function problemsOf(env: Record<string, string>): string[] {
@@ -58,6 +59,33 @@ describe('loadConfig', () => {
     ).toEqual(['JWKS_URL: must begin with https://']);
   });
 
+  it('lets nobody sign in by a name alone off this machine, unless it is told twice', () => {
+    const offered = (env: Record<string, string>) =>
+      offersLocalSignIn(loadConfig({ AUTH: 'accounts', ...env }));
+    const refused = (env: Record<string, string>) => problemsOf({ AUTH: 'accounts', ...env });
+    const elsewhere = { HOST: '0.0.0.0', PUBLIC_URL: 'https://a.test' };
+    const cluster = { YKAFKA_MODE: 'cluster', KAFKA_BROKERS: 'b:1' };
+    const AUTH_PROVIDERS = '{"work":{"issuer":"https://a.test","clientId":"c"}}';
+    const yes = { YKAFKA_LOCAL_SIGN_IN: 'yes' };
+    expect(offered({})).toBe(true);
+    const others: Record<string, string>[] = [
+      { AUTH: 'none' },
+      { YKAFKA_LOCAL_SIGN_IN: 'no' },
+      { AUTH_PROVIDERS },
+      elsewhere,
+      cluster,
+    ];
+    for (const env of [...others, { PUBLIC_URL: 'https://a.test' }])
+      expect([env, offered(env)]).toEqual([env, false]);
+    expect(offered({ ...yes, AUTH_PROVIDERS })).toBe(true);
+    for (const env of [elsewhere, cluster, { PUBLIC_URL: 'https://a.test' }]) {
+      expect(refused({ ...yes, ...env })).toEqual([
+        expect.stringMatching(/^YKAFKA_LOCAL_SIGN_IN=yes: refused/),
+      ]);
+      expect(offered({ ...yes, ...env, YKAFKA_OPEN_TO_ALL: 'yes' })).toBe(true);
+    }
+  });
+
   it('reads the providers, with a preset for google', () => {
     const AUTH_PROVIDERS = JSON.stringify({
       google: { clientId: 'c', clientSecret: 's' },
@@ -72,6 +100,7 @@ describe('loadConfig', () => {
   it.each([
     ['{"google":{"clientId":"c","clientSecret":"hush"}', 'must be JSON'],
     ['{"me":{"issuer":"https://a.test","clientId":"c"}}', 'cannot have this name'],
+    ['{"local":{"issuer":"https://a.test","clientId":"c"}}', 'cannot have this name'],
     ['{"a/b":{"issuer":"https://a.test","clientId":"c"}}', 'cannot have this name'],
     ['{"a":{"issuer":"http://a.test","clientId":"c"}}', 'https://'],
     ['{"a":{"issuer":"https://a.test"}}', 'clientId is missing'],

@@ -1,0 +1,91 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { createClient } from 'redis';
+import { systemClock as clock } from '../../lib/clock.ts';
+import { RedisCount } from '../../lib/http/redis-count.ts';
+import { GuessLimit } from '../../lib/http/guess-limit.ts';
+import { silentLogger, type Logger } from '../../lib/log.ts';
+import { startRedis, type RunningRedis } from '../../scripts/dev/redis.ts';
+import { waitFor } from '../support/wait.ts';
+
+const PER_MINUTE = 5;
+const ADDRESS = '192.0.2.7';
+
+let redis: RunningRedis;
+const counts: RedisCount[] = [];
+const complaints: string[] = [];
+const logger: Logger = { ...silentLogger, warn: (_fields, message) => void complaints.push(message) };
+
+function openGateway(): GuessLimit {
+  const count = new RedisCount({
+    url: redis.url,
+    prefix: 'test:guesses',
+    perMinute: PER_MINUTE,
+    clock,
+    logger,
+  });
+  counts.push(count);
+  return new GuessLimit(PER_MINUTE, count);
+}
+
+/** How many of so many guesses are let through, by turns at each gateway. */
+async function letThrough(gateways: readonly GuessLimit[], guesses: number): Promise<number> {
+  let taken = 0;
+  for (let n = 0; n < guesses; n++)
+    taken += await gateways[n % gateways.length]!.take(ADDRESS).then(
+      () => 1,
+      () => 0,
+    );
+  return taken;
+}
+
+/** Both count in Redis: the first guesses may come before the connection is open. */
+async function connected(gateways: readonly GuessLimit[]): Promise<void> {
+  const reader = await createClient({ url: redis.url }).connect();
+  try {
+    await waitFor(async () => {
+      for (const [n, gateway] of gateways.entries())
+        await gateway.take(`198.51.100.${n}`).catch(() => undefined); // one that has come too far is there
+      return (await reader.keys('*:198.51.100.*')).length === gateways.length;
+    });
+  } finally {
+    await reader.close();
+  }
+}
+
+afterEach(async () => {
+  await Promise.all(counts.splice(0).map((count) => count.stop()));
+  await redis.stop();
+  complaints.length = 0;
+});
+
+describe('guesses at several gateways with one Redis', () => {
+  it('are counted together, and the time to wait is told', async () => {
+    redis = await startRedis();
+    const [here, there] = [openGateway(), openGateway()];
+    await connected([here, there]);
+    expect(await letThrough([here, there], 2 * PER_MINUTE)).toBe(PER_MINUTE);
+    await expect(there.take(ADDRESS)).rejects.toMatchObject({ type: 'RATE_LIMITED' });
+    const waitMs = await there
+      .take(ADDRESS)
+      .catch((error: { data: { retryAfterMs: number } }) => error.data.retryAfterMs);
+    expect(waitMs).toBeGreaterThan(1_000);
+    expect(waitMs).toBeLessThanOrEqual(60_000);
+    await here.take('192.0.2.8');
+  });
+
+  it('are counted by each gateway while Redis hangs or is away, and nobody waits for it', async () => {
+    redis = await startRedis();
+    const [here, there] = [openGateway(), openGateway()];
+    await connected([here, there]);
+    redis.signal('SIGSTOP');
+    const before = performance.now();
+    expect(await letThrough([here, there], 4)).toBe(4);
+    expect(performance.now() - before).toBeLessThan(4_000);
+    await redis.stop();
+    expect(await letThrough([here, there], 4 * PER_MINUTE)).toBe(2 * PER_MINUTE - 4);
+    await there.take('192.0.2.9');
+    expect(new Set(complaints)).toEqual(
+      new Set(['redis does not answer; each gateway counts guesses for itself']),
+    );
+  });
+});
