@@ -7,11 +7,14 @@ import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { actorOf, type CallMeta } from '../lib/broker/actor.ts';
 import { openAuth } from '../lib/broker/auth-of.ts';
+import { holdRelay } from '../lib/broker/relay-of.ts';
 import { runtimeOf } from '../lib/broker/runtime.ts';
 import { AppError } from '../lib/errors.ts';
 
 interface AuthService extends Service {
   auth: Auth | undefined;
+  /** Lets go of what tells the gateways of ended sessions. */
+  leaveRelay: (() => Promise<void>) | undefined;
 }
 
 const tokenParam = { type: 'string', min: 16, max: 128, pattern: '^[\\w-]+$' } as const;
@@ -140,9 +143,11 @@ const schema: ServiceSchema<ServiceSettingSchema, AuthService> = {
   },
   async started(this: AuthService) {
     this.auth = await openAuth(runtimeOf(this.broker));
+    this.leaveRelay = holdRelay(runtimeOf(this.broker));
   },
-  stopped(this: AuthService) {
+  async stopped(this: AuthService) {
     this.auth = undefined;
+    await this.leaveRelay?.();
   },
 };
 

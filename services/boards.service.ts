@@ -8,10 +8,13 @@ import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { actorOf, type CallMeta } from '../lib/broker/actor.ts';
 import { purgeOf } from '../lib/broker/purge-of.ts';
+import { holdRelay } from '../lib/broker/relay-of.ts';
 import { runtimeOf } from '../lib/broker/runtime.ts';
 
 interface BoardsService extends Service {
   accounts: Accounts | undefined;
+  /** Lets go of what tells the gateways of changed rights. */
+  leaveRelay: (() => Promise<void>) | undefined;
   purge: BoardPurge | undefined;
 }
 
@@ -133,5 +136,7 @@ const schema: ServiceSchema<ServiceSettingSchema, BoardsService> = {
     await this.purge?.stop();
   },
 };
+    this.leaveRelay = holdRelay(runtime);
 
 export default schema;
+    await this.leaveRelay?.();

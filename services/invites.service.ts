@@ -6,10 +6,13 @@ import type { BoardRole } from '../lib/accounts/rules.ts';
 import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { actorOf, type CallMeta } from '../lib/broker/actor.ts';
+import { holdRelay } from '../lib/broker/relay-of.ts';
 import { runtimeOf } from '../lib/broker/runtime.ts';
 
 interface InvitesService extends Service {
   accounts: Accounts | undefined;
+  /** Lets go of what tells the gateways of changed rights. */
+  leaveRelay: (() => Promise<void>) | undefined;
 }
 
 type Call<Params> = Context<Params, CallMeta>;
@@ -75,9 +78,11 @@ const schema: ServiceSchema<ServiceSettingSchema, InvitesService> = {
   },
   async started(this: InvitesService) {
     this.accounts = await accountsOf(runtimeOf(this.broker));
+    this.leaveRelay = holdRelay(runtimeOf(this.broker));
   },
-  stopped(this: InvitesService) {
+  async stopped(this: InvitesService) {
     this.accounts = undefined;
+    await this.leaveRelay?.();
   },
 };
 

@@ -1,19 +1,17 @@
 import type { Context, Service, ServiceSchema } from 'moleculer';
-import { AccessRelay } from '../lib/accounts/access-relay.ts';
 import type { BoardRole } from '../lib/accounts/rules.ts';
 import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
+import { holdRelay } from '../lib/broker/relay-of.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import { createPermissionDoor } from '../lib/http/permission-door.ts';
 
 interface PermissionsService extends Service {
   runtime: Runtime;
-  relay: AccessRelay | undefined;
+  leaveRelay: (() => Promise<void>) | undefined;
 }
 
-const RELAY_POLL_MS = 200;
-
-/** The one place that answers "may this user do this to this room", and that tells the gateways of changes. */
+/** The one place that answers "may this user do this to this room". */
 const schema: ServiceSchema<object, PermissionsService> = {
   name: 'permissions',
   actions: declareActions<PermissionsService>({
@@ -47,19 +45,11 @@ const schema: ServiceSchema<object, PermissionsService> = {
     this.runtime.serveInternal(createPermissionDoor({ secret: config.internalSecret, roleOn, logger }));
   },
   started(this: PermissionsService) {
-    const { runtime } = this;
-    this.relay = new AccessRelay({
-      database: () => runtime.database(),
-      stream: () => runtime.stream(),
-      controlTopic: runtime.topics.controlTopic,
-      clock: runtime.clock,
-      logger: runtime.logger.child({ part: 'permissions' }),
-      pollMs: RELAY_POLL_MS,
-    });
-    this.relay.wake();
+    // One that starts takes along what a process has left that died.
+    this.leaveRelay = holdRelay(this.runtime);
   },
   async stopped(this: PermissionsService) {
-    await this.relay?.stop();
+    await this.leaveRelay?.();
   },
 };
 

@@ -7,10 +7,13 @@ import { AppError } from '../lib/errors.ts';
 import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { actorOf, type CallMeta } from '../lib/broker/actor.ts';
+import { holdRelay } from '../lib/broker/relay-of.ts';
 import { runtimeOf } from '../lib/broker/runtime.ts';
 
 interface WorkspacesService extends Service {
   accounts: Accounts | undefined;
+  /** Lets go of what tells the gateways of changed rights. */
+  leaveRelay: (() => Promise<void>) | undefined;
 }
 
 type Call<Params> = Context<Params, CallMeta>;
@@ -114,9 +117,11 @@ const schema: ServiceSchema<ServiceSettingSchema, WorkspacesService> = {
   },
   async started(this: WorkspacesService) {
     this.accounts = await accountsOf(runtimeOf(this.broker));
+    this.leaveRelay = holdRelay(runtimeOf(this.broker));
   },
-  stopped(this: WorkspacesService) {
+  async stopped(this: WorkspacesService) {
     this.accounts = undefined;
+    await this.leaveRelay?.();
   },
 };
 

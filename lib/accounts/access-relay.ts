@@ -1,4 +1,3 @@
-import { LockMode } from '@mikro-orm/core';
 import type { Clock, TimerHandle } from '../clock.ts';
 import { encodeAccessChange, type AccessChange } from '../lifecycle/access-record.ts';
 import type { Logger } from '../log.ts';
@@ -13,15 +12,17 @@ export interface AccessRelayParts {
   controlTopic: string;
   clock: Clock;
   logger: Logger;
-  /** Between two looks when nobody wakes it, in ms. */
+  /** Between two looks when nobody wakes it, in ms: what a process has recorded that died right after it. */
   pollMs: number;
 }
 
 const BATCH = 100;
+const RETRY_MS = 250;
 
 /**
  * Takes recorded changes of rights to the control topic, in order, each until it is appended: a crash between the two
- * says it twice, never not at all. Any number of processes may run one; a row is one's at a time.
+ * says it twice, never not at all. Any number of processes may run one, and say one change several times: it carries
+ * its id, by which readers know it again. Nothing is locked while the log is written.
  */
 export class AccessRelay {
   readonly #parts: AccessRelayParts;
@@ -35,7 +36,7 @@ export class AccessRelay {
     this.#parts = parts;
   }
 
-  /** Looks now; also after a change was recorded in this process. */
+  /** Looks now; whoever has recorded a change in this process says so by this. */
   wake(): void {
     this.#isWanted = true;
     if (this.#isStopped || this.#running) return;
@@ -43,8 +44,10 @@ export class AccessRelay {
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
       if (this.#isStopped) return;
-      if (this.#isWanted) this.wake();
-      else this.#timer = this.#parts.clock.setTimeout(() => this.wake(), this.#parts.pollMs);
+      const { clock, pollMs } = this.#parts;
+      if (this.#hasFailed) this.#timer = clock.setTimeout(() => this.wake(), Math.min(RETRY_MS, pollMs));
+      else if (this.#isWanted) this.wake();
+      else this.#timer = clock.setTimeout(() => this.wake(), pollMs);
     });
   }
 
@@ -58,7 +61,7 @@ export class AccessRelay {
   async #run(): Promise<void> {
     this.#isWanted = false;
     try {
-      while (!this.#isStopped && (await this.#relayBatch()) === BATCH);
+      while ((await this.#relayBatch()) === BATCH && !this.#isStopped);
       this.#hasFailed = false;
     } catch (error) {
       // Once for an outage: it is tried again with every look.
@@ -68,21 +71,19 @@ export class AccessRelay {
     }
   }
 
-  /** The rows are locked until they are in the log and gone. Returns how many there were. */
+  /** Returns how many there were. */
   async #relayBatch(): Promise<number> {
     const { controlTopic } = this.#parts;
     const [database, stream] = await Promise.all([this.#parts.database(), this.#parts.stream()]);
-    return database.entities(async (em) => {
-      const rows = await em.find(
-        AccessChangeEntity,
-        {},
-        { orderBy: { id: 'asc' }, limit: BATCH, lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE },
-      );
-      if (rows.length === 0) return 0;
-      const records = rows.map(({ change }) => encodeAccessChange(change as AccessChange));
-      await stream.append({ topic: controlTopic, partition: 0 }, records);
-      await em.nativeDelete(AccessChangeEntity, { id: { $in: rows.map(({ id }) => id) } });
-      return rows.length;
-    });
+    const rows = await database.entities((em) =>
+      em.find(AccessChangeEntity, {}, { orderBy: { id: 'asc' }, limit: BATCH }),
+    );
+    if (rows.length === 0) return 0;
+    const records = rows.map(({ id, change }) => encodeAccessChange({ ...(change as AccessChange), id }));
+    await stream.append({ topic: controlTopic, partition: 0 }, records);
+    await database.entities((em) =>
+      em.nativeDelete(AccessChangeEntity, { id: { $in: rows.map(({ id }) => id) } }),
+    );
+    return rows.length;
   }
 }

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../store/database.ts';
+import { withChangeNotice } from './access-changes.ts';
 import { BoardMembers } from './board-members.ts';
 import { Boards } from './boards.ts';
 import type { AccountsContext } from './context.ts';
@@ -30,9 +31,16 @@ export interface AccountsOptions {
   restoreMs: number;
 }
 
-export function createAccounts({ database, clock, restoreMs }: AccountsOptions): Accounts {
+  /** A change of rights has been recorded, and waits to be told to the gateways. */
+  onRightsChanged?: () => void;
+export function createAccounts({
+  database,
+  clock,
+  restoreMs,
+  onRightsChanged = () => undefined,
+}: AccountsOptions): Accounts {
   const context: AccountsContext = {
-    database: withRetriedConflicts(database),
+    database: withRetriedConflicts(withChangeNotice(database, onRightsChanged)),
     clock,
     newId: () => randomUUID(),
     newToken: () => randomBytes(32).toString('base64url'),

@@ -2,10 +2,10 @@ import { LockMode } from '@mikro-orm/core';
 import { AppError } from '../errors.ts';
 import { recordAccessChange } from './access-changes.ts';
 import type { AccountsContext, EntityManager } from './context.ts';
-import { BoardEntity, BoardMemberEntity } from './entities.ts';
+import { BoardEntity, BoardMemberEntity, WorkspaceEntity } from './entities.ts';
 import { memberPage } from './member-page.ts';
 import type { ListQuery, Page } from './paging.ts';
-import { requireOnBoard } from './permissions.ts';
+import { requireOnBoard, workspaceStanding } from './permissions.ts';
 import type { BoardAction, BoardRole } from './rules.ts';
 import type { MemberView } from './views.ts';
 
@@ -48,7 +48,15 @@ export class BoardMembers {
       const member = await this.#member(em, { boardId, memberId });
       if (member.role === 'owner') await this.#requireOtherOwner(em, { boardId, memberId });
       await em.nativeDelete(BoardMemberEntity, { boardId, userId: memberId });
-      recordAccessChange(em, { tenantId: workspaceId, roomId: boardId, userId: memberId });
+      // Who belongs to the workspace keeps the role that it gives.
+      const left = await workspaceStanding(em, workspaceId, memberId);
+      const isStranger = left?.role === undefined;
+      recordAccessChange(em, {
+        tenantId: workspaceId,
+        roomId: boardId,
+        userId: memberId,
+        ...(isStranger ? { revoked: true } : {}),
+      });
     });
   }
 
@@ -66,12 +74,26 @@ export class BoardMembers {
     });
   }
 
-  /** One change at a time: the others wait at the board's row. */
+  /**
+   * One change at a time: the others wait at the board's row. The workspace's comes before it, as everywhere, so that
+   * nobody is made a member of it meanwhile.
+   */
   async #require(
     em: EntityManager,
     action: BoardAction,
     { boardId, userId }: { boardId: string; userId: string },
   ) {
+    // A board never changes its workspace.
+    const [board] = await em.execute<{ workspace_id: string }[]>(
+      'select workspace_id from boards where id = ?',
+      [boardId],
+    );
+    if (board)
+      await em.findOne(
+        WorkspaceEntity,
+        { id: board.workspace_id },
+        { lockMode: LockMode.PESSIMISTIC_READ, refresh: true },
+      );
     await em.findOne(BoardEntity, { id: boardId }, { lockMode: LockMode.PESSIMISTIC_WRITE });
     return requireOnBoard(em, action, { boardId, userId });
   }

@@ -93,8 +93,8 @@ export class BoardPurge {
       if (fresh.length === 0) await pause(clock, STORED_POLL_MS);
     }
     await this.#parts.context.database.entities(async (em) => {
-      await em.nativeDelete(BoardEntity, { id, deletedAt: { $lt: this.#limit() } });
-      recordAccessChange(em, { tenantId: workspaceId, roomId: id });
+      const gone = await em.nativeDelete(BoardEntity, { id, deletedAt: { $lt: this.#limit() } });
+      if (gone > 0) recordAccessChange(em, { tenantId: workspaceId, roomId: id, revoked: true });
     });
     this.#parts.logger.info({ boardId: id }, 'deleted board purged');
   }

@@ -1,10 +1,11 @@
+import { LockMode } from '@mikro-orm/core';
 import { AppError } from '../errors.ts';
 import { recordAccessChange } from './access-changes.ts';
 import { nowOf, type AccountsContext, type EntityManager } from './context.ts';
-import { BoardEntity, BoardMemberEntity } from './entities.ts';
+import { BoardEntity, BoardMemberEntity, WorkspaceEntity } from './entities.ts';
 import { pageOf, patternOf, windowOf, type ListQuery, type Page } from './paging.ts';
 import { requireInWorkspace, requireOnBoard } from './permissions.ts';
-import { effectiveBoardRole, type BoardRole } from './rules.ts';
+import { BOARD_ROLES, effectiveBoardRole, mayOnBoard, type BoardRole } from './rules.ts';
 import type { BoardView } from './views.ts';
 
 const SORTABLE = ['name', 'createdAt', 'updatedAt'];
@@ -35,7 +36,12 @@ export class Boards {
     this.#options = options;
   }
 
-  list(userId: string, workspaceId: string, query: ListQuery = {}): Promise<Page<BoardView>> {
+  /** With `deleted` those that can still be restored, by who asks. */
+  list(
+    userId: string,
+    workspaceId: string,
+    { deleted = false, ...query }: ListQuery & { deleted?: boolean } = {},
+  ): Promise<Page<BoardView>> {
     return this.#context.database.entities(async (em) => {
       const standing = await requireInWorkspace(em, 'workspace.boards.list', { workspaceId, userId });
       const inherited = { type: standing.type, role: standing.role };
@@ -44,7 +50,13 @@ export class Boards {
         BoardEntity,
         {
           workspaceId,
-          deletedAt: null,
+          ...(deleted
+            ? await this.#restorable(em, {
+                workspaceId,
+                userId,
+                role: effectiveBoardRole(undefined, inherited)!,
+              })
+            : { deletedAt: null }),
           ...(query.search ? { name: { $ilike: patternOf(query.search) } } : {}),
         },
         window,
@@ -55,7 +67,7 @@ export class Boards {
         rows.map(({ id }) => id),
       );
       return pageOf(
-        rows.map((row) => viewOf(row, effectiveBoardRole(roles.get(row.id), inherited)!)),
+        rows.map((row) => this.#viewOf(row, effectiveBoardRole(roles.get(row.id), inherited)!)),
         total,
         query,
       );
@@ -65,7 +77,7 @@ export class Boards {
   get(userId: string, boardId: string): Promise<BoardView> {
     return this.#context.database.entities(async (em) => {
       const { role } = await requireOnBoard(em, 'board.read', { boardId, userId });
-      return viewOf(await em.findOneOrFail(BoardEntity, { id: boardId }), role);
+      return this.#viewOf(await em.findOneOrFail(BoardEntity, { id: boardId }), role);
     });
   }
 
@@ -76,13 +88,15 @@ export class Boards {
     { id, name }: { id: string; name: string },
   ): Promise<BoardView> {
     return this.#context.database.entities(async (em) => {
+      // Who is taken out of the workspace, and the workspace itself, go with all boards or after this one is there.
+      await em.findOne(WorkspaceEntity, { id: workspaceId }, { lockMode: LockMode.PESSIMISTIC_READ });
       const standing = await requireInWorkspace(em, 'workspace.boards.create', { workspaceId, userId });
       const known = await em.findOne(BoardEntity, { id });
       if (known) {
         if (known.createdBy !== userId || known.workspaceId !== workspaceId || known.deletedAt)
           throw new AppError('ID_TAKEN');
         const own = (await ownRoles(em, userId, [id])).get(id);
-        return viewOf(known, effectiveBoardRole(own, standing)!);
+        return this.#viewOf(known, effectiveBoardRole(own, standing)!);
       }
       const now = nowOf(this.#context);
       const row = em.create(
@@ -107,7 +121,7 @@ export class Boards {
       );
       // Somebody may have asked for this room before it was a board.
       recordAccessChange(em, { tenantId: workspaceId, roomId: id });
-      return viewOf(row, 'owner');
+      return this.#viewOf(row, 'owner');
     });
   }
 
@@ -122,7 +136,7 @@ export class Boards {
       if (change.name !== undefined) row.name = change.name;
       if (change.thumbnailUrl !== undefined) row.thumbnailUrl = change.thumbnailUrl;
       row.updatedAt = nowOf(this.#context);
-      return viewOf(row, role);
+      return this.#viewOf(row, role);
     });
   }
 
@@ -135,7 +149,7 @@ export class Boards {
         { id: boardId, deletedAt: null },
         { deletedAt: nowOf(this.#context) },
       );
-      recordAccessChange(em, { tenantId: workspaceId, roomId: boardId });
+      recordAccessChange(em, { tenantId: workspaceId, roomId: boardId, revoked: true });
     });
   }
 
@@ -144,15 +158,46 @@ export class Boards {
     return this.#context.database.entities(async (em) => {
       const { role, workspaceId } = await requireOnBoard(em, 'board.restore', { boardId, userId });
       const row = await em.findOneOrFail(BoardEntity, { id: boardId });
-      if (!row.deletedAt) return viewOf(row, role);
+      if (!row.deletedAt) return this.#viewOf(row, role);
       const now = nowOf(this.#context);
       if (now.getTime() > row.deletedAt.getTime() + this.#options.restoreMs)
         throw new AppError('RESTORE_OVER');
       row.deletedAt = null;
       row.updatedAt = now;
       recordAccessChange(em, { tenantId: workspaceId, roomId: boardId });
-      return viewOf(row, role);
+      return this.#viewOf(row, role);
     });
+  }
+
+  async #restorable(
+    em: EntityManager,
+    { workspaceId, userId, role }: { workspaceId: string; userId: string; role: BoardRole },
+  ) {
+    const deletedAt = { $gte: new Date(nowOf(this.#context).getTime() - this.#options.restoreMs) };
+    if (mayOnBoard(role, 'board.restore')) return { deletedAt };
+    const roles = BOARD_ROLES.filter((each) => mayOnBoard(each, 'board.restore'));
+    const own = await em.execute<{ id: string }[]>(
+      `select b.id from boards b join board_members m on m.board_id = b.id
+        where b.workspace_id = ? and b.deleted_at is not null and m.user_id = ? and m.role in (?)`,
+      [workspaceId, userId, roles],
+    );
+    return { deletedAt, id: { $in: own.map(({ id }) => id) } };
+  }
+
+  #viewOf(row: BoardRow, role: BoardRole): BoardView {
+    const { deletedAt } = row;
+    return {
+      id: row.id,
+      workspaceId: row.workspaceId,
+      name: row.name,
+      thumbnailUrl: row.thumbnailUrl ?? null,
+      createdBy: row.createdBy,
+      createdAt: row.createdAt.toISOString(),
+      updatedAt: row.updatedAt.toISOString(),
+      deletedAt: deletedAt?.toISOString() ?? null,
+      purgeAt: deletedAt ? new Date(deletedAt.getTime() + this.#options.restoreMs).toISOString() : null,
+      role,
+    };
   }
 }
 
@@ -163,18 +208,4 @@ async function ownRoles(
 ): Promise<Map<string, BoardRole>> {
   const members = await em.find(BoardMemberEntity, { userId, boardId: { $in: [...boardIds] } });
   return new Map(members.map((member) => [member.boardId, member.role]));
-}
-
-function viewOf(row: BoardRow, role: BoardRole): BoardView {
-  return {
-    id: row.id,
-    workspaceId: row.workspaceId,
-    name: row.name,
-    thumbnailUrl: row.thumbnailUrl ?? null,
-    createdBy: row.createdBy,
-    createdAt: row.createdAt.toISOString(),
-    updatedAt: row.updatedAt.toISOString(),
-    deletedAt: row.deletedAt?.toISOString() ?? null,
-    role,
-  };
 }

@@ -22,6 +22,8 @@ export interface BoardView {
   updatedAt: string;
   /** Set while it can still be restored. */
   deletedAt: string | null;
+  /** What it holds is taken away from then on; set with `deletedAt`. */
+  purgeAt: string | null;
   /** Of who asks; the higher of the own one and that of the workspace. */
   role: BoardRole;
 }

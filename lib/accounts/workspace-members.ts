@@ -104,7 +104,8 @@ export class WorkspaceMembers {
       if (member.role === 'owner') await this.#handOver(em, { workspaceId, memberId });
       await this.#leaveBoards(em, { workspaceId, memberId });
       await em.nativeDelete(WorkspaceMemberEntity, { workspaceId, userId: memberId });
-      recordAccessChange(em, { tenantId: workspaceId, userId: memberId });
+      // No role is left on any of its boards: each was locked, and none can be made meanwhile.
+      recordAccessChange(em, { tenantId: workspaceId, userId: memberId, revoked: true });
     });
   }
 

@@ -85,7 +85,7 @@ export class Workspaces {
       const now = nowOf(this.#context);
       await em.nativeUpdate(WorkspaceEntity, { id: workspaceId, deletedAt: null }, { deletedAt: now });
       await em.nativeUpdate(BoardEntity, { workspaceId, deletedAt: null }, { deletedAt: now });
-      recordAccessChange(em, { tenantId: workspaceId });
+      recordAccessChange(em, { tenantId: workspaceId, revoked: true });
     });
   }
 }

@@ -1,4 +1,5 @@
 import { createAccounts, type Accounts } from '../accounts/accounts.ts';
+import { wakeRelay } from './relay-of.ts';
 import type { Runtime } from './runtime.ts';
 
 const HOUR_MS = 3_600_000;
@@ -13,6 +14,7 @@ export function accountsOf(runtime: Runtime): Promise<Accounts> {
         database,
         clock: runtime.clock,
         restoreMs: runtime.config.restoreHours * HOUR_MS,
+        onRightsChanged: () => wakeRelay(runtime),
       }),
     );
     accounts.catch(() => opened.delete(runtime));

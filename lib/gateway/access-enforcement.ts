@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { StreamRecord } from '../stream/port.ts';
 import { encodePulse, readAccessRecord, type AccessChange } from '../lifecycle/access-record.ts';
+import { ChangeOrder } from './change-order.ts';
 import type { ClientSession } from './client-session.ts';
 import type { Subscription } from './hosted-document.ts';
 import type { Joins } from './joins.ts';
@@ -43,6 +44,7 @@ export class AccessEnforcement {
   readonly #ended = new LRUCache<string, true>({ max: MAX_ENDED });
   /** When somebody last vouched for an open document, by the clock; also after the decision itself has been forgotten. */
   readonly #vouchedAt = new WeakMap<Subscription, number>();
+  readonly #order = new ChangeOrder();
   #pulseSentAt = -Infinity;
   #readAt = -Infinity;
 
@@ -103,14 +105,17 @@ export class AccessEnforcement {
   }
 
   #changed(change: AccessChange): void {
+    const order = this.#order.take(change);
+    if (order === 'known') return;
+    // One that comes behind a later change may no longer hold: the next join tells.
+    const code = change.revoked && order === 'next' ? 'PERMISSION_DENIED' : 'ACCESS_CHANGED';
     this.#parts.roles.changed(change);
     if (change.sessionId !== undefined) this.#ended.set(change.sessionId, true);
     for (const session of [...this.#parts.sessions]) {
       const { userId, sessionId } = session.identity;
       if (change.sessionId !== undefined && change.sessionId === sessionId) session.close('UNAUTHENTICATED');
       for (const subscription of [...session.subscriptions.values()])
-        if (concerns(change, { ...subscription.document.id, userId }))
-          this.#end(session, subscription, change.revoked ? 'PERMISSION_DENIED' : 'ACCESS_CHANGED');
+        if (concerns(change, { ...subscription.document.id, userId })) this.#end(session, subscription, code);
     }
   }
 

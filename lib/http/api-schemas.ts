@@ -63,6 +63,7 @@ export const ANSWER_SCHEMAS = {
     createdAt: dateTime,
     updatedAt: dateTime,
     deletedAt: orNull(dateTime),
+    purgeAt: orNull(dateTime),
     role: boardRole,
   }),
   BoardPage: pageOf('Board'),

@@ -3,7 +3,7 @@ import type { StreamRecord } from '../stream/port.ts';
 /*
  * Records of the control topic about rights: key = `access`, header t = 4, value = UTF-8 JSON
  *
- *   { "op": "access-changed", "tenantId"?, "roomId"?, "userId"?, "sessionId"?, "revoked"? }
+ *   { "op": "access-changed", "tenantId"?, "roomId"?, "userId"?, "sessionId"?, "revoked"?, "id"? }
  *   { "op": "pulse", "id": string }            a gateway's own, to see that it reads the topic
  */
 
@@ -19,6 +19,8 @@ export interface AccessChange {
   sessionId?: string;
   /** The access is gone for sure; nobody need be asked. */
   revoked?: boolean;
+  /** Grows with each change: one that comes again, or behind a later one, is known by it. */
+  id?: number;
 }
 
 const KEY = 'access';
@@ -51,6 +53,7 @@ export function readAccessRecord({ key, value }: StreamRecord): AccessChange | {
     if (typeof text === 'string') change[field] = text;
   }
   if (json.revoked === true) change.revoked = true;
+  if (Number.isSafeInteger(json.id)) change.id = json.id as number;
   return change;
 }
 

@@ -6,7 +6,9 @@ import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { Database } from '../../lib/store/database.ts';
 import { fillDatabaseFolder } from '../support/database-folder.ts';
-import { AccountsWorld, accountsChecks } from './accounts.suite.ts';
+import { AccountsWorld } from './accounts-world.ts';
+import { accountsChecks } from './accounts.suite.ts';
+import { rightsChecks } from './rights.suite.ts';
 import { sessionChecks } from './sessions.suite.ts';
 
 describe('accounts on PGlite', () => {
@@ -26,7 +28,9 @@ describe('accounts on PGlite', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it.each(Object.entries(accountsChecks))('%s', (_name, check) => check(new AccountsWorld(database)));
+  it.each(Object.entries({ ...accountsChecks, ...rightsChecks }))('%s', (_name, check) =>
+    check(new AccountsWorld(database)),
+  );
 
   it.each(Object.entries(sessionChecks))('%s', (_name, check) => check(database));
 });

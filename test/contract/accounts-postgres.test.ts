@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { Database } from '../../lib/store/database.ts';
-import { AccountsWorld, accountsChecks } from './accounts.suite.ts';
+import { AccountsWorld } from './accounts-world.ts';
+import { accountsChecks } from './accounts.suite.ts';
+import { rightsChecks } from './rights.suite.ts';
 import { sessionChecks } from './sessions.suite.ts';
 import { makeDatabase, type TestDatabase } from './store-database.ts';
 
@@ -21,7 +23,9 @@ describe('accounts on PostgreSQL', () => {
     await server.drop();
   });
 
-  it.each(Object.entries(accountsChecks))('%s', (_name, check) => check(new AccountsWorld(database)));
+  it.each(Object.entries({ ...accountsChecks, ...rightsChecks }))('%s', (_name, check) =>
+    check(new AccountsWorld(database)),
+  );
 
   it.each(Object.entries(sessionChecks))('%s', (_name, check) => check(database));
 });

@@ -1,146 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
-import { AccessRelay } from '../../lib/accounts/access-relay.ts';
-import { createAccounts, type Accounts } from '../../lib/accounts/accounts.ts';
-import { BoardPurge } from '../../lib/accounts/board-purge.ts';
-import { AccessChangeEntity } from '../../lib/accounts/entities.ts';
-import type { BoardRole } from '../../lib/accounts/rules.ts';
-import { systemClock, type Clock } from '../../lib/clock.ts';
-import { silentLogger } from '../../lib/log.ts';
-import type { Database } from '../../lib/store/database.ts';
-import { waitFor } from '../support/wait.ts';
-
-const RESTORE_MS = 24 * 3_600_000;
-
-/** People, workspaces and boards on one database, by a clock that tests move. */
-export class AccountsWorld {
-  readonly clock: Clock = {
-    ...systemClock,
-    wallTime: () => systemClock.wallTime() + this.#laterMs,
-  };
-  readonly users: Accounts['users'];
-  readonly workspaces: Accounts['workspaces'];
-  readonly workspaceMembers: Accounts['workspaceMembers'];
-  readonly boards: Accounts['boards'];
-  readonly boardMembers: Accounts['boardMembers'];
-  readonly invites: Accounts['invites'];
-  readonly permissions: Accounts['permissions'];
-  readonly #database: Database;
-  relayFailures = 0;
-  #laterMs = 0;
-
-  constructor(database: Database) {
-    this.#database = database;
-    const accounts = createAccounts({ database, clock: this.clock, restoreMs: RESTORE_MS });
-    this.users = accounts.users;
-    this.workspaces = accounts.workspaces;
-    this.workspaceMembers = accounts.workspaceMembers;
-    this.boards = accounts.boards;
-    this.boardMembers = accounts.boardMembers;
-    this.invites = accounts.invites;
-    this.permissions = accounts.permissions;
-  }
-
-  later(ms: number): void {
-    this.#laterMs += ms;
-  }
-
-  async person(name = 'Ada'): Promise<string> {
-    const subject = randomUUID();
-    return (await this.users.signedIn({ provider: 'test', subject, name, email: `${subject}@test.invalid` }))
-      .id;
-  }
-
-  async team(owner: string): Promise<string> {
-    return (await this.workspaces.create(owner, { id: randomUUID(), name: 'Team' })).id;
-  }
-
-  async board(owner: string, workspaceId?: string): Promise<string> {
-    const workspace = workspaceId ?? (await this.team(owner));
-    return (await this.boards.create(owner, workspace, { id: randomUUID(), name: 'Board' })).id;
-  }
-
-  /** Gives somebody a role on a board by an invite of its owner. */
-  async join(owner: string, boardId: string, userId: string, role: BoardRole): Promise<void> {
-    const { token } = await this.invites.create(owner, boardId, { id: randomUUID(), role });
-    await this.invites.accept(userId, token);
-  }
-
-  async changes(tenantId: string): Promise<Record<string, unknown>[]> {
-    const rows = await this.#database.entities((em) => em.find(AccessChangeEntity, {}));
-    return rows.map(({ change }) => change).filter((change) => change.tenantId === tenantId);
-  }
-
-  /** Documents by room; `beforeDelete` may fail. */
-  purge(left: Map<string, string[]>, beforeDelete: () => void): BoardPurge {
-    return new BoardPurge({
-      context: { database: this.#database, clock: this.clock },
-      documentsOf: async ({ tenantId, roomId, limit }) =>
-        (left.get(roomId) ?? []).slice(0, Math.min(limit, 2)).map((docId) => ({ tenantId, roomId, docId })),
-      deleteDocument: async ({ roomId, docId }, key) => {
-        beforeDelete();
-        expect(key).toBe(`purge-${roomId}`);
-        left.set(
-          roomId,
-          left.get(roomId)!.filter((each) => each !== docId),
-        );
-      },
-      clock: systemClock,
-      logger: silentLogger,
-      restoreMs: RESTORE_MS,
-      pollMs: 1_000,
-    });
-  }
-
-  async rowsOf(table: 'workspaces' | 'boards', id: string): Promise<number> {
-    const rows = await this.#database.client.query(`select 1 from ${table} where id = $1`, [id]);
-    return rows.length;
-  }
-
-  /** Appends as the test says; failures are counted. */
-  relay(append: (record: string) => Promise<void>): AccessRelay {
-    return new AccessRelay({
-      database: async () => this.#database,
-      stream: async () => ({
-        append: async (_target, records) => {
-          try {
-            for (const { value } of records) await append(new TextDecoder().decode(value));
-          } catch (error) {
-            this.relayFailures++;
-            throw error;
-          }
-          return [];
-        },
-      }),
-      controlTopic: 'control',
-      clock: systemClock,
-      logger: silentLogger,
-      pollMs: 20,
-    });
-  }
-
-  async owners(boardId: string): Promise<number> {
-    return this.#count('board_members', 'board_id', boardId);
-  }
-
-  async workspaceOwners(workspaceId: string): Promise<number> {
-    return this.#count('workspace_members', 'workspace_id', workspaceId);
-  }
-
-  async #count(table: string, column: string, id: string): Promise<number> {
-    const [row] = await this.#database.client.query<{ n: string }>(
-      `select count(*) as n from ${table} where ${column} = $1 and role = 'owner'`,
-      [id],
-    );
-    return Number(row!.n);
-  }
-}
-
-type Check = (world: AccountsWorld) => Promise<void>;
-const refused = (type: string) => expect.objectContaining({ type }) as unknown;
+import { refused, RESTORE_MS, type AccountsCheck } from './accounts-world.ts';
 
 /** What every database must do for accounts. */
-export const accountsChecks: Record<string, Check> = {
+export const accountsChecks: Record<string, AccountsCheck> = {
   'a first sign-in makes an account with a personal workspace, the next ones find it': async (world) => {
     const subject = randomUUID();
     const profile = { provider: 'test', subject, name: 'Ada', email: `${subject}@test.invalid` };
@@ -328,30 +191,6 @@ export const accountsChecks: Record<string, Check> = {
     await expect(world.boards.restore(owner!, board)).rejects.toEqual(refused('RESTORE_OVER'));
   },
 
-  'every change of rights is recorded with it, a refused one is not': async (world) => {
-    const [owner, editor] = await Promise.all([1, 2].map(() => world.person()));
-    const team = await world.team(owner!);
-    const board = await world.board(owner!, team);
-    await world.join(owner!, board, editor!, 'editor');
-    const target = { boardId: board, memberId: editor! };
-    await world.boardMembers.update(owner!, target, { role: 'viewer' });
-    await expect(world.boardMembers.update(editor!, target, { role: 'owner' })).rejects.toEqual(
-      refused('FORBIDDEN'),
-    );
-    await world.boardMembers.remove(owner!, target);
-    await world.boards.remove(owner!, board);
-    await world.workspaces.remove(owner!, team);
-    const ofEditor = { tenantId: team, roomId: board, userId: editor! };
-    expect(await world.changes(team)).toEqual([
-      { tenantId: team, roomId: board },
-      ofEditor,
-      ofEditor,
-      ofEditor,
-      { tenantId: team, roomId: board },
-      { tenantId: team },
-    ]);
-  },
-
   'the same creation twice at once makes one, and an id that is taken is a conflict': async (world) => {
     const [owner, other] = await Promise.all([1, 2].map(() => world.person()));
     const team = await world.team(owner!);
@@ -400,34 +239,6 @@ export const accountsChecks: Record<string, Check> = {
     expect((await world.boards.list(owner, team, { search: '%' })).total).toBe(1);
     await expect(world.boards.list(owner, team, { sort: 'createdBy' })).rejects.toEqual(refused('BAD_INPUT'));
   },
-
-  'recorded changes go to the control topic once it takes them, in order, and none is lost to a crash':
-    async (world) => {
-      const taken: string[] = [];
-      let isAway = true;
-      const relays = [1, 2].map(() =>
-        world.relay(async (record) => {
-          if (isAway) throw new Error('the log is away');
-          taken.push(record);
-        }),
-      );
-      const owner = await world.person();
-      const team = await world.team(owner);
-      const board = await world.board(owner, team);
-      const guests = await Promise.all([1, 2, 3].map(() => world.person()));
-      for (const guest of guests) await world.join(owner, board, guest, 'editor');
-      for (const relay of relays) relay.wake();
-      await waitFor(() => world.relayFailures > 1, { what: 'tried in vain' });
-      expect(await world.changes(team)).toHaveLength(4);
-      isAway = false;
-      await waitFor(async () => (await world.changes(team)).length === 0, { what: 'all are in the log' });
-      await Promise.all(relays.map((relay) => relay.stop()));
-      const ofTeam = taken.filter((record) => record.includes(team));
-      expect(ofTeam.map((record) => (JSON.parse(record) as { userId?: string }).userId)).toEqual([
-        undefined,
-        ...guests,
-      ]);
-    },
 
   'a deleted board is purged when its time is over, document by document, and not before': async (world) => {
     const owner = await world.person();

@@ -223,6 +223,29 @@ describe('rights on open connections', () => {
     expect(await ed.tryJoin(A)).toMatchObject({ code: 'UNAVAILABLE', permanent: false });
   });
 
+  it('a revocation that comes again does nothing, one behind a later change only asks anew', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    deciders.give('x', 'editor');
+    const { url } = await startWith(log, deciders);
+    const [ed, x] = [await connect(url, 'ed'), await connect(url, 'x')];
+    await x.join(A);
+    await ed.join(A);
+    const revoked = { tenantId: TENANT, roomId: A.roomId, userId: 'ed', revoked: true };
+    await announce(log, { ...revoked, id: 7 });
+    await waitFor(() => codes(ed).join() === 'PERMISSION_DENIED');
+    // Let in again meanwhile.
+    await ed.join(A);
+    await announce(log, { ...revoked, id: 7 });
+    await announce(log, { tenantId: TENANT, roomId: A.roomId, userId: 'x', id: 8 });
+    await waitFor(() => codes(x).includes('ACCESS_CHANGED'));
+    ed.type(A, 'goes on');
+    await waitFor(() => ed.acks(A).length === 1);
+    await announce(log, { ...revoked, id: 5 });
+    await waitFor(() => codes(ed).join() === 'PERMISSION_DENIED,ACCESS_CHANGED');
+  });
+
   it('a session that has ended ends its connections', async () => {
     const log = await openLog();
     const deciders = new Deciders();
