@@ -21,6 +21,7 @@ import type { ProcessingContext } from './processing-context.ts';
 import { Recovery } from './recovery.ts';
 import { Replica } from './replica.ts';
 import { UploadCheck } from './upload-check.ts';
+import { WriteRight } from './write-right.ts';
 
 /** Milliseconds that entries beyond a gap may wait, after a state, for those that the gateway sends behind it. */
 const GAP_PATIENCE_MS = 1000;
@@ -28,7 +29,6 @@ const GAP_PATIENCE_MS = 1000;
 /** A new connection changes nothing about these. */
 const LASTING: ReadonlySet<HaltReason> = new Set<HaltReason>(['replaced', 'deleted', 'trapped']);
 
-const READ_ONLY = NACK_CODES.READ_ONLY.message;
 const UPDATE_TOO_LARGE = { code: 'UPDATE_TOO_LARGE', ...NACK_CODES.UPDATE_TOO_LARGE } as const;
 
 /**
@@ -41,6 +41,7 @@ export class DocumentSession {
   readonly joins: JoinCycle;
   readonly upload: UploadCheck;
   readonly recovery: Recovery;
+  readonly right: WriteRight;
   readonly context: ProcessingContext;
   readonly ref: DocumentRef;
   /** Versions that the server refused for good, until a full state has shown whether they are in the log after all. */
@@ -50,7 +51,6 @@ export class DocumentSession {
   #replica: Replica | undefined;
   #attached: AttachOptions = {};
   #halt: HaltReason | undefined;
-  #isReadOnly = false;
   #hadUnacked = false;
   #stateBytes = 0;
 
@@ -61,6 +61,7 @@ export class DocumentSession {
     const { environment, tuning, connection } = context;
     this.#gapPatience = new Alarm(environment);
     this.recovery = new Recovery(this);
+    this.right = new WriteRight(this);
     this.outgoing = new Outgoing({
       context,
       state: () => ({
@@ -110,8 +111,9 @@ export class DocumentSession {
     return this.#live.isSynced;
   }
 
-  get isReadOnly(): boolean {
-    return this.#isReadOnly;
+  /** True when something is in the document that the server has refused, or will not take. */
+  get holdsRefused(): boolean {
+    return this.refused.size > 0 || this.right.refusesWaiting;
   }
 
   get halted(): HaltReason | undefined {
@@ -163,7 +165,7 @@ export class DocumentSession {
     this.farewell();
     this.#replica?.detach();
     this.#replica = undefined;
-    if (this.#halt || this.refused.size > 0) this.outgoing.queue.drop();
+    if (this.#halt || this.holdsRefused) this.outgoing.queue.drop();
     this.noteUnacked();
     this.checkDrained();
   }
@@ -183,6 +185,7 @@ export class DocumentSession {
     this.outgoing.stop();
     this.upload.cancel();
     this.#gapPatience.clear();
+    this.right.restart();
   }
 
   connected(): void {
@@ -191,7 +194,7 @@ export class DocumentSession {
     this.recovery.begin();
     const mustCompare = this.tracker.position === undefined || this.upload.isPending;
     const resumable: JoinKind = mustCompare ? 'full' : 'resume';
-    this.joins.connected(this.refused.size > 0 || this.recovery.isSuspect ? 'uncut' : resumable);
+    this.joins.connected(this.holdsRefused || this.recovery.isSuspect ? 'uncut' : resumable);
   }
 
   disconnected(): void {
@@ -217,7 +220,7 @@ export class DocumentSession {
   becameLive(through?: number): void {
     this.#live.begin(this.tracker.position, through);
     this.recovery.begin();
-    if (this.#isReadOnly) this.#refuseReadOnly();
+    this.right.onLive();
     this.outgoing.flush();
     this.#replica?.awareness?.announce();
     this.joins.succeeded();
@@ -276,12 +279,12 @@ export class DocumentSession {
   /** What waits may build on what lacks: it is held back until that is known. */
   get #maySendUpdates(): boolean {
     const isHeld = this.refused.size > 0 || this.upload.isPending || this.recovery.isSuspect;
-    return !this.#halt && !this.#isReadOnly && !isHeld;
+    return !this.#halt && !this.right.isReadOnly && !isHeld;
   }
 
   #onUploadDecided(lacking: Uint8Array | undefined): void {
     if (lacking) this.outgoing.queue.addFirst(lacking);
-    if (lacking && this.#isReadOnly) this.#reportReadOnly();
+    this.right.onWaiting();
     this.outgoing.flush();
     this.noteUnacked();
   }
@@ -291,6 +294,7 @@ export class DocumentSession {
     this.#replica?.detach();
     this.upload.cancel();
     this.recovery.trust();
+    this.right.restart();
     this.#live.restart();
     this.#replica = new Replica({
       adapter,
@@ -304,19 +308,8 @@ export class DocumentSession {
 
   #onLocalUpdate(update: Uint8Array): void {
     this.outgoing.add(update);
-    if (this.#isReadOnly && this.isLive) this.#reportReadOnly();
+    this.right.onWaiting();
     this.noteUnacked();
-  }
-
-  /** What was on its way when the right to write ended is refused; what never had a version waits for the right. */
-  #refuseReadOnly(): void {
-    for (const { version } of this.outgoing.queue.unsent())
-      this.refuse({ version, code: 'READ_ONLY', message: READ_ONLY, permanent: true });
-    if (this.outgoing.queue.hasWaiting) this.#reportReadOnly();
-  }
-
-  #reportReadOnly(): void {
-    this.context.emit('permission-denied', { ...this.ref, code: 'READ_ONLY', message: READ_ONLY });
   }
 
   #repairLater(): void {
@@ -327,7 +320,7 @@ export class DocumentSession {
 
   #onJoinAccepted({ position, readOnly, stateBytes }: JoinAccepted): void {
     this.tracker.hear(position);
-    this.#isReadOnly = readOnly;
+    this.right.learn(readOnly);
     this.#stateBytes = stateBytes;
   }
 }

@@ -11,7 +11,7 @@ export interface DocumentRef {
 export interface DocumentReplacedEvent extends DocumentRef {
   /**
    * generation: the document was deleted and made again, or restored. refused: the server refused an update for
-   * good, and a document cannot take content out again.
+   * good, or the document was changed while it is read-only, and a document cannot take content out again.
    */
   reason: 'generation' | 'refused';
   /** The server's state, for a new document; empty when the new generation begins. */
@@ -45,6 +45,11 @@ export interface DocumentEvents {
   synced: DocumentRef & { state: boolean };
   /** The update is in the log, at `position` or, when a state said so, before it. */
   acked: DocumentRef & { version: number; position: Position };
+  /**
+   * Whether changes of the document are taken; said when it changes, before the state of the join that told it. Until
+   * it is said they are. What is changed all the same comes back with `document-replaced`.
+   */
+  'read-only': DocumentRef & { isReadOnly: boolean };
   /** The document, or with a version that update, is out of this user's reach. */
   'permission-denied': DocumentRef & { code: string; message: string; version?: number };
   /** The server refuses this update for good; `document-replaced` follows. */

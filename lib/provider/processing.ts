@@ -38,7 +38,7 @@ export class ProtocolProcessing {
   }
 
   get isReadOnly(): boolean {
-    return this.#session.isReadOnly;
+    return this.#session.right.isReadOnly;
   }
 
   get halted(): HaltReason | undefined {

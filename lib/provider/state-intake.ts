@@ -64,16 +64,15 @@ export class StateIntake {
   }
 
   #onJoined(attempt: JoinAttempt, state: State): void {
-    const { tracker, joins, replica, refused } = this.#session;
+    const { tracker, joins, replica, refused, right, outgoing } = this.#session;
     const { position } = state.head;
     if (tracker.generation !== undefined && position.generation !== tracker.generation) {
       return this.#onOtherGeneration(attempt, state);
     }
-    if (refused.size > 0) {
-      // Refused, and not in the log: the document has content that the server will never have.
-      if (attempt.kind === 'uncut' && !joins.hasNext) return this.#onRefused(state);
-      joins.want('uncut');
-    }
+    // Refused, and not in the log: the document has content that the server will never have.
+    if (this.#session.holdsRefused && attempt.kind === 'uncut' && !joins.hasNext)
+      return this.#onRefused(state);
+    if (refused.size > 0) joins.want('uncut');
     const { recovery } = this.#session;
     if (recovery.isSuspect) {
       if (attempt.kind !== 'uncut') {
@@ -91,6 +90,8 @@ export class StateIntake {
     }
     if (!this.#session.apply(state.update)) return;
     this.#moveTo(attempt, state.head);
+    // The document has what waits: of that only what the server lacks is refused.
+    if (server && right.refusesWaiting) outgoing.queue.dropWaiting();
     if (server && replica) this.#session.upload.begin(replica.adapter, server);
     this.#session.becameLive(state.head.through);
   }
@@ -134,7 +135,9 @@ export class StateIntake {
   }
 
   #onRefused({ head, update }: State): void {
-    const { refused, outgoing, context, ref } = this.#session;
+    const { refused, outgoing, upload, context, ref } = this.#session;
+    // What it had before it was joined is given back with the rest.
+    upload.finish();
     for (const [version, { code, message }] of refused) {
       const entry = outgoing.queue.get(version);
       if (!entry) continue;

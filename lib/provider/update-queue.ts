@@ -180,6 +180,11 @@ export class UpdateQueue {
     return settled;
   }
 
+  /** Forgets what never had a version. */
+  dropWaiting(): void {
+    this.#wait([]);
+  }
+
   /** Empties the queue and returns what was in it, in order. */
   drop(): Uint8Array[] {
     const dropped = this.updates();

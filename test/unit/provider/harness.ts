@@ -15,6 +15,7 @@ const NAMES: readonly (keyof ManagerEvents)[] = [
   'status',
   'synced',
   'acked',
+  'read-only',
   'permission-denied',
   'update-refused',
   'document-replaced',

@@ -121,21 +121,6 @@ describe('updates that are refused for good', () => {
     expect(world.serverText()).toHaveLength(6_000);
   });
 
-  it('who may no longer write is told, and gets what was on its way back with the state of the server', () => {
-    const { client, doc } = joined();
-    const { session } = world;
-    world.server.appendRule = () => 'NOT_JOINED';
-    doc.getText('t').insert(7, 'mine');
-    world.run(5);
-    world.server.isReadOnly = true;
-    session.nack(ROOM, 0, 'ACCESS_CHANGED');
-    world.run();
-    expect(client.manager.documentState('doc')).toMatchObject({ isReadOnly: true });
-    expect(client.all('update-refused')).toMatchObject([{ docId: 'doc', version: 1, code: 'READ_ONLY' }]);
-    expect(client.all('document-replaced')).toMatchObject([{ docId: 'doc', reason: 'refused' }]);
-    expect(client.all('document-replaced')[0]!.unacked).toHaveLength(1);
-  });
-
   it('whose access is taken away while the document is open hears so and does not ask again', () => {
     const { client } = joined();
     world.session.nack(ROOM, 0, 'PERMISSION_DENIED');
@@ -143,24 +128,6 @@ describe('updates that are refused for good', () => {
     expect(world.server.joins).toHaveLength(1);
     expect(client.all('permission-denied')).toMatchObject([{ docId: 'doc', code: 'PERMISSION_DENIED' }]);
     expect(client.manager.documentState('doc')).toMatchObject({ halted: 'refused', isSynced: false });
-  });
-
-  it('keeps local changes of a read-only document to itself, says so, and sends them once it may write', () => {
-    world = new TestWorld();
-    world.server.isReadOnly = true;
-    const client = world.client();
-    const doc = client.open();
-    world.run();
-    expect(client.manager.documentState('doc')).toMatchObject({ isReadOnly: true, isSynced: true });
-    doc.getText('t').insert(0, 'mine');
-    world.run();
-    expect(client.all('permission-denied')).toMatchObject([{ docId: 'doc', code: 'READ_ONLY' }]);
-    expect(client.manager.hasUnackedChanges).toBe(true);
-    expect(world.session.received).toEqual([]);
-    world.server.isReadOnly = false;
-    world.session.drop();
-    world.run(2000);
-    expect(world.serverText()).toBe('mine');
   });
 
   it('reports a join that is refused for good and does not ask again on this connection', () => {
