@@ -19,6 +19,8 @@ export class Browser {
   readonly #cookies = new Map<string, Kept & { name: string }>();
   /** Addresses that it has been at, in order. */
   readonly visited: string[] = [];
+  /** Values of all cookies that it was ever given. */
+  readonly cookiesGiven = new Set<string>();
 
   /** Without following redirects. */
   async request(url: string, init: RequestInit = {}): Promise<Page> {
@@ -73,6 +75,7 @@ export class Browser {
   #keep(line: string, { host }: URL): void {
     const { name, value = '', path = '/', expires, maxAge } = parseSetCookie(line);
     const key = [host, path, name].join(' ');
+    if (value !== '') this.cookiesGiven.add(value);
     const isOver = (expires && expires.getTime() <= Date.now()) || (maxAge !== undefined && maxAge <= 0);
     if (isOver) this.#cookies.delete(key);
     else this.#cookies.set(key, { name, value, host, path });

@@ -28,10 +28,10 @@ export class OpenIdServer {
     return own;
   }
 
-  /** Takes sign-ins of the server at this URL. */
-  serve(clientUrl: string): void {
+  /** Takes sign-ins of the servers at these URLs. To be called once. */
+  serve(...clientUrls: string[]): void {
     const configuration: Configuration = {
-      clients: [{ ...CLIENT, redirect_uris: [`${clientUrl}/api/auth/test/callback`] }],
+      clients: [{ ...CLIENT, redirect_uris: clientUrls.map((url) => `${url}/api/auth/test/callback`) }],
       claims: { email: ['email', 'email_verified'], profile: ['name', 'picture'] },
       findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, ...this.people.get(id) }) }),
       pkce: { required: () => true },

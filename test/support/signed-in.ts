@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import * as Y from 'yjs';
-import { ProtocolManager, type ManagerEvents } from '../../lib/provider/index.ts';
 import { Browser, type Page } from './browser.ts';
+import { BoardEditor, type BoardEditorOptions } from './board-editor.ts';
 import type { OpenIdServer } from './openid-provider.ts';
-import { waitFor } from './wait.ts';
+
+export { BoardEditor } from './board-editor.ts';
 
 export interface ApiAnswer {
   status: number;
@@ -13,55 +13,77 @@ export interface ApiAnswer {
 
 const isCallback = (url: string) => url.includes('/callback');
 
+/** What a page has of its session. */
+interface Session {
+  accessToken: string;
+  expiresAtMs: number;
+  userId: string;
+}
+
 /** Somebody who has signed in at the provider, with the API and the editor in her browser. */
 export class SignedInPerson {
   readonly name: string;
   readonly userId: string;
-  readonly #browser: Browser;
+  readonly browser: Browser;
+  /** Tokens that she was ever given: access, invites. */
+  readonly tokens = new Set<string>();
   readonly #url: string;
-  #accessToken: string;
+  #session: Session;
+  #halfLifeMs: number;
+  #renewing: Promise<string> | undefined;
 
-  private constructor(parts: {
-    name: string;
-    userId: string;
-    browser: Browser;
-    url: string;
-    accessToken: string;
-  }) {
+  private constructor(parts: { name: string; browser: Browser; url: string; session: Session }) {
     this.name = parts.name;
-    this.userId = parts.userId;
-    this.#browser = parts.browser;
+    this.userId = parts.session.userId;
+    this.browser = parts.browser;
     this.#url = parts.url;
-    this.#accessToken = parts.accessToken;
+    this.#session = parts.session;
+    this.#halfLifeMs = this.#take(parts.session);
   }
 
   /** Through the whole flow: provider, callback, session cookie, access token. */
-  static async signIn(name: string, url: string, provider: OpenIdServer): Promise<SignedInPerson> {
-    provider.people.set(name, { email: `${name}@example.test`, email_verified: true, name });
-    const browser = new Browser();
+  static async signIn(
+    name: string,
+    url: string,
+    provider: OpenIdServer,
+    browser = new Browser(),
+  ): Promise<SignedInPerson> {
+    provider.people.set(name, { email: emailOf(name), email_verified: true, name });
     let page: Page = await browser.open(`${url}/api/auth/test?returnTo=/`, isCallback);
     for (let step = 0; step < 5 && !isCallback(page.url); step++)
       page = await browser.submit(page, { login: name, password: 'any' }, isCallback);
     await browser.open(page.url);
-    const { accessToken, user } = await refresh(browser, url);
-    return new SignedInPerson({ name, userId: user.id, browser, url, accessToken });
+    return new SignedInPerson({ name, browser, url, session: await refresh(browser, url) });
   }
 
-  /** A new access token for the session of the cookie. */
+  /** One that lasts for a while yet, as a page keeps it. */
   async token(): Promise<string> {
-    this.#accessToken = (await refresh(this.#browser, this.#url)).accessToken;
-    return this.#accessToken;
+    const leftMs = this.#session.expiresAtMs - Date.now();
+    return leftMs > this.#halfLifeMs ? this.#session.accessToken : this.newToken();
   }
 
-  get accessToken(): string {
-    return this.#accessToken;
+  /** A new one for the session of the cookie. */
+  newToken(): Promise<string> {
+    this.#renewing ??= refresh(this.browser, this.#url)
+      .then((session) => {
+        this.#session = session;
+        this.#halfLifeMs = this.#take(session);
+        return session.accessToken;
+      })
+      .finally(() => (this.#renewing = undefined));
+    return this.#renewing;
+  }
+
+  #take({ accessToken, expiresAtMs }: Session): number {
+    this.tokens.add(accessToken);
+    return (expiresAtMs - Date.now()) / 2;
   }
 
   async api(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
     const response = await fetch(`${this.#url}${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${this.#accessToken}`,
+        authorization: `Bearer ${await this.token()}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -82,72 +104,37 @@ export class SignedInPerson {
 
   async invite(boardId: string, role: string): Promise<string> {
     const invite = await this.api('POST', `/api/boards/${boardId}/invite`, { id: randomUUID(), role });
-    return invite.body.token as string;
+    const token = invite.body.token as string;
+    this.tokens.add(token);
+    return token;
   }
 
   accept(token: string): Promise<ApiAnswer> {
     return this.api('POST', `/api/invites/${token}/accept`);
   }
 
-  /** The board in an editor, at the given gateway. */
-  edit(boardId: string, url = this.#url): BoardEditor {
-    return new BoardEditor(boardId, { url, token: () => this.#accessToken });
+  /** The board in an editor, at the given gateway or otherwise than usual. */
+  edit(
+    boardId: string,
+    url: BoardEditorOptions['url'] = this.#url,
+    options: Partial<BoardEditorOptions> = {},
+  ): BoardEditor {
+    return new BoardEditor(boardId, { url, getToken: () => this.token(), ...options });
   }
 }
 
-/** A real provider with one document of a board, and what it has said. */
-export class BoardEditor {
-  readonly manager: ProtocolManager;
-  readonly doc = new Y.Doc();
-  readonly denied: ManagerEvents['permission-denied'][] = [];
-  readonly replaced: ManagerEvents['document-replaced'][] = [];
-  readonly refused: ManagerEvents['update-refused'][] = [];
-
-  constructor(boardId: string, { url, token }: { url: string; token: () => string }) {
-    this.manager = new ProtocolManager({ url, roomId: boardId, getToken: token });
-    this.manager.on('permission-denied', (event) => this.denied.push(event));
-    this.manager.on('document-replaced', (event) => this.replaced.push(event));
-    this.manager.on('update-refused', (event) => this.refused.push(event));
-    this.manager.addDoc(this.doc, { docId: 'doc', recreate: () => new Y.Doc() });
-  }
-
-  /** As it is now: a document that was replaced is another one. */
-  get document(): Y.Doc {
-    return this.manager.documents.get('doc') as Y.Doc;
-  }
-
-  get text(): string {
-    return this.document.getText('t').toString();
-  }
-
-  get state() {
-    return this.manager.documentState('doc')!;
-  }
-
-  type(text: string): void {
-    const target = this.document.getText('t');
-    target.insert(target.length, text);
-  }
-
-  async synced(): Promise<this> {
-    await waitFor(() => this.state.isSynced, { what: 'the board is there' });
-    return this;
-  }
-
-  async saved(): Promise<void> {
-    await waitFor(() => !this.manager.hasUnackedChanges, { what: 'everything is acked' });
-  }
-
-  close(): void {
-    this.manager.destroy();
-  }
+export function emailOf(name: string): string {
+  return `${name}@example.test`;
 }
 
-async function refresh(
-  browser: Browser,
-  url: string,
-): Promise<{ accessToken: string; user: { id: string } }> {
+async function refresh(browser: Browser, url: string): Promise<Session> {
   const init = { method: 'POST', headers: { origin: url } };
-  const { text } = await browser.request(`${url}/api/auth/refresh`, init);
-  return JSON.parse(text) as { accessToken: string; user: { id: string } };
+  const { status, text } = await browser.request(`${url}/api/auth/refresh`, init);
+  if (status !== 200) throw new Error(`no access token: ${status} ${text.slice(0, 300)}`);
+  const { accessToken, expiresAt, user } = JSON.parse(text) as {
+    accessToken: string;
+    expiresAt: string;
+    user: { id: string };
+  };
+  return { accessToken, expiresAtMs: new Date(expiresAt).getTime(), userId: user.id };
 }

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { AccessControl } from '../../../lib/gateway/port.ts';
 import type { PresenceSync } from '../../../lib/protocol/index.ts';
+import { startSwallowingProxy } from '../../support/swallowing-proxy.ts';
 import { waitFor } from '../../support/wait.ts';
-import { cleanUp, openLog, startGateway } from './harness.ts';
+import { cleanUp, onCleanUp, openLog, startGateway } from './harness.ts';
 import { RawClient } from './raw-client.ts';
 
 const ROOM = { roomId: 'r', docId: 'd' };
@@ -160,6 +161,23 @@ describe('people in a room', () => {
     const moves = watcher.syncs.slice(1);
     expect(moves.length).toBeLessThan(80);
     expect(Math.max(...moves.map(({ users }) => users.length))).toBe(4);
+  });
+
+  it('a client that vanishes without a word leaves after the heartbeat', async () => {
+    const { url } = await startGateway(await openLog(), {
+      access: byToken,
+      config: { pingIntervalMs: 300, pingTimeoutMs: 300 },
+    });
+    const proxy = await startSwallowingProxy(Number(new URL(url).port));
+    onCleanUp(() => proxy.close());
+    const bob = await Person.in(url, 'bob');
+    await Person.in(`http://127.0.0.1:${proxy.port}`, 'ann');
+    await bob.hears('+ann');
+    proxy.swallow();
+    const goneAt = performance.now();
+    await bob.hears('-ann');
+    expect(performance.now() - goneAt).toBeGreaterThan(200);
+    expect(bob.told.filter((told) => told.includes('ann'))).toEqual(['+ann', '-ann']);
   });
 
   it('a gateway that is gone without a word is noticed by the other one over the log', async () => {

@@ -1,0 +1,11 @@
+import { meet, refusesViewer, removesEditor, saves } from './sharing.ts';
+import type { PeopleStage } from './stage.ts';
+
+/** What has to work from the sign-in on, on embedded and on a cluster with two gateways. Tokens: tokens.ts. */
+export const boardScenarios: Record<string, (stage: PeopleStage) => Promise<void>> = {
+  'who signs in makes a workspace and a board, edits it, and it is saved': saves,
+  'who is invited signs in and accepts: both edit, and each sees the other come, point and go': meet,
+  'a viewer’s edit is refused, she is told, and nothing of it is in the log': refusesViewer,
+  'an editor who is removed while she types can write nowhere within a second; what was acked is there':
+    removesEditor,
+};

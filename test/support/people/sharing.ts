@@ -1,0 +1,130 @@
+import { expect } from '@jest/globals';
+import type { BoardEditor } from '../board-editor.ts';
+import { waitFor } from '../wait.ts';
+import { keepTyping, type PeopleStage } from './stage.ts';
+
+/** A change of rights is enforced at every gateway within this time. */
+const ENFORCED_MS = 1_000;
+
+/** Sign in → workspace → board → connect → edit → saved. */
+export async function saves(stage: PeopleStage): Promise<void> {
+  const ada = await stage.signIn('ada');
+  const boardId = await stage.board(ada);
+  const editor = await stage.edit(ada, boardId).synced();
+  const word = stage.word();
+  editor.type(word);
+  await editor.saved();
+  const document = await stage.documentOf(ada, boardId);
+  expect(await stage.appendedTo(document)).toBe(1);
+  await waitFor(async () => (await stage.storedOf(document)) === 1, { what: 'it is in the database' });
+  expect((await stage.edit(ada, boardId, { at: 1 }).synced()).text).toBe(word);
+}
+
+/** Invite → the other signs in → accepts → both edit → each sees the other's cursor, join and leave. */
+export async function meet(stage: PeopleStage): Promise<void> {
+  const ada = await stage.signIn('ada');
+  const boardId = await stage.board(ada);
+  const hers = await stage.edit(ada, boardId).synced();
+  await hers.hears(`+${ada.userId}`);
+  const invite = await ada.invite(boardId, 'editor');
+  const bob = await stage.signIn('bob');
+  await stage.accept(invite, bob);
+
+  const his = await stage.edit(bob, boardId, { at: 1 }).synced();
+  await hers.hears(`+${bob.userId}`);
+  await his.hears(`+${ada.userId}`);
+  expect(hers.people.get(bob.userId)?.user).toEqual({ name: bob.name });
+  const [one, two] = [stage.word(), stage.word()];
+  hers.type(one);
+  await waitFor(() => his.text === one);
+  his.type(two);
+  await waitFor(() => hers.text === one + two);
+  await showsCursor(hers, { to: his, userId: ada.userId, x: 1 });
+  await showsCursor(his, { to: hers, userId: bob.userId, x: 2 });
+
+  // Another tab, at the other gateway: the same person. Whichever is closed first, nobody is told.
+  const second = await stage.edit(bob, boardId, { at: 0 }).synced();
+  await second.hears(`+${bob.userId}`);
+  await showsCursor(second, { to: hers, userId: bob.userId, x: 3 });
+  his.close();
+  await showsCursor(second, { to: hers, userId: bob.userId, x: 4 });
+  const third = await stage.edit(bob, boardId, { at: 1 }).synced();
+  await showsCursor(third, { to: hers, userId: bob.userId, x: 5 });
+  second.close();
+  await showsCursor(third, { to: hers, userId: bob.userId, x: 6 });
+  third.close();
+  await hers.hears(`-${bob.userId}`);
+  // What would have come late comes before this.
+  const late = await stage.signIn('late');
+  await stage.accept(invite, late);
+  stage.edit(late, boardId, { at: 1 });
+  await hers.hears(`+${late.userId}`);
+  expect(hers.told).toEqual([`+${ada.userId}`, `+${bob.userId}`, `-${bob.userId}`, `+${late.userId}`]);
+  expect([...hers.people.keys()].sort()).toEqual([ada.userId, late.userId].sort());
+}
+
+async function showsCursor(
+  editor: BoardEditor,
+  { to, userId, x }: { to: BoardEditor; userId: string; x: number },
+): Promise<void> {
+  editor.manager.presence.update({ cursor: { x, y: 0 }, selection: [`shape ${x}`] });
+  await waitFor(() => to.people.get(userId)?.cursor?.x === x, { what: `cursor ${x}` });
+  expect(to.people.get(userId)?.selection).toEqual([`shape ${x}`]);
+}
+
+/** A viewer's edit is refused, she is told so, and nothing of it is in the log. */
+export async function refusesViewer(stage: PeopleStage): Promise<void> {
+  const [ada, eve] = [await stage.signIn('ada'), await stage.signIn('eve')];
+  const boardId = await stage.board(ada);
+  await stage.accept(await ada.invite(boardId, 'viewer'), eve);
+  const owner = await stage.edit(ada, boardId).synced();
+  const viewer = await stage.edit(eve, boardId, { at: 1 }).synced();
+  expect(viewer.state.isReadOnly).toBe(true);
+  const [before, refused, after] = [stage.word(), stage.word(), stage.word()];
+  owner.type(before);
+  await waitFor(() => viewer.text === before);
+  viewer.type(refused);
+  await waitFor(() => viewer.denied.some(({ code }) => code === 'READ_ONLY'), { what: 'she is told' });
+  owner.type(after);
+  await owner.saved();
+  const document = await stage.documentOf(ada, boardId);
+  expect(await stage.appendedTo(document)).toBe(2);
+  expect((await stage.edit(ada, boardId, { at: 1 }).synced()).text).toBe(before + after);
+}
+
+/** Removed while she types: within 1 s she can write at neither of two gateways; what she was acked before is there. */
+export async function removesEditor(stage: PeopleStage): Promise<void> {
+  const [ada, bob] = [await stage.signIn('ada'), await stage.signIn('bob')];
+  const boardId = await stage.board(ada, bob);
+  const owner = await stage.edit(ada, boardId).synced();
+  const tabs = [await stage.edit(bob, boardId).synced(), await stage.edit(bob, boardId, { at: 1 }).synced()];
+  const acked = tabs.map((tab) => {
+    const versions = { count: 0 };
+    tab.manager.on('acked', () => versions.count++);
+    return versions;
+  });
+  const typing = keepTyping(tabs, { word: () => stage.word(), everyMs: 10 });
+  try {
+    await waitFor(() => acked.every(({ count }) => count > 20), { what: 'she types' });
+    expect((await ada.api('DELETE', `/api/boards/${boardId}/members/${bob.userId}`)).status).toBe(204);
+    await waitFor(() => tabs.every(({ denied }) => denied.length > 0), {
+      timeoutMs: ENFORCED_MS,
+      what: 'she is told at both gateways',
+    });
+    await waitFor(() => tabs.every(({ state }) => state.halted === 'refused'));
+  } finally {
+    typing.stop();
+  }
+  const document = await stage.documentOf(ada, boardId);
+  const count = await stage.appendedTo(document);
+  const again = stage.edit(bob, boardId, { at: 1 });
+  await waitFor(() => again.denied.length > 0, { what: 'she is refused' });
+  owner.type(stage.word());
+  await owner.saved();
+  expect(await stage.appendedTo(document)).toBe(count + 1);
+  const { text } = await stage.edit(ada, boardId, { at: 1 }).synced();
+  expect(text).toBe(owner.text);
+  // One word is one update, or less than one when several were merged: so many words at least were acked.
+  for (const [index, tab] of tabs.entries())
+    for (const word of typing.typed.get(tab)!.slice(0, acked[index]!.count)) expect(text).toContain(word);
+}
