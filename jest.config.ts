@@ -31,6 +31,7 @@ export default {
     'faults',
     'browser',
     'full',
+    'full-redis',
     'sim',
   ].map(project),
 };

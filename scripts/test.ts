@@ -34,6 +34,7 @@ const FAST: readonly Lane[] = [
 const LONG: readonly Lane[] = [
   { project: 'browser', needs: ['chromium'] },
   { project: 'full', needs: ['kafka', 'postgres'] },
+  { project: 'full-redis', needs: ['kafka', 'postgres', 'redis'] },
 ];
 
 /** One more than the smallest machine has cores: many tests wait for time limits or for Kafka. */
@@ -80,7 +81,7 @@ function countByProject(result: JestResult): string {
   }
   const total = (names: string[]) => names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
   const parts = [...counts].map(([name, count]) => `${name} ${count}`).join(', ');
-  return `${parts}; on embedded ${total(['unit', 'services', 'e2e', 'contract', 'redis', 'browser', 'sim'])}, on Kafka ${total(['kafka', 'cluster', 'faults', 'full'])}`;
+  return `${parts}; on embedded ${total(['unit', 'services', 'e2e', 'contract', 'redis', 'browser', 'sim'])}, on Kafka ${total(['kafka', 'cluster', 'faults', 'full', 'full-redis'])}`;
 }
 
 const components = await findComponents();
