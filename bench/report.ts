@@ -109,6 +109,8 @@ const PRESENCE_COLUMNS: Columns<PresenceMeasurement> = [
   ['p95 ms', ({ p95Ms }) => digits(p95Ms)],
   ['p99 ms', ({ p99Ms }) => digits(p99Ms)],
   ['server CPU %', ({ serverCpuPercent }) => thousands(serverCpuPercent)],
+  ['beside it CPU %', ({ helperCpuPercent }) => describeHelpers(helperCpuPercent)],
+  ['load CPU %', ({ loadCpuPercent }) => thousands(loadCpuPercent)],
   ['peak memory MB', ({ peakMemoryMb }) => thousands(peakMemoryMb)],
   ['troubles', ({ troubles }) => describeCounts(troubles)],
 ];

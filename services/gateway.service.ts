@@ -6,6 +6,7 @@ import { pause } from '../lib/clock.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { openAccess } from '../lib/broker/gateway-access.ts';
 import { openTokenVerifier } from '../lib/broker/open-token-verifier.ts';
+import { peopleActions } from '../lib/broker/people-actions.ts';
 import { openPresenceBus } from '../lib/broker/presence-bus.ts';
 import { runtimeOf, type Runtime } from '../lib/broker/runtime.ts';
 import { openWebRoutes, type WebRoutes } from '../lib/broker/web-routes.ts';
@@ -117,6 +118,7 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
         return this.gateway?.registry.inspect(ctx.params.limit) ?? [];
       },
     },
+    ...peopleActions,
     'connections.count': {
       repetition: 'idempotent',
       params: { $$strict: true },

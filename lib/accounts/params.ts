@@ -76,11 +76,15 @@ const dateTime = {
 const boardRole = { type: 'enum', values: BOARD_ROLES } as const;
 const workspaceRole = { type: 'enum', values: WORKSPACE_ROLES } as const;
 
+const pageParams = {
+  page: { type: 'number', integer: true, min: 1, max: MAX_PAGE, convert: true, optional: true },
+  pageSize: { type: 'number', integer: true, min: 1, max: MAX_PAGE_SIZE, convert: true, optional: true },
+} as const;
+
 /** Params of a list; each field with `-` before it for the other direction. */
 function listOf<Field extends string>(...sortable: Field[]) {
   return {
-    page: { type: 'number', integer: true, min: 1, max: MAX_PAGE, convert: true, optional: true },
-    pageSize: { type: 'number', integer: true, min: 1, max: MAX_PAGE_SIZE, convert: true, optional: true },
+    ...pageParams,
     sort: {
       type: 'enum',
       values: sortable.flatMap((field) => [field, `-${field}`]),
@@ -124,6 +128,8 @@ export const ACTION_PARAMS = {
   'boards.members.list': { boardId: uuid, ...listOf('name', 'joinedAt', 'role'), ...searched },
   'boards.members.update': { boardId: uuid, userId: uuid, role: boardRole },
   'boards.members.remove': { boardId: uuid, userId: uuid },
+  'presence.people.list': { boardId: uuid, ...pageParams },
+  'presence.boards.count': { workspaceId: uuid, ...listOf('name', 'createdAt', 'updatedAt'), ...searched },
   'invites.create': {
     id: uuid,
     token,

@@ -30,6 +30,8 @@ interface Member {
   connectionId: string;
   userId: string;
   subscriptions: Set<Subscription>;
+  /** All subscriptions of a connection share it. */
+  outbox: Subscription['outbox'];
   /** Gets everybody instead of what has changed: it has just come, or could not be sent something. */
   owesAll: boolean;
   rate: RateLimit;
@@ -64,6 +66,7 @@ export class PresenceDoor {
       connectionId,
       userId,
       subscriptions: new Set([subscription]),
+      outbox: subscription.outbox,
       owesAll: true,
       rate: this.#parts.rates.presence(),
       late: undefined,
@@ -105,6 +108,11 @@ export class PresenceDoor {
     this.#show(open, member, change);
   }
 
+  /** Everybody in a room with connections here; empty for any other. */
+  people(room: RoomOfTenant): Person[] {
+    return this.#parts.presence().people(room);
+  }
+
   /** What has changed in a tick goes to everybody in the room: one frame for all who moved, encoded once. */
   changed(room: RoomOfTenant, change: RoomChange): void {
     const members = this.#rooms.get(keyOf(room))?.members;
@@ -112,7 +120,7 @@ export class PresenceDoor {
     const events = eventsOf(room, change);
     for (const member of members.values()) {
       if (member.owesAll) this.#sendAll(room, member);
-      else if (!events.every((event) => outboxOf(member).offerEvent(event))) member.owesAll = true;
+      else if (!events.every((event) => member.outbox.offerEvent(event))) member.owesAll = true;
     }
   }
 
@@ -143,7 +151,7 @@ export class PresenceDoor {
     const people = this.#parts.presence().people(room);
     const users = people.map((person) => ({ ...shownOf(person), user: person.user }));
     const all = { roomId: room.roomId, all: true, self: member.userId, users };
-    member.owesAll = !outboxOf(member).offerEvent(shareEvent(SocketEvent.PresenceSync, all));
+    member.owesAll = !member.outbox.offerEvent(shareEvent(SocketEvent.PresenceSync, all));
   }
 
   #roomAt(room: RoomOfTenant): MemberRoom {
@@ -187,12 +195,6 @@ function shownOf({ userId, cursor, selection, viewport }: Person): PresencePerso
   return { userId, cursor, selection, viewport };
 }
 
-/** All subscriptions of a connection share it. */
-function outboxOf(member: Member) {
-  const [first] = member.subscriptions;
-  return first!.outbox;
-}
-
 function connectionOf(subscription: Subscription): string {
   return subscription.headers[RecordHeader.Connection]!;
 }
@@ -201,6 +203,7 @@ function roomOf({ document: { id } }: Subscription): RoomOfTenant {
   return { tenantId: id.tenantId, roomId: id.roomId };
 }
 
+/** No id has a control character. */
 function keyOf({ tenantId, roomId }: RoomOfTenant): string {
-  return `${encodeURIComponent(tenantId)}/${encodeURIComponent(roomId)}`;
+  return `${tenantId}\n${roomId}`;
 }

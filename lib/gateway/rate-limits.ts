@@ -35,7 +35,7 @@ export class RateLimit {
   /** Counts a message. Returns 0, or, when it is too much now and is not counted, the milliseconds to wait. */
   take(bytes: number): number {
     if (!this.#messages.tryRemoveTokens(1)) return waitFor(this.#messages, 1);
-    if (this.#bytes.tryRemoveTokens(bytes)) return 0;
+    if (bytes === 0 || this.#bytes.tryRemoveTokens(bytes)) return 0;
     this.#giveBack(this.#messages, 1);
     return waitFor(this.#bytes, bytes);
   }

@@ -146,6 +146,15 @@ export const API_ROUTES: readonly ApiRoute[] = [
     answer: 'BoardPage',
   },
   {
+    method: 'get',
+    path: `${WORKSPACE}/presence`,
+    action: 'presence.boards.count',
+    rule: 'workspace.boards.list',
+    summary: 'How many are on each board of a workspace now',
+    status: 200,
+    answer: 'BoardPresencePage',
+  },
+  {
     method: 'post',
     path: `${WORKSPACE}/boards`,
     action: 'boards.create',
@@ -210,6 +219,16 @@ export const API_ROUTES: readonly ApiRoute[] = [
     summary: 'Gives the own role on a board back',
     status: 204,
     errors: ['MEMBER_NOT_FOUND', 'LAST_OWNER'],
+  },
+  {
+    method: 'get',
+    path: `${BOARD}/presence`,
+    action: 'presence.people.list',
+    rule: 'board.read',
+    summary: 'Who is on a board now',
+    status: 200,
+    answer: 'PersonPage',
+    errors: ['SERVICE_UNAVAILABLE'],
   },
   {
     method: 'get',

@@ -69,6 +69,25 @@ export const ANSWER_SCHEMAS = {
   BoardPage: pageOf('Board'),
   BoardMember: member(boardRole),
   BoardMemberPage: pageOf('BoardMember'),
+  Person: object({
+    // Of a service that is there it is what the service is called.
+    userId: text,
+    name: orNull(text),
+    cursor: {
+      type: ['object', 'null'],
+      properties: { x: { type: 'number' }, y: { type: 'number' }, docId: text },
+      required: ['x', 'y'],
+      additionalProperties: false,
+    },
+    connections: { type: 'integer', minimum: 1, description: 'Tabs and devices.' },
+    lastSeen: { ...orNull(dateTime), description: 'When something was last shown.' },
+  }),
+  PersonPage: pageOf('Person'),
+  BoardPresence: object({
+    boardId: uuid,
+    people: { type: ['integer', 'null'], minimum: 0, description: 'Null when it cannot be told now.' },
+  }),
+  BoardPresencePage: pageOf('BoardPresence'),
   Invite: object(invite),
   InvitePage: pageOf('Invite'),
   NewInvite: object({ ...invite, token: text }),

@@ -13,7 +13,9 @@ export interface PresentConnection {
 export interface Person extends PresenceState {
   userId: string;
   user: PresenceUser;
-  /** Wall time of the last sign of life, in ms. */
+  /** At all gateways. */
+  connections: number;
+  /** Wall time of the last sign of life, in ms; 0 when nothing has been shown. */
   lastSeen: number;
 }
 

@@ -43,7 +43,7 @@ export class RoomPeople {
     person.connections.delete(connectionId);
     // What was shown at a gateway goes with the last connection there.
     const isGone = person.connections.size === 0;
-    const hasLeftGateway = ![...person.connections.values()].includes(gateway);
+    const hasLeftGateway = !isAmong(gateway, person.connections.values());
     if (isGone) this.#people.delete(userId);
     if (isGone || (hasLeftGateway && person.states.delete(gateway))) this.#changed.add(userId);
   }
@@ -51,7 +51,7 @@ export class RoomPeople {
   /** Ignored for a user without a connection at that gateway: it would never be taken away again. */
   show(gateway: string, state: SeenState): void {
     const person = this.#people.get(state.userId);
-    if (!person || ![...person.connections.values()].includes(gateway)) return;
+    if (!person || !isAmong(gateway, person.connections.values())) return;
     person.states.set(gateway, state);
     this.#changed.add(state.userId);
   }
@@ -75,6 +75,11 @@ export class RoomPeople {
 
   isAt(gateway: string): boolean {
     return this.#gateways.has(gateway);
+  }
+
+  /** Whether any other gateway has somebody in the room. */
+  isShared(own: string): boolean {
+    return this.#gateways.size > (this.#gateways.has(own) ? 1 : 0);
   }
 
   gateways(): string[] {
@@ -119,15 +124,22 @@ export class RoomPeople {
     return change;
   }
 
-  /** With the latest of the states that the person's connections have shown. */
   person(userId: string): Person | undefined {
     const person = this.#people.get(userId);
     if (!person) return undefined;
-    let latest: SeenState | undefined;
-    for (const state of person.states.values())
-      if (!latest || state.lastSeen > latest.lastSeen) latest = state;
+    const latest = this.stateOfPerson(userId);
     const { cursor, selection, viewport }: PresenceState = latest ?? EMPTY_PRESENCE;
-    return { userId, user: person.user, cursor, selection, viewport, lastSeen: latest?.lastSeen ?? 0 };
+    const { user, connections } = person;
+    const lastSeen = latest?.lastSeen ?? 0;
+    return { userId, user, cursor, selection, viewport, connections: connections.size, lastSeen };
+  }
+
+  /** The latest of what the person's connections have shown. */
+  stateOfPerson(userId: string): SeenState | undefined {
+    let latest: SeenState | undefined;
+    for (const state of this.#people.get(userId)?.states.values() ?? [])
+      if (!latest || state.lastSeen > latest.lastSeen) latest = state;
+    return latest;
   }
 
   #connectionsOf(gateway: string): Map<string, string> {
@@ -135,4 +147,10 @@ export class RoomPeople {
     if (!connections) this.#gateways.set(gateway, (connections = new Map()));
     return connections;
   }
+}
+
+/** Without an array of them: asked for every move. */
+function isAmong(gateway: string, gateways: Iterable<string>): boolean {
+  for (const other of gateways) if (other === gateway) return true;
+  return false;
 }

@@ -26,6 +26,8 @@ export interface Cluster {
 const STORING_SERVICES = ['codec', 'persister', 'fastsync'] as const;
 /** Small ones that share a process, which runs when `AUTH=accounts` is in its environment. */
 export const ACCOUNT_SERVICES = ['auth', 'workspaces', 'boards', 'invites', 'permissions'] as const;
+/** Whom one can ask who is there stands beside whom it asks: it keeps nothing, and is wanted whatever `AUTH` says. */
+export const GATEWAY_SERVICES = ['gateway', 'presence'] as const;
 
 /** Every service as its own process over Kafka and PostgreSQL; resolves when all are ready. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
@@ -52,7 +54,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   for (let n = 1; n <= accounts; n++)
     add(`accounts-${n}`, ACCOUNT_SERVICES, { YKAFKA_SECRET: secret, ...options.env });
   options.gatewayPorts.forEach((port, index) =>
-    add(`gateway-${index + 1}`, ['gateway'], { PORT: String(port) }),
+    add(`gateway-${index + 1}`, GATEWAY_SERVICES, { PORT: String(port) }),
   );
 
   const stop = async () => {

@@ -14,6 +14,7 @@ import gateway from '../../services/gateway.service.ts';
 import invites from '../../services/invites.service.ts';
 import permissions from '../../services/permissions.service.ts';
 import persister from '../../services/persister.service.ts';
+import presence from '../../services/presence.service.ts';
 import workspaces from '../../services/workspaces.service.ts';
 
 export interface EmbeddedServer {
@@ -55,7 +56,8 @@ export async function startEmbedded({
     await runtime.stream();
     await runtime.store();
     const accounts = config.auth === 'accounts' ? [auth, workspaces, boards, invites, permissions] : [];
-    for (const schema of [codec, persister, fastsync, ...accounts, gateway]) broker.createService(schema);
+    for (const schema of [codec, persister, fastsync, ...accounts, presence, gateway])
+      broker.createService(schema);
     await broker.start();
     const { url } = await call(broker, 'gateway.addresses.get', {});
     return { url, broker, runtime, stop };

@@ -12,24 +12,22 @@ import type { HostedDocument } from '../../lib/gateway/hosted-document.ts';
 import { PresenceTopic } from '../../lib/gateway/presence-topic.ts';
 import { DefaultRoomRegistry } from '../../lib/gateway/room-registry.ts';
 import { silentLogger } from '../../lib/log.ts';
-import type { OnRoomChange } from '../../lib/presence/port.ts';
+import { AskedGateways, type Gateways } from '../../lib/presence/asked-gateways.ts';
+import type { OnRoomChange, Presence } from '../../lib/presence/port.ts';
+import { sliceOf, type PeopleSlice, type PeopleWindow } from '../../lib/presence/reader.ts';
 import { SharedPresence } from '../../lib/presence/shared-presence.ts';
 import { createEmbeddedStream } from '../../lib/stream/embedded.ts';
 import type { Stream } from '../../lib/stream/port.ts';
 import { createTopicResolver } from '../../lib/stream/topic-resolver.ts';
+import type { RoomOfTenant } from '../../lib/stream/topics.ts';
 import { waitFor } from '../support/wait.ts';
-import {
-  presenceChecks,
-  runPresenceCheck,
-  TIMEOUT_MS,
-  type PresenceMedium,
-  type PresenceNode,
-} from './presence.suite.ts';
+import { presenceChecks, runPresenceCheck, TIMEOUT_MS, type PresenceNode } from './presence.suite.ts';
+import { readerChecks, runReaderCheck, type ReaderMedium } from './presence-reader.suite.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 
 /** Gateways over one embedded log. */
-async function openMedium(pattern: string): Promise<PresenceMedium> {
+async function openMedium(pattern: string): Promise<ReaderMedium> {
   const folder = await mkdtemp(join(tmpdir(), 'ykafka-presence-'));
   const log = await createEmbeddedStream({
     file: join(folder, 'log.sqlite'),
@@ -45,8 +43,10 @@ async function openMedium(pattern: string): Promise<PresenceMedium> {
   const topics = createTopicResolver({ pattern, partitions: 2 });
   await log.ensureTopics(topics.staticTopics);
   let isAway = false;
+  const asked = new AskedNodes(() => isAway);
   return {
-    open: async (onChange) => openNode({ log, topics, isAway: () => isAway, onChange }),
+    open: async (onChange) => asked.add(openNode({ log, topics, isAway: () => isAway, onChange })),
+    openReader: async () => new AskedGateways(asked),
     outage: async (forMs) => {
       isAway = true;
       const until = performance.now() + forMs;
@@ -54,6 +54,46 @@ async function openMedium(pattern: string): Promise<PresenceMedium> {
       isAway = false;
     },
   };
+}
+
+/** What the presence service finds of the gateways: a dead one is known as such after a while. */
+class AskedNodes implements Gateways {
+  readonly #isAway: () => boolean;
+  readonly #nodes = new Map<string, { node: PresenceNode; killedAtMs: number }>();
+
+  constructor(isAway: () => boolean) {
+    this.#isAway = isAway;
+  }
+
+  add(node: PresenceNode): PresenceNode {
+    const asked = { node, killedAtMs: Infinity };
+    this.#nodes.set(String(this.#nodes.size), asked);
+    const kill = () => {
+      asked.killedAtMs = performance.now();
+      node.kill();
+    };
+    return { presence: node.presence, kill };
+  }
+
+  ids(): string[] {
+    const knownDead = performance.now() - TIMEOUT_MS;
+    return [...this.#nodes].filter(([, { killedAtMs }]) => killedAtMs > knownDead).map(([id]) => id);
+  }
+
+  async people(id: string, room: RoomOfTenant, window: PeopleWindow): Promise<PeopleSlice> {
+    return sliceOf(this.#ask(id).people(room), window);
+  }
+
+  async count(id: string, rooms: readonly RoomOfTenant[]): Promise<number[]> {
+    const presence = this.#ask(id);
+    return rooms.map((room) => presence.people(room).length);
+  }
+
+  #ask(id: string): Presence {
+    const { node, killedAtMs } = this.#nodes.get(id)!;
+    if (this.#isAway() || killedAtMs < Infinity) throw new AppError('SERVICE_UNAVAILABLE');
+    return node.presence;
+  }
 }
 
 interface NodeParts {
@@ -121,4 +161,10 @@ describe('presence over the awareness topic', () => {
     const medium = await openMedium('yjs-{channel}-{room}');
     await runPresenceCheck(Object.values(presenceChecks)[1]!, medium);
   });
+});
+
+describe('who is there, asked of the gateways', () => {
+  it.each(Object.entries(readerChecks))('%s', async (_name, check) =>
+    runReaderCheck(check, await openMedium('yjs-{channel}')),
+  );
 });

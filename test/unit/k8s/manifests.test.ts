@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
 import { STOP_LIMIT_MS } from '../../../lib/broker/lifecycle.ts';
 import { CONFIG_SCHEMA, loadConfig } from '../../../lib/config.ts';
-import { ACCOUNT_SERVICES } from '../../../scripts/lib/cluster.ts';
+import { ACCOUNT_SERVICES, GATEWAY_SERVICES } from '../../../scripts/lib/cluster.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 /** Of glibc, not of ours. */
@@ -32,8 +32,12 @@ function manifestsOf(file: string): Manifest[] {
 const settings = new Map(Object.values(CONFIG_SCHEMA).map((setting) => [setting.env, setting]));
 const services = readdirSync(join(ROOT, 'services')).map((file) => file.replace('.service.ts', ''));
 /** Small services share a process. */
+const SHARED: Readonly<Record<string, readonly string[]>> = {
+  accounts: ACCOUNT_SERVICES,
+  gateway: GATEWAY_SERVICES,
+};
 const fileOf = (service: string) =>
-  `${(ACCOUNT_SERVICES as readonly string[]).includes(service) ? 'accounts' : service}.yaml`;
+  `${Object.keys(SHARED).find((file) => SHARED[file]!.includes(service)) ?? service}.yaml`;
 
 describe('k8s manifests', () => {
   it.each(services)('run services/%s.service.ts, which has a manifest', (service) => {

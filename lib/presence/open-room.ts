@@ -1,0 +1,161 @@
+import type { RoomOfTenant } from '../stream/topics.ts';
+import type { PresenceMessage, SeenState } from './messages.ts';
+import type { PresentConnection } from './port.ts';
+import { RoomPeople } from './room-people.ts';
+
+/** Of another gateway. */
+interface Heard {
+  /** Its last message. */
+  n: number;
+  /** Connections of the whole list that is coming in. */
+  whole?: Set<string> | undefined;
+}
+
+/** Connections, or states, in one message: it stays far below what a record may have. */
+const MAX_ITEMS = 64;
+
+interface Said {
+  in: PresentConnection[];
+  out: string[];
+  at: SeenState[];
+}
+
+/** A room with people at this gateway: what others have said of it, and what has to be told them. */
+export class OpenRoom {
+  readonly room: RoomOfTenant;
+  readonly people = new RoomPeople();
+  readonly #gatewayId: string;
+  readonly #heard = new Map<string, Heard>();
+  /** Whether others are heard, and may be told. */
+  phase: 'closed' | 'opening' | 'open' = 'closed';
+  flushedAtMs = -Infinity;
+  isScheduled = false;
+  /** Last message of this gateway: sent, heard again, sent before the last beat. */
+  #sent = 0;
+  #echoed = 0;
+  #sentBeforeBeat = 0;
+  #owesAll = false;
+  #owesQuestion = false;
+  readonly #entered = new Map<string, PresentConnection>();
+  readonly #left = new Set<string>();
+  readonly #shown = new Set<string>();
+
+  constructor(room: RoomOfTenant, gatewayId: string) {
+    this.room = room;
+    this.#gatewayId = gatewayId;
+  }
+
+  /** False when it changes nothing. */
+  enter(connection: PresentConnection): boolean {
+    const { connectionId, userId } = connection;
+    if (this.people.userOf(this.#gatewayId, connectionId) === userId) return false;
+    this.people.enter(this.#gatewayId, connection);
+    this.#left.delete(connectionId);
+    this.#entered.set(connectionId, connection);
+    return true;
+  }
+
+  /** False when it changes nothing. */
+  leave(connectionId: string): boolean {
+    if (this.people.userOf(this.#gatewayId, connectionId) === undefined) return false;
+    this.people.leave(this.#gatewayId, connectionId);
+    // Who entered in the same tick was never told of.
+    if (!this.#entered.delete(connectionId)) this.#left.add(connectionId);
+    return true;
+  }
+
+  show(state: SeenState): void {
+    this.people.show(this.#gatewayId, state);
+    this.#shown.add(state.userId);
+  }
+
+  /** What this gateway had on its way when it was heard again. */
+  echo(n: number): void {
+    this.#echoed = Math.max(this.#echoed, n);
+  }
+
+  /** Takes what another gateway says. */
+  receive(gateway: string, message: PresenceMessage): void {
+    const before = this.#heard.get(gateway);
+    const isGap = !message.all && before?.n !== message.p;
+    const whole = message.all ? new Set<string>() : isGap ? undefined : before?.whole;
+    for (const connection of message.in ?? []) {
+      this.people.enter(gateway, connection);
+      whole?.add(connection.connectionId);
+    }
+    for (const id of message.out ?? []) this.people.leave(gateway, id);
+    for (const state of message.at ?? []) this.people.show(gateway, state);
+    if (message.end && whole) this.people.keepOnly(gateway, whole);
+    this.#heard.set(gateway, { n: message.n, whole: message.end ? undefined : whole });
+    if (message.ask) this.owe({ question: false });
+    if (isGap) this.owe({ question: true });
+  }
+
+  /** It is dead; returns its connections. */
+  drop(gateway: string): string[] {
+    this.#heard.delete(gateway);
+    return this.people.drop(gateway);
+  }
+
+  /** Everything has to be said again, with the question to the others to do the same. */
+  owe({ question }: { question: boolean }): void {
+    this.#owesAll = true;
+    if (question) this.#owesQuestion = true;
+  }
+
+  /** True when what was sent before the last beat has not come back: it has not reached the others either. */
+  beat(): boolean {
+    const isLost = this.#echoed < this.#sentBeforeBeat;
+    this.#sentBeforeBeat = this.#sent;
+    return isLost;
+  }
+
+  /**
+   * What has to be told now, and what has been shown. Before the room is open nobody has to know: then everything is
+   * told. Where no other gateway has anybody, moves are not told at all: who comes asks, and gets them.
+   */
+  take(nextNumber: () => number): { messages: PresenceMessage[]; shown: SeenState[] } {
+    const shown = [...this.#shown].flatMap((userId) => this.people.stateOf(this.#gatewayId, userId) ?? []);
+    const changes: Said = {
+      in: [...this.#entered.values()],
+      out: [...this.#left],
+      at: this.people.isShared(this.#gatewayId) ? shown : [],
+    };
+    this.#entered.clear();
+    this.#left.clear();
+    this.#shown.clear();
+    if (this.phase !== 'open') return { messages: [], shown };
+    if (!this.#owesAll && this.#sent > 0) return { messages: this.#cut(changes, {}, nextNumber), shown };
+    const all: Said = {
+      in: this.people.connections(this.#gatewayId),
+      out: [],
+      at: this.people.states(this.#gatewayId),
+    };
+    const ask = this.#owesQuestion;
+    this.#owesAll = this.#owesQuestion = false;
+    return { messages: this.#cut(all, { all: true, ...(ask ? { ask: true } : {}) }, nextNumber), shown };
+  }
+
+  #cut(said: Said, flags: Pick<PresenceMessage, 'all' | 'ask'>, nextNumber: () => number): PresenceMessage[] {
+    const longest = Math.max(said.in.length, said.out.length, said.at.length);
+    const parts = Math.max(flags.all ? 1 : 0, Math.ceil(longest / MAX_ITEMS));
+    return Array.from({ length: parts }, (_, part) => {
+      const cut = <T>(items: readonly T[]) => items.slice(part * MAX_ITEMS, (part + 1) * MAX_ITEMS);
+      const [n, p] = [nextNumber(), this.#sent];
+      this.#sent = n;
+      return {
+        n,
+        p,
+        ...(part === 0 ? flags : {}),
+        ...(flags.all && part === parts - 1 ? { end: true } : {}),
+        ...listed('in', cut(said.in)),
+        ...listed('out', cut(said.out)),
+        ...listed('at', cut(said.at)),
+      };
+    });
+  }
+}
+
+function listed<K extends string, T>(key: K, items: T[]): Partial<Record<K, T[]>> {
+  return items.length === 0 ? {} : ({ [key]: items } as Partial<Record<K, T[]>>);
+}
