@@ -205,7 +205,7 @@ export const CONFIG_SCHEMA = {
   redisUrl: text(
     'REDIS_URL',
     '',
-    'Redis (or what speaks like it) that keeps who is in which room; without it gateways tell each other on the awareness topics.',
+    'Redis (or what speaks like it) that gateways share: who is in which room, what was decided about rights. To be trusted like the database.',
     { secret: true, pattern: /^(rediss?:\/\/.+)?$/ },
   ),
   ringBytes: int(

@@ -5,30 +5,44 @@ import { createAccountAccess } from '../gateway/account-access.ts';
 import { createIdentify } from '../gateway/identify.ts';
 import type { AccessControl } from '../gateway/port.ts';
 import { RoomRoles, type RoleAnswer } from '../gateway/room-roles.ts';
+import { SharedRoles } from '../gateway/shared-roles.ts';
+import { openRoleCache } from './role-cache.ts';
 import type { Runtime } from './runtime.ts';
 import { tokenVerifierOf } from './token-verifier.ts';
 
 /** A look-up that takes longer fails; the client is told to try again. */
 const LOOK_UP_LIMIT_MS = 3_000;
 
-/** How the gateway decides about people: by the permissions service with `AUTH=accounts`. */
+const sharedRoles = new WeakMap<ServiceBroker, SharedRoles>();
+
+/**
+ * How the gateway decides about people with `AUTH=accounts`: by what it remembers, by what the gateways share (with
+ * `REDIS_URL`), by the permissions service.
+ */
 export function openAccess(
-  broker: Pick<ServiceBroker, 'call'>,
+  broker: ServiceBroker,
   runtime: Runtime,
 ): { access: AccessControl; roles?: RoomRoles } {
   const { config, clock, logger } = runtime;
   const verify: TokenVerifier = (token) => tokenVerifierOf(runtime)(token);
   const control = createAccessControl(config, createIdentify({ config, verify, clock, logger }));
   if (config.auth !== 'accounts') return { access: control };
-  const roles = new RoomRoles({
-    clock,
-    ttlMs: config.accessTtlMs,
-    lookUp: async (userId, roomId): Promise<RoleAnswer> => {
-      const options = { timeout: LOOK_UP_LIMIT_MS };
-      const answer: RoleAnswer | null = await broker.call('permissions.get', { userId, roomId }, options);
-      return answer ?? undefined;
-    },
-  });
+  const lookUp = async (userId: string, roomId: string): Promise<RoleAnswer> => {
+    const options = { timeout: LOOK_UP_LIMIT_MS };
+    const answer: RoleAnswer | null = await broker.call('permissions.get', { userId, roomId }, options);
+    return answer ?? undefined;
+  };
+  const decisions = { clock, ttlMs: config.accessTtlMs, lookUp };
+  let shared = sharedRoles.get(broker);
+  if (!shared && config.redisUrl !== '') {
+    shared = new SharedRoles({
+      ...decisions,
+      cache: openRoleCache(broker, runtime),
+      randomId: runtime.randomId,
+    });
+    sharedRoles.set(broker, shared);
+  }
+  const roles = new RoomRoles({ ...decisions, ...(shared ? { shared } : {}) });
   const people = createAccountAccess(roles, control.identify);
   return {
     // A server's token names its rooms itself.

@@ -68,12 +68,13 @@ export function createBrokerOptions(
 }
 
 /**
- * These parts of Moleculer log every failed send and every failed start with all they know, packets too. Who called,
- * node-watch.ts and lifecycle.ts say it in one line; on debug all of it is there.
+ * These parts of Moleculer log every failed send and every failed start with all they know, packets too, and every
+ * attempt to reach Redis. Who called, node-watch.ts, role-cache.ts and lifecycle.ts say it in one line; on debug all
+ * of it is there.
  */
 function logLevels(level: Config['logLevel']): Record<string, string> | string {
   if (level === 'debug' || level === 'trace') return level;
-  return { BROKER: 'fatal', TRANSIT: 'fatal', TRANSPORTER: 'fatal', '**': level };
+  return { BROKER: 'fatal', TRANSIT: 'fatal', TRANSPORTER: 'fatal', CACHER: 'fatal', '**': level };
 }
 
 function kafkaTransporter(config: Config, nodeID: string, groupId?: string): BrokerOptions['transporter'] {

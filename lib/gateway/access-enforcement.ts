@@ -82,6 +82,7 @@ export class AccessEnforcement {
     const { clock, roles, ttlMs, graceMs } = this.#parts;
     if (clock.now() - this.#pulseSentAt >= PULSE_MS) this.#pulse();
     const holdsMs = this.isReading ? ttlMs : UNREAD_TTL_MS;
+    roles.believeFor(holdsMs);
     for (const { session, subscription } of this.#open()) {
       const { userId, rooms } = session.identity;
       // A token that names its rooms itself is asked for nothing more.

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { AccessChange } from '../lifecycle/access-record.ts';
+import type { FoundRole, SharedRoles } from './shared-roles.ts';
 
 export type RoomRole = 'viewer' | 'editor' | 'owner';
 
@@ -13,6 +14,8 @@ export interface RoomRolesParts {
   lookUp: (userId: string, roomId: string) => Promise<RoleAnswer>;
   /** A decision is believed for so long when nothing is heard, in ms. */
   ttlMs: number;
+  /** Asked before `lookUp`, which it asks itself. */
+  shared?: Pick<SharedRoles, 'lookUp' | 'changed' | 'forgetAll'>;
 }
 
 export interface Decision {
@@ -39,9 +42,16 @@ export class RoomRoles {
   readonly #parts: RoomRolesParts;
   readonly #decisions = new LRUCache<string, Decision>({ max: MAX_DECISIONS });
   readonly #asking = new Map<string, Asking>();
+  #believedMs: number;
 
   constructor(parts: RoomRolesParts) {
     this.#parts = parts;
+    this.#believedMs = parts.ttlMs;
+  }
+
+  /** From now on what is older is asked for anew. */
+  believeFor(ms: number): void {
+    this.#believedMs = ms;
   }
 
   /**
@@ -50,7 +60,7 @@ export class RoomRoles {
    */
   roleOf(userId: string, roomId: string): RoleAnswer | Promise<RoleAnswer> {
     const known = this.decisionOn(userId, roomId);
-    if (known?.answer && this.ageOf(known) < this.#parts.ttlMs) return known.answer;
+    if (known?.answer && this.ageOf(known) < this.#believedMs) return known.answer;
     return this.ask(userId, roomId);
   }
 
@@ -76,6 +86,7 @@ export class RoomRoles {
 
   /** Forgets what the change may have made wrong. */
   changed(change: AccessChange): void {
+    this.#parts.shared?.changed(change);
     for (const [key, { answer }] of this.#decisions.entries()) {
       const [userId, roomId] = partsOf(key);
       if (concerns(change, { userId, roomId, tenantId: answer?.tenantId })) this.#decisions.delete(key);
@@ -86,6 +97,7 @@ export class RoomRoles {
 
   /** Changes may have been missed. */
   forgetAll(): void {
+    this.#parts.shared?.forgetAll();
     this.#decisions.clear();
     for (const asking of this.#asking.values()) asking.isOutdated = true;
   }
@@ -94,12 +106,18 @@ export class RoomRoles {
     const { userId, roomId } = asking;
     for (;;) {
       asking.isOutdated = false;
-      const askedAt = this.#parts.clock.now();
-      const answer = await this.#parts.lookUp(userId, roomId);
+      const now = this.#parts.clock.now();
+      const { answer, ageMs } = await this.#find(userId, roomId);
       if (asking.isOutdated) continue;
-      this.#decisions.set(keyOf(userId, roomId), { answer, askedAt });
+      this.#decisions.set(keyOf(userId, roomId), { answer, askedAt: now - ageMs });
       return answer;
     }
+  }
+
+  async #find(userId: string, roomId: string): Promise<FoundRole> {
+    const { shared, lookUp } = this.#parts;
+    if (shared) return shared.lookUp(userId, roomId, this.#believedMs);
+    return { answer: await lookUp(userId, roomId), ageMs: 0 };
   }
 }
 

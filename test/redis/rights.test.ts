@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { ServiceBroker } from 'moleculer';
+import { createClient } from 'redis';
+import { openRoleCache } from '../../lib/broker/role-cache.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { loadConfig } from '../../lib/config.ts';
+import type { RoleAnswer } from '../../lib/gateway/room-roles.ts';
+import { SharedRoles } from '../../lib/gateway/shared-roles.ts';
+import { silentLogger } from '../../lib/log.ts';
+import { startRedis, type RunningRedis } from '../../scripts/dev/redis.ts';
+import { ApiClient } from '../support/api-client.ts';
+import { BoardEditor } from '../support/board-editor.ts';
+import { startEmbedded, stopServers } from '../support/embedded.ts';
+import { waitFor } from '../support/wait.ts';
+
+const TTL_MS = 60_000;
+
+let redis: RunningRedis;
+let reader: ReturnType<typeof createClient>;
+const brokers: ServiceBroker[] = [];
+let role: 'viewer' | 'editor' = 'editor';
+let asked = 0;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  reader = createClient({ url: redis.url });
+  await reader.connect();
+});
+beforeEach(async () => {
+  [role, asked] = ['editor', 0];
+  await reader.flushAll();
+});
+afterEach(async () => {
+  redis.signal('SIGCONT');
+  for (const broker of brokers.splice(0)) await broker.stop();
+});
+afterAll(async () => {
+  await stopServers();
+  reader?.destroy();
+  await redis?.stop();
+});
+
+/** What a gateway has of the shared answers, connected. */
+async function openGateway(): Promise<SharedRoles> {
+  const broker = new ServiceBroker({ namespace: 'test', logger: false });
+  brokers.push(broker);
+  const config = loadConfig({}, { redisUrl: redis.url });
+  const cache = openRoleCache(broker, { config, logger: silentLogger });
+  await broker.start();
+  const lookUp = async (): Promise<RoleAnswer> => {
+    asked++;
+    return { role, tenantId: 't' };
+  };
+  await waitFor(
+    () =>
+      cache.set('probe', 1, 1_000).then(
+        () => true,
+        () => false,
+      ),
+    { what: 'Redis' },
+  );
+  return new SharedRoles({ cache, clock: systemClock, randomId: randomUUID, ttlMs: TTL_MS, lookUp });
+}
+
+const ask = async (gateway: SharedRoles) => (await gateway.lookUp('ann', 'board', TTL_MS)).answer?.role;
+const stored = async () => (await reader.keys('*role:*')).length;
+
+describe('rights shared over Redis, by Moleculer’s cacher', () => {
+  it('are asked of the service once for two gateways, and expire', async () => {
+    const [a, b] = [await openGateway(), await openGateway()];
+    expect(await ask(a)).toBe('editor');
+    await waitFor(async () => (await stored()) === 1);
+    expect(await ask(b)).toBe('editor');
+    expect(asked).toBe(1);
+    for (const key of await reader.keys('*board*')) {
+      const leftMs = await reader.pTTL(key);
+      expect(leftMs).toBeGreaterThan(0);
+      expect(leftMs).toBeLessThanOrEqual(2 * TTL_MS);
+    }
+  });
+
+  it('do not count any more as soon as one gateway has heard of a change', async () => {
+    const [a, b] = [await openGateway(), await openGateway()];
+    await ask(a);
+    await waitFor(async () => (await stored()) === 1);
+    role = 'viewer';
+    b.changed({ tenantId: 't', roomId: 'board', userId: 'ann' });
+    expect(await ask(b)).toBe('viewer');
+    await waitFor(async () => (await ask(a)) === 'viewer');
+  });
+
+  it('are asked of the service while Redis hangs, in bounded time, and are shared again afterwards', async () => {
+    const [a, b] = [await openGateway(), await openGateway()];
+    await ask(a);
+    await waitFor(async () => (await stored()) === 1);
+    redis.signal('SIGSTOP');
+    role = 'viewer';
+    const before = performance.now();
+    a.changed({ roomId: 'board' });
+    expect(await ask(a)).toBe('viewer');
+    expect(performance.now() - before).toBeLessThan(1_000);
+    redis.signal('SIGCONT');
+    // It has all that it had: nobody may believe it before the mark has come.
+    await waitFor(
+      async () => {
+        expect(await ask(a)).toBe('viewer');
+        return (await ask(b)) === 'viewer';
+      },
+      { what: 'the change is known to all' },
+    );
+    await waitFor(
+      async () => {
+        const known = asked;
+        await ask(a);
+        await ask(b);
+        return asked === known;
+      },
+      { what: 'the answers are shared again' },
+    );
+  });
+
+  it('make no difference to who is let in: removed is removed, in a server with Redis', async () => {
+    const server = await startEmbedded({ auth: 'accounts', guessesPerMinute: 0, redisUrl: redis.url });
+    const api = new ApiClient(server);
+    const [owner, guest] = [await api.person(), await api.person()];
+    const accounts = await api.accounts;
+    const team = await accounts.workspaces.create(owner, { id: randomUUID(), name: 'Team' });
+    const board = await accounts.boards.create(owner, team.id, { id: randomUUID(), name: 'Board' });
+    const { token } = await accounts.invites.create(owner, board.id, { id: randomUUID(), role: 'editor' });
+    await accounts.invites.accept(guest, token);
+    const getToken = () => `token-of-${guest}`;
+    const editor = new BoardEditor(board.id, { url: server.url, getToken });
+    await editor.synced();
+    await waitFor(async () => (await stored()) === 1, { what: 'the answer is shared' });
+    const target = { boardId: board.id, memberId: guest };
+    await accounts.boardMembers.update(owner, target, { role: 'viewer' });
+    await waitFor(() => editor.state.isReadOnly && editor.state.isSynced, { timeoutMs: 2_000 });
+    await accounts.boardMembers.remove(owner, target);
+    await waitFor(() => editor.denied.length > 0, { timeoutMs: 2_000 });
+    editor.close();
+    const again = new BoardEditor(board.id, { url: server.url, getToken });
+    await waitFor(() => again.denied.length > 0);
+    again.close();
+  });
+});
