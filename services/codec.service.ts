@@ -119,6 +119,7 @@ const schema: ServiceSchema<ServiceSettingSchema, CodecService> = {
         clock,
         logger,
         metrics,
+        onLargeWork: (bytes) => runtime.memory.note(bytes),
       }),
     );
     // The log is opened only for those who leave the epoch out.

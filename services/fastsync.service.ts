@@ -110,6 +110,7 @@ const schema: ServiceSchema<ServiceSettingSchema, FastsyncService> = {
         clock,
         logger,
         metrics,
+        onLargeWork: (bytes) => runtime.memory.note(bytes),
       }),
     );
     metrics.watch('sync_cache_bytes', () => this.source?.usage().cachedBytes);

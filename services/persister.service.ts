@@ -178,7 +178,7 @@ const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
     });
   },
   async started(this: PersisterService) {
-    const { config, clock, topics, metrics } = this.runtime;
+    const { config, clock, topics, metrics, memory } = this.runtime;
     const [stream, store] = [await this.runtime.stream(), await this.runtime.store()];
     const folder = remoteFolder(this);
     this.parts = await assemblePersister({
@@ -190,6 +190,7 @@ const schema: ServiceSchema<ServiceSettingSchema, PersisterService> = {
       clock,
       logger: this.log,
       metrics,
+      memory,
     });
     const { persister, snapshotter, trimmer, retention } = this.parts;
     await persister.start();

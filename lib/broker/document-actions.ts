@@ -72,6 +72,7 @@ async function open(runtime: Runtime): Promise<Lifecycle> {
     inlineBytes: config.inlineCheckBytes,
     clock,
     logger,
+    onLargeWork: (bytes) => runtime.memory.note(bytes),
   });
   const { controlTopic } = topics;
   return {

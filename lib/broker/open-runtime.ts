@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import { createHealthBoard } from '../health/create-board.ts';
 import type { Logger } from '../log.ts';
+import { createCollector, MemoryRelief } from '../memory-relief.ts';
 import { createMetrics } from '../metrics/prometheus.ts';
 import type { Database } from '../store/database.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
@@ -61,6 +62,11 @@ export function createRuntime({
   });
   const metrics = createMetrics();
   metrics.watch('ready', async () => Number((await health.report()).status === 'ok'));
+  const memory = new MemoryRelief({
+    clock,
+    // In one process with the gateways everybody would wait for the collection.
+    collect: config.mode === 'embedded' ? () => undefined : createCollector(),
+  });
   const { blobs, handlers } = openTransfer(config, {
     clock,
     randomId,
@@ -74,6 +80,7 @@ export function createRuntime({
     health,
     metrics,
     blobs,
+    memory,
     randomId,
     topics: createTopicResolver({ pattern: config.topicPattern, partitions: config.partitions }),
     stream: stream.get,
@@ -92,6 +99,7 @@ export function createRuntime({
       return internal.port;
     },
     async close() {
+      memory.stop();
       await store.close((adapter) => adapter.close());
       await database.close((opened) => opened.close());
       await stream.close((log) => log.close());

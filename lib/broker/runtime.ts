@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { HealthBoard } from '../health/board.ts';
 import type { Logger } from '../log.ts';
+import type { MemoryRelief } from '../memory-relief.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Database } from '../store/database.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
@@ -21,6 +22,8 @@ export interface Runtime {
   readonly health: HealthBoard;
   readonly metrics: Metrics;
   readonly blobs: BlobTransfer;
+  /** Told by services after large work; gives its memory back where no people are served. */
+  readonly memory: Pick<MemoryRelief, 'note'>;
   stream(): Promise<Stream>;
   store(): Promise<PersistenceAdapter>;
   /** The database below the store, for accounts: opened and migrated. */

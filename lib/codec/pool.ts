@@ -20,6 +20,8 @@ export interface CodecPoolOptions {
   clock: Clock;
   logger: Logger;
   metrics?: Metrics;
+  /** Work on so many bytes of input has ended that had a thread to itself. */
+  onLargeWork?: (bytes: number) => void;
   /** The file whose default export does the work; tests put a hanging one here. */
   workerUrl?: URL;
 }

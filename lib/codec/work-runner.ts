@@ -70,11 +70,16 @@ export class WorkRunner {
   ): Promise<WorkResult> {
     if (this.#closed) throw new AppError('SERVICE_UNAVAILABLE', { message: 'The codec is closed.' });
     const bytes = sizeOf(inputs);
-    const lane = bytes > LARGE_BYTES ? this.#large : this.#small;
+    const isLarge = bytes > LARGE_BYTES;
+    const lane = isLarge ? this.#large : this.#small;
     const timeoutMs = this.#options.timeoutMs * Math.max(1, Math.ceil(bytes / TIMED_BYTES));
-    const answer = await lane.run(() => workOn(packAll(inputs)), timeoutMs);
-    if (!answer.ok) throw new AppError(answer.type, { data: answer.data });
-    return answer.result;
+    try {
+      const answer = await lane.run(() => workOn(packAll(inputs)), timeoutMs);
+      if (!answer.ok) throw new AppError(answer.type, { data: answer.data });
+      return answer.result;
+    } finally {
+      if (isLarge) this.#options.onLargeWork?.(bytes);
+    }
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
+import type { MemoryRelief } from '../memory-relief.ts';
 import type { Metrics } from '../metrics.ts';
 import { DEFAULT_LIMITS } from '../protocol/limits.ts';
 import { findUpdateFlaw } from '../protocol/sound-update.ts';
@@ -26,6 +27,7 @@ export interface PersisterSetting {
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
+  memory?: Pick<MemoryRelief, 'note'>;
 }
 
 /** Everything that one persister process runs. */
@@ -85,6 +87,7 @@ export async function assemblePersister(setting: PersisterSetting): Promise<Asse
     isAssigned: (epoch, partition) => persister.isAssigned(epoch, partition),
     sweepMs: Math.max(1_000, config.snapshotAgeMs / 4),
     metrics: counters,
+    onWritten: (bytes) => setting.memory?.note(bytes),
   });
   const retention = new RetentionWatch({
     stream,

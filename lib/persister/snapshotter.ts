@@ -30,6 +30,8 @@ export interface SnapshotterParts {
   /** How often documents are looked for whose updates have become old, in ms. */
   sweepMs: number;
   metrics?: PersisterMetrics;
+  /** A snapshot of so many bytes has been written, or was found superseded. */
+  onWritten?: (bytes: number) => void;
   /** Folds at a time. */
   concurrency?: number;
 }
@@ -198,7 +200,10 @@ export class Snapshotter {
   async #refold(at: Omit<FoldRequest, 'fromRows'>): Promise<boolean> {
     const folded = await this.#parts.folder.fold({ ...at, fromRows: true });
     await this.#setAside(at.document, folded?.rejected);
-    return folded !== undefined && this.#parts.store.replaceSnapshots(snapshotOf(at.document, folded));
+    if (!folded) return false;
+    const written = await this.#parts.store.replaceSnapshots(snapshotOf(at.document, folded));
+    this.#parts.onWritten?.(folded.update.byteLength);
+    return written;
   }
 
   async #fold({ document, epoch, partition }: SnapshotDebt): Promise<boolean> {
@@ -209,6 +214,7 @@ export class Snapshotter {
     const { offset } = folded.position;
     failpoint('snapshot:before');
     const written = await store.persistSnapshot(snapshotOf(document, folded));
+    this.#parts.onWritten?.(folded.update.byteLength);
     failpoint('snapshot:after');
     logger.debug({ document: documentKey(document), offset, written }, 'snapshot made');
     return written;

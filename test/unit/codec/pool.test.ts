@@ -136,6 +136,20 @@ describe('a codec on threads', () => {
     await large;
   });
 
+  it('tells when large work has ended, also with an error, and says nothing of small work', async () => {
+    const told: number[] = [];
+    const codec = pool({ onLargeWork: (bytes) => told.push(bytes) });
+    const { state } = sample(5 * MB);
+    await codec.check(sample(100).state);
+    expect(told).toEqual([]);
+    await codec.check(state);
+    expect(told).toEqual([state.byteLength]);
+    await expect(codec.describe(new Uint8Array(5 * MB).fill(255))).rejects.toMatchObject({
+      type: 'CODEC_FAILED',
+    });
+    expect(told).toEqual([state.byteLength, 5 * MB]);
+  });
+
   it('gives the memory of large work back: its thread ends with it, that of small work stays', async () => {
     const codec = pool({ workerUrl: NAMING });
     const threadOf = async (bytes: number) => (await codec.stateVectorOf(new Uint8Array(bytes)))[0];

@@ -19,6 +19,7 @@ function setUp(options: { fold?: (fold: Fold) => Fold; isAssigned?: (epoch: numb
   const clock: Clock = { ...systemClock, now: () => timeMs, wallTime: () => timeMs };
   const store = new MemoryStore({ clock });
   const folds: string[] = [];
+  const written: number[] = [];
   let running = 0;
   let mostAtOnce = 0;
   const foldStored: Fold = async ({ document, epoch, partition }) => {
@@ -38,6 +39,7 @@ function setUp(options: { fold?: (fold: Fold) => Fold; isAssigned?: (epoch: numb
     logger: silentLogger,
     isAssigned: options.isAssigned ?? (() => true),
     sweepMs: 1e6,
+    onWritten: (bytes) => written.push(bytes),
   });
   let next = 0;
   const put = async (name: string, count: number) => {
@@ -72,6 +74,7 @@ function setUp(options: { fold?: (fold: Fold) => Fold; isAssigned?: (epoch: numb
     store,
     snapshotter,
     folds,
+    written,
     put,
     idle,
     debt,
@@ -84,7 +87,7 @@ function setUp(options: { fold?: (fold: Fold) => Fold; isAssigned?: (epoch: numb
 
 describe('Snapshotter', () => {
   it('makes a snapshot once enough updates lie behind the last one', async () => {
-    const { put, debt, folds, idle } = setUp();
+    const { put, debt, folds, written, idle } = setUp();
     await put('a', 6);
     await put('a', 3);
     expect(folds).toEqual([]);
@@ -92,6 +95,7 @@ describe('Snapshotter', () => {
     await waitFor(() => folds.length > 0);
     await idle();
     expect(folds).toEqual(['a']);
+    expect(written).toEqual([1]);
     expect(await debt('a')).toBeUndefined();
   });
 

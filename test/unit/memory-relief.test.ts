@@ -1,0 +1,67 @@
+import { describe, expect, it } from '@jest/globals';
+import { createCollector, MemoryRelief } from '../../lib/memory-relief.ts';
+import { ManualClock } from './gateway/manual-clock.ts';
+
+const MB = 1024 ** 2;
+
+function relief() {
+  const clock = new ManualClock();
+  const found = { clock, collections: 0, memory: undefined as unknown as MemoryRelief };
+  found.memory = new MemoryRelief({
+    clock,
+    collect: () => void found.collections++,
+    minBytes: 16 * MB,
+    quietMs: 2_000,
+  });
+  return found;
+}
+
+describe('MemoryRelief', () => {
+  it('collects once, when no large work has ended for a while', () => {
+    const found = relief();
+    found.memory.note(52 * MB);
+    found.clock.advance(1_900);
+    found.memory.note(5 * MB);
+    found.clock.advance(1_900);
+    expect(found.collections).toBe(0);
+    found.clock.advance(200);
+    expect(found.collections).toBe(1);
+    found.clock.advance(60_000);
+    expect(found.collections).toBe(1);
+  });
+
+  it('leaves what is little to V8, until it has become much', () => {
+    const found = relief();
+    for (let n = 0; n < 3; n++) found.memory.note(5 * MB);
+    found.clock.advance(60_000);
+    expect(found.collections).toBe(0);
+    found.memory.note(5 * MB);
+    found.clock.advance(2_000);
+    expect(found.collections).toBe(1);
+    found.memory.note(5 * MB);
+    found.clock.advance(60_000);
+    expect(found.collections).toBe(1);
+  });
+
+  it('does nothing after the end of its process has begun', () => {
+    const found = relief();
+    found.memory.note(52 * MB);
+    found.memory.stop();
+    found.clock.advance(60_000);
+    expect(found.collections).toBe(0);
+  });
+});
+
+describe('createCollector', () => {
+  it('frees the memory under buffers that nobody has any more', () => {
+    const collect = createCollector();
+    collect();
+    const before = process.memoryUsage().arrayBuffers;
+    let large: Uint8Array | undefined = new Uint8Array(64 * MB);
+    expect(large.byteLength + process.memoryUsage().arrayBuffers).toBeGreaterThan(before + 64 * MB);
+    large = undefined;
+    collect();
+    expect(process.memoryUsage().arrayBuffers).toBeLessThan(before + 32 * MB);
+    expect(globalThis).not.toHaveProperty('gc');
+  });
+});
