@@ -168,7 +168,7 @@ export const CONFIG_SCHEMA = {
   ),
   connectionUpdatesPerSecond: int(
     'YKAFKA_CONNECTION_UPDATES_PER_SECOND',
-    10_000,
+    2_000,
     { min: 0, max: 10_000_000 },
     'Updates that one connection may send in a second, after a burst of five seconds’ worth; 0 for any number.',
   ),
@@ -180,7 +180,7 @@ export const CONFIG_SCHEMA = {
   ),
   roomUpdatesPerSecond: int(
     'YKAFKA_ROOM_UPDATES_PER_SECOND',
-    20_000,
+    10_000,
     { min: 0, max: 10_000_000 },
     'Updates that one gateway takes for one room in a second; burst and 0 as above.',
   ),

@@ -81,7 +81,7 @@ export class ClientSession {
       ...(parts.clientAddress === undefined ? {} : { [RecordHeader.Address]: parts.clientAddress }),
     };
     this.rate = parts.rates.connection();
-    this.vainRate = parts.rates.connection();
+    this.vainRate = parts.rates.vain();
     this.joinRate = parts.rates.joins();
     this.budget = { bytes: 0, maxBytes: parts.config.maxUnackedBytes };
     this.chunks = new ChunkAssembler(2 * parts.config.maxUpdateBytes + ASSEMBLY_ROOM_BYTES);

@@ -5,6 +5,11 @@ import type { DocumentId } from '../protocol/ids.ts';
 
 /** A pause makes up for so much: what a connection has not used for a while it may send at once. */
 const BURST_SECONDS = 5;
+/**
+ * So many messages a second one connection may have answered that bring nothing. A client that keeps to the protocol sends
+ * what it has on its way once more after a nack, some hundreds; one that passes over nacks costs as much as all others.
+ */
+const VAIN_PER_SECOND = 1_000;
 /** Rooms whose rate is remembered after their last document has gone. */
 const MAX_ROOMS = 10_000;
 /** A client that is told to wait for less would only come back to be told again. */
@@ -65,6 +70,13 @@ export class RateLimits {
   connection(): RateLimit {
     const { connectionUpdatesPerSecond, connectionBytesPerSecond } = this.#rates;
     return new RateLimit(connectionUpdatesPerSecond, connectionBytesPerSecond, this.#largestBytes);
+  }
+
+  /** Of what is not appended, for a new connection. */
+  vain(): RateLimit {
+    const { connectionUpdatesPerSecond, connectionBytesPerSecond } = this.#rates;
+    const perSecond = Math.min(connectionUpdatesPerSecond, VAIN_PER_SECOND);
+    return new RateLimit(perSecond, connectionBytesPerSecond, this.#largestBytes);
   }
 
   joins(): RateLimit {

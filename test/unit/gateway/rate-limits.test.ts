@@ -128,6 +128,24 @@ describe('a client that sends too much', () => {
     await waitFor(() => ann.isAcked(A, 1));
   });
 
+  it('has a limit of its own for what brings nothing, however much it may send otherwise', async () => {
+    const log = await openLog();
+    const faulty = new FaultyStream(log.stream);
+    const config = { connectionUpdatesPerSecond: 100_000 };
+    const { url } = await startGateway(log, { stream: faulty.port, config });
+    const ann = await RawClient.connect(url);
+    await ann.join(A);
+    faulty.hold();
+    const update = ann.edit(A, 'x');
+    for (let repeat = 0; repeat < 8_000; repeat++) ann.send(A, update, { version: 1 });
+    await ann.leave(B);
+    const startedAt = performance.now();
+    await ann.leave(B);
+    expect(performance.now() - startedAt).toBeGreaterThan(100);
+    faulty.release();
+    await waitFor(() => ann.isAcked(A, 1));
+  });
+
   it('a real client keeps the order and merges what has to wait: ten times its rate for a while, nothing lost', async () => {
     const { url, bob } = await setUp({ connectionUpdatesPerSecond: 20 });
     const doc = new Y.Doc();
