@@ -7,7 +7,7 @@ import { build, stop } from 'esbuild';
 const ROOT = join(import.meta.dirname, '..');
 
 export interface BuiltWeb {
-  /** Holds the whole page: index.html, style.css, icon.svg, app.js. */
+  /** Holds the pages with their styles and scripts. */
   dir: string;
   /** False when what was there is still up to date. */
   isFresh: boolean;
@@ -23,8 +23,8 @@ export async function buildWeb(): Promise<BuiltWeb> {
   await mkdir(dir, { recursive: true });
   await cp(join(ROOT, 'web/public'), dir, { recursive: true });
   await build({
-    entryPoints: [join(ROOT, 'web/src/main.ts')],
-    outfile: join(dir, 'app.js'),
+    entryPoints: { app: join(ROOT, 'web/src/main.ts'), 'sign-in': join(ROOT, 'web/src/sign-in.ts') },
+    outdir: dir,
     bundle: true,
     minify: true,
     sourcemap: true,

@@ -1,3 +1,4 @@
+import { offersLocalSignIn } from '../lib/config-accounts.ts';
 import { loadConfig, type Config } from '../lib/config.ts';
 import { isAppError } from '../lib/errors.ts';
 import { createLogger } from '../lib/log.ts';
@@ -34,8 +35,11 @@ async function main(config: Config): Promise<void> {
   await buildWeb();
   const server = await startEmbedded({ config, logger: createLogger(config.logLevel) });
   onSignals(server);
+  const hint = offersLocalSignIn(config)
+    ? 'Sign in there with a name; a private window is a second person.'
+    : 'Open it in two browser tabs and type.';
   process.stdout.write(
-    `\n  y-kafka is running: ${server.url}\n  Open it in two browser tabs and type. Data: ${config.dataDir}. Ctrl-C stops it.\n\n`,
+    `\n  y-kafka is running: ${server.url}\n  ${hint} Data: ${config.dataDir}. Ctrl-C stops it.\n\n`,
   );
 }
 

@@ -36,6 +36,13 @@ const schema: ServiceSchema<ServiceSettingSchema, BoardsService> = {
         return this.accounts!.boards.list(actorOf(ctx), workspaceId, query);
       },
     },
+    'own.list': {
+      repetition: 'idempotent',
+      params: strictly('boards.own.list'),
+      handler(this: BoardsService, ctx: Call<ListQuery>) {
+        return this.accounts!.ownBoards.list(actorOf(ctx), ctx.params);
+      },
+    },
     get: {
       repetition: 'idempotent',
       params: strictly('boards.get'),

@@ -6,6 +6,7 @@ import { BoardMembers } from './board-members.ts';
 import { Boards } from './boards.ts';
 import type { AccountsContext } from './context.ts';
 import { Invites } from './invites.ts';
+import { OwnBoards } from './own-boards.ts';
 import { Permissions } from './permissions.ts';
 import { withRetriedConflicts } from './retried-conflicts.ts';
 import { Users } from './users.ts';
@@ -19,6 +20,7 @@ export interface Accounts {
   readonly workspaces: Workspaces;
   readonly workspaceMembers: WorkspaceMembers;
   readonly boards: Boards;
+  readonly ownBoards: OwnBoards;
   readonly boardMembers: BoardMembers;
   readonly invites: Invites;
   readonly permissions: Permissions;
@@ -51,6 +53,7 @@ export function createAccounts({
     workspaces: new Workspaces(context),
     workspaceMembers: new WorkspaceMembers(context),
     boards: new Boards(context, { restoreMs }),
+    ownBoards: new OwnBoards(context),
     boardMembers: new BoardMembers(context),
     invites: new Invites(context),
     permissions: new Permissions(context),

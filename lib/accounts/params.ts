@@ -114,6 +114,7 @@ export const ACTION_PARAMS = {
   'workspaces.members.update': { workspaceId: uuid, userId: uuid, role: workspaceRole },
   'workspaces.members.remove': { workspaceId: uuid, userId: uuid },
   'boards.list': { workspaceId: uuid, ...listOf('name', 'createdAt', 'updatedAt'), ...searched },
+  'boards.own.list': { ...listOf('name', 'createdAt', 'updatedAt'), ...searched },
   'boards.get': { boardId: uuid },
   'boards.create': { id: uuid, workspaceId: uuid, name },
   'boards.update': {

@@ -168,6 +168,15 @@ export const API_ROUTES: readonly ApiRoute[] = [
   },
   {
     method: 'get',
+    path: '/api/boards',
+    action: 'boards.own.list',
+    rule: 'signed-in',
+    summary: 'The boards on which one has a role of one’s own, in whosever workspace',
+    status: 200,
+    answer: 'BoardPage',
+  },
+  {
+    method: 'get',
     path: BOARD,
     action: 'boards.get',
     rule: 'board.read',

@@ -11,7 +11,7 @@ export class EditorPage {
   readonly state: Locator;
   readonly notice: Locator;
 
-  private constructor(tab: Tab) {
+  protected constructor(tab: Tab) {
     this.tab = tab;
     this.page = tab.page;
     this.text = this.page.getByRole('textbox', { name: 'Shared text' });

@@ -24,6 +24,8 @@ export interface Person {
   name: string;
   color: string;
   colorLight: string;
+  /** Of the account; by it the list of people finds the colour. */
+  id?: string;
 }
 
 /** The name chosen before; else one for this tab, so that two tabs can be told apart. */
@@ -56,7 +58,7 @@ export function nameOf(person: Partial<Person> | undefined): string {
 }
 
 /** Publishes the name, with a colour that nobody with a lower client id has. */
-export function publishPerson(awareness: Awareness, name: string): void {
+export function publishPerson(awareness: Awareness, name: string, id?: string): void {
   const own = awareness.clientID;
   const taken = new Set<number>();
   for (const [id, state] of awareness.getStates()) {
@@ -67,5 +69,6 @@ export function publishPerson(awareness: Awareness, name: string): void {
   const color = COLORS[index]!;
   const before = awareness.getLocalState()?.user as Person | undefined;
   if (before?.name === name && before.color === color) return;
-  awareness.setLocalStateField('user', { name, color, colorLight: `${color}33` } satisfies Person);
+  const person: Person = { name, color, colorLight: `${color}33`, ...(id === undefined ? {} : { id }) };
+  awareness.setLocalStateField('user', person);
 }
