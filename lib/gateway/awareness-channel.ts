@@ -1,28 +1,16 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
-import {
-  decodeAwarenessUpdate,
-  encodeAwarenessUpdate,
-  REMOVED_STATE,
-  splitAwarenessStates,
-  type AwarenessState,
-} from '../protocol/awareness.ts';
-import {
-  encodeAwarenessPayload,
-  encodeKafkaEnvelope,
-  tryDecodeAwareness,
-  tryDecodeEnvelope,
-} from '../protocol/envelope.ts';
-import { encodeEphemeral } from '../protocol/frames.ts';
+import { decodeAwarenessUpdate, REMOVED_STATE, type AwarenessState } from '../protocol/awareness.ts';
+import { tryDecodeAwareness, tryDecodeEnvelope } from '../protocol/envelope.ts';
 import type { DocumentKey } from '../protocol/ids.ts';
 import { ProtocolMessageType } from '../protocol/message-types.ts';
-import { createMetadata } from '../protocol/metadata.ts';
 import type { NackCode } from '../protocol/nack-codes.ts';
 import type { DeliveredRecord, Stream, TopicPartition } from '../stream/port.ts';
 import type { TopicResolver } from '../stream/topics.ts';
 import type { Appender } from './appender.ts';
-import { FollowerPool } from './follower-pool.ts';
-import { GatewayBeats } from './gateway-beats.ts';
+import { AwarenessRecords } from './awareness-records.ts';
+import { FollowerPool, keyOf } from './follower-pool.ts';
+import { BEAT_KEY, GatewayBeats } from './gateway-beats.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import { Subscription, type HostedDocument } from './hosted-document.ts';
 import type { RoomRegistry } from './port.ts';
@@ -51,16 +39,18 @@ export interface AwarenessGuest {
   onRecord(record: DeliveredRecord, gateway: string): void;
   /** Records of the partition may have been missed, or others may have believed this gateway dead. */
   onGap(target: TopicPartition): void;
+  /** The own beat has come back by this partition. */
+  onBeat(target: TopicPartition): void;
 }
-
-const EMPTY_QUERY = Uint8Array.of(ProtocolMessageType.QueryAwareness);
 
 /** Who is there, in every document of this gateway and by the awareness topics of the others. Never stored. */
 export class AwarenessChannel {
   readonly #parts: AwarenessChannelParts;
   readonly #pool: FollowerPool;
   readonly #beats: GatewayBeats;
-  readonly #opened = new Set<HostedDocument>();
+  readonly #records: AwarenessRecords;
+  /** With the partition of their awareness. */
+  readonly #opened = new Map<HostedDocument, string>();
   /** Those of them that use a follow. */
   readonly #followed = new Set<HostedDocument>();
   #guest: AwarenessGuest | undefined;
@@ -68,13 +58,14 @@ export class AwarenessChannel {
   constructor(parts: AwarenessChannelParts) {
     this.#parts = parts;
     this.#pool = new FollowerPool({ ...parts, listenerOf: (target) => this.#listenerOf(target) });
+    this.#records = new AwarenessRecords(parts);
     this.#beats = new GatewayBeats({ ...parts, targets: () => this.#pool.targets() });
   }
 
   /** Begins with the first join of a document: follows its awareness and asks the other gateways. */
   open(document: HostedDocument): void {
     if (this.#opened.has(document)) return;
-    this.#opened.add(document);
+    this.#opened.set(document, keyOf(this.#targetOf(document)));
     this.#followAndAsk(document).catch((error: unknown) => {
       this.#parts.logger.warn({ err: error }, 'awareness not followed');
     });
@@ -106,7 +97,9 @@ export class AwarenessChannel {
     const { document } = subscription;
     const states = document.awareness.all();
     if (states.length === 0) return;
-    subscription.owesAwareness = !subscription.outbox.offer(shareFrame(this.#frameOf(document, states)));
+    subscription.owesAwareness = !subscription.outbox.offer(
+      shareFrame(this.#records.frameOf(document, states)),
+    );
   }
 
   /** The connection has gone or has left: its client ids are removed for everybody. */
@@ -120,8 +113,8 @@ export class AwarenessChannel {
     const changed = document.awareness.takeChanged();
     if (changed.length === 0) return;
     const local = changed.filter(({ isLocal }) => isLocal);
-    if (local.length > 0) this.#append(document, local);
-    const frame = shareFrame(this.#frameOf(document, changed));
+    if (local.length > 0) this.#records.append(document, local);
+    const frame = shareFrame(this.#records.frameOf(document, changed));
     for (const subscription of document.subscriptions) {
       if (!subscription.isLive) continue;
       const isOwn = changed.every(({ clientId }) => document.awareness.ownerOf(clientId) === subscription);
@@ -129,19 +122,12 @@ export class AwarenessChannel {
     }
   }
 
-  /** Appends the own beat and forgets the states of gateways that are silent. To be called at the beat interval. */
+  /** Appends the own beat, by whose return gateways that are silent are known. To be called at the beat interval. */
   beat(): void {
     this.#beats.send();
-    for (const document of this.#opened) {
-      const target = this.#targetOf(document);
-      for (const gateway of document.awareness.gateways()) {
-        if (!this.#beats.isSilent(target, gateway)) continue;
-        document.awareness.removeOwner(gateway);
-        this.#parts.onChanged(document);
-      }
-      for (const subscription of document.subscriptions)
+    for (const { subscriptions } of this.#opened.keys())
+      for (const subscription of subscriptions)
         if (subscription.isLive && subscription.owesAwareness) this.sendAll(subscription);
-    }
   }
 
   /** Hands the guest its records of the partitions that are followed. */
@@ -179,7 +165,7 @@ export class AwarenessChannel {
     this.#followed.add(document);
     // A topic that does not exist has nobody to ask, and a question makes no topics.
     if ((await this.#parts.stream.identity(target.topic)) === undefined) return;
-    this.#appendRecord(document, ProtocolMessageType.QueryAwareness, EMPTY_QUERY);
+    this.#records.ask(document);
   }
 
   #targetOf(document: HostedDocument): TopicPartition {
@@ -200,14 +186,29 @@ export class AwarenessChannel {
     if (this.#beats.heard(target, gateway)) this.#guest?.onGap(target);
     if (this.#guest && record.key.startsWith(this.#guest.keyPrefix))
       return this.#guest.onRecord(record, gateway);
-    if (gateway === this.#parts.gatewayId) return;
+    if (gateway === this.#parts.gatewayId)
+      return record.key === BEAT_KEY ? this.#dropSilent(target) : undefined;
     const document = this.#parts.registry.get(record.key as DocumentKey);
     if (!document) return;
     const type = record.headers[RecordHeader.Type];
     if (type === String(ProtocolMessageType.QueryAwareness))
-      this.#append(document, document.awareness.local());
+      this.#records.append(document, document.awareness.local());
     else if (type === String(ProtocolMessageType.Awareness))
       this.#takeForeign(document, gateway, record.value);
+  }
+
+  /** Forgets the states of gateways that were not heard though the own beats were. */
+  #dropSilent(target: TopicPartition): void {
+    const beaten = keyOf(target);
+    for (const [document, partition] of this.#opened) {
+      if (partition !== beaten) continue;
+      for (const gateway of document.awareness.gateways()) {
+        if (!this.#beats.isSilent(target, gateway)) continue;
+        document.awareness.removeOwner(gateway);
+        this.#parts.onChanged(document);
+      }
+    }
+    this.#guest?.onBeat(target);
   }
 
   #takeForeign(document: HostedDocument, gateway: string, value: Uint8Array): void {
@@ -217,54 +218,6 @@ export class AwarenessChannel {
     if (!states.ok) return this.#parts.logger.warn({ gateway }, 'awareness record not readable');
     for (const state of states.value) document.awareness.apply(state, gateway);
     if (document.awareness.isChanged) this.#parts.onChanged(document);
-  }
-
-  #append(document: HostedDocument, states: readonly AwarenessState[]): void {
-    for (const part of splitAwarenessStates(states))
-      this.#appendRecord(
-        document,
-        ProtocolMessageType.Awareness,
-        encodeAwarenessPayload(encodeAwarenessUpdate(part)),
-      );
-  }
-
-  #appendRecord(document: HostedDocument, type: ProtocolMessageType, payload: Uint8Array): void {
-    const { appender, topics, gatewayId, logger } = this.#parts;
-    const record = {
-      key: document.key,
-      value: this.#envelopeOf(document, payload),
-      headers: {
-        [RecordHeader.Sender]: gatewayId,
-        [RecordHeader.Type]: String(type),
-        [RecordHeader.Gateway]: gatewayId,
-      },
-    };
-    appender
-      .append(this.#targetOf(document), () => topics.spec('awareness', document.id), record, {
-        durability: 'droppable',
-      })
-      // Awareness may be lost: its clients renew it.
-      .catch((error: unknown) => logger.debug({ err: error }, 'awareness not appended'));
-  }
-
-  #frameOf(document: HostedDocument, states: readonly AwarenessState[]): Uint8Array {
-    return encodeEphemeral(
-      [...splitAwarenessStates(states)].map((part) =>
-        this.#envelopeOf(document, encodeAwarenessPayload(encodeAwarenessUpdate(part))),
-      ),
-    );
-  }
-
-  #envelopeOf(document: HostedDocument, payload: Uint8Array): Uint8Array {
-    const { tenantId } = document.id;
-    const metadata = createMetadata({
-      ...document.address,
-      tenantId,
-      senderId: this.#parts.gatewayId,
-      version: 0,
-      timestamp: this.#parts.clock.wallTime(),
-    });
-    return encodeKafkaEnvelope(metadata, payload);
   }
 }
 

@@ -17,7 +17,7 @@ export interface GatewayBeatsParts {
 }
 
 /** Key of beat records; no document has it. */
-const BEAT_KEY = 'beat';
+export const BEAT_KEY = 'beat';
 
 /** Which gateways live, by what they append to the awareness partitions. */
 export class GatewayBeats {
@@ -52,9 +52,9 @@ export class GatewayBeats {
     return this.#of(target).heard(gateway, this.#parts.clock.now());
   }
 
-  /** True only when the others would be heard if they were there: the own beat comes back. */
+  /** True only when the other would have been heard if it were there: own beats have come back since. */
   isSilent(target: TopicPartition, gateway: string): boolean {
-    return this.#of(target).isSilent(gateway, this.#parts.clock.now());
+    return this.#of(target).isSilent(gateway);
   }
 
   #of(target: TopicPartition): HeardBeats {

@@ -72,6 +72,12 @@ export class PresenceTopic implements PresenceBus, AwarenessGuest {
       if (keyOf(open.target) === missed) this.#parts.events.onGap(open.room);
   }
 
+  onBeat(target: TopicPartition): void {
+    const beaten = keyOf(target);
+    for (const open of this.#open.values())
+      if (keyOf(open.target) === beaten) this.#parts.events.onBeat(open.room);
+  }
+
   /** The awareness channel beats. */
   beat(): void {
     return undefined;

@@ -4,11 +4,14 @@ export class HeardBeats {
   readonly #timeoutMs: number;
   readonly #heardAtMs = new Map<string, number>();
   #ownHeardAtMs: number;
+  /** Since when others would have been heard, as far as that was not interrupted. */
+  #listensSinceMs: number;
 
   constructor(options: { own: string; timeoutMs: number; nowMs: number }) {
     this.#own = options.own;
     this.#timeoutMs = options.timeoutMs;
     this.#ownHeardAtMs = options.nowMs;
+    this.#listensSinceMs = options.nowMs;
   }
 
   /** True when it is the own beat that comes back after it was away: others may have believed this gateway dead. */
@@ -18,17 +21,28 @@ export class HeardBeats {
       return false;
     }
     const wasAway = nowMs - this.#ownHeardAtMs > this.#timeoutMs;
-    // After an outage of the channel the others were not heard either: they get their time again.
-    if (wasAway) for (const known of this.#heardAtMs.keys()) this.#heardAtMs.set(known, nowMs);
+    // After an outage of the channel the others were not heard either, and not all find it again at one time: they get
+    // twice their time.
+    if (wasAway) {
+      this.#listensSinceMs = nowMs + this.#timeoutMs;
+      for (const known of this.#heardAtMs.keys()) this.#heardAtMs.set(known, this.#listensSinceMs);
+    }
     this.#ownHeardAtMs = nowMs;
     return wasAway;
   }
 
-  /** True only when the other would be heard if it were there: the own beat comes back. */
-  isSilent(gateway: string, nowMs: number): boolean {
-    const before = nowMs - this.#timeoutMs;
-    if (this.#ownHeardAtMs < before) return false;
-    const heardAtMs = this.#heardAtMs.get(gateway);
-    return heardAtMs !== undefined && heardAtMs < before;
+  /**
+   * True only when the other would have been heard if it were there: by own beats that came back since, not by the time
+   * that has passed. In an outage the one whose beat was the first to be missed would be taken for dead.
+   */
+  isSilent(gateway: string): boolean {
+    return this.#heardAtMs.has(gateway) && this.isGone(gateway);
+  }
+
+  /** The same of one that may never have been heard: it may have died before anybody listened. */
+  isGone(gateway: string): boolean {
+    if (gateway === this.#own) return false;
+    const heardAtMs = this.#heardAtMs.get(gateway) ?? this.#listensSinceMs;
+    return this.#ownHeardAtMs - heardAtMs > this.#timeoutMs;
   }
 }

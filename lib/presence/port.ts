@@ -43,7 +43,7 @@ export interface Presence {
   update(room: RoomOfTenant, connectionId: string, change: Partial<PresenceState>): void;
   /** Everybody who is known in the room now; empty for a room without connections of this gateway. */
   people(room: RoomOfTenant): Person[];
-  /** To be called every beat interval: shows others that this gateway lives, and forgets those that do not. */
+  /** To be called every beat interval: shows others that this gateway lives, and learns which of them do. */
   beat(): void;
   /** Tells what is waiting, then ends. Connections that have not left count as gone at once for the others. */
   stop(): Promise<void>;

@@ -59,7 +59,10 @@ export class RedisPresenceBus implements PresenceBus {
   readonly #client: Client;
   readonly #subscriber: Client;
   readonly #beats: HeardBeats;
-  readonly #onBeat = (gateway: string) => this.#heard(gateway);
+  readonly #onBeat = (gateway: string) => {
+    this.#heard(gateway);
+    if (gateway === this.#parts.gatewayId) this.#parts.events.onBeat();
+  };
   #hasComplained = false;
 
   constructor(parts: RedisPresenceParts) {
@@ -113,7 +116,7 @@ export class RedisPresenceBus implements PresenceBus {
   }
 
   isSilent(_room: RoomOfTenant, gateway: string): boolean {
-    return this.#beats.isSilent(gateway, this.#parts.clock.now());
+    return this.#beats.isSilent(gateway);
   }
 
   forget(room: RoomOfTenant, connectionIds: readonly string[]): void {

@@ -27,6 +27,8 @@ export interface PresenceBusEvents {
   onMessage(room: RoomOfTenant, gateway: string, message: PresenceMessage): void;
   /** Messages may have been missed, or others may have believed this gateway dead; of all rooms without one. */
   onGap(room?: RoomOfTenant): void;
+  /** The own beat has come back: who was not heard for the time-out has gone; of all rooms without one. */
+  onBeat(room?: RoomOfTenant): void;
 }
 
 export interface SharedPresenceParts {
@@ -61,6 +63,7 @@ export class SharedPresence implements Presence {
     this.#bus = parts.openBus({
       onMessage: (room, gateway, message) => this.#receive(room, gateway, message),
       onGap: (room) => this.#afterGap(room),
+      onBeat: (room) => this.#each(room, (open) => this.#dropSilent(open)),
     });
   }
 
@@ -100,7 +103,6 @@ export class SharedPresence implements Presence {
     if (stoodStill) this.#afterGap();
     const isTurnOfAll = ++this.#beats % BEATS_BETWEEN_ALL === 0;
     for (const open of this.#rooms.values()) {
-      this.#dropSilent(open);
       if (open.beat() || isTurnOfAll) this.#owe(open, { question: false });
       this.#follow(open);
     }
@@ -154,9 +156,13 @@ export class SharedPresence implements Presence {
   }
 
   #afterGap(room?: RoomOfTenant): void {
+    this.#each(room, (open) => this.#owe(open, { question: true }));
+  }
+
+  /** The room, if it is open; without one, all of them. */
+  #each(room: RoomOfTenant | undefined, work: (open: OpenRoom) => void): void {
     const named = room && this.#rooms.get(keyOf(room));
-    for (const open of room ? (named ? [named] : []) : this.#rooms.values())
-      this.#owe(open, { question: true });
+    for (const open of room ? (named ? [named] : []) : this.#rooms.values()) work(open);
   }
 
   #owe(open: OpenRoom, { question }: { question: boolean }): void {
