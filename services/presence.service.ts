@@ -99,7 +99,7 @@ const schema: ServiceSchema<ServiceSettingSchema, PresenceService> = {
     this.runtime.health.register('presence', () => ({ ready: this.reader !== undefined }));
   },
   started(this: PresenceService) {
-    this.reader = openPresenceReader(this.broker);
+    this.reader = openPresenceReader(this.broker, this.runtime);
   },
   async stopped(this: PresenceService) {
     await this.reader?.stop();

@@ -10,7 +10,7 @@ export interface PersonView {
   cursor: PresenceCursor | null;
   /** Tabs and devices, at all gateways. */
   connections: number;
-  /** Of what was last shown, ISO 8601; null when nothing was. */
+  /** Of the last sign of life that is known, ISO 8601; null when nothing has been shown. */
   lastSeen: string | null;
 }
 

@@ -1,23 +1,27 @@
-import { createClient } from 'redis';
-import type { Clock } from '../clock.ts';
+import type { Clock, TimerHandle } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { RoomOfTenant } from '../stream/topics.ts';
 import { EMPTY_PRESENCE } from '../protocol/presence.ts';
 import { HeardBeats } from './heard-beats.ts';
-import { decodePresenceMessage, encodePresenceMessage, type PresenceMessage } from './messages.ts';
+import {
+  decodePresenceMessage,
+  encodePresenceMessage,
+  type PresenceMessage,
+  type SeenState,
+} from './messages.ts';
+import { closeRedisClients, openRedisClients, type RedisClient } from './redis-clients.ts';
+import {
+  BEATS,
+  encodeConnection,
+  encodeState,
+  FORGET,
+  KEEP,
+  keysOf,
+  leaversArgument,
+  type Leavers,
+  type RoomKeys,
+} from './redis-keys.ts';
 import type { PresenceBus, PresenceBusEvents } from './shared-presence.ts';
-
-/*
- * Keys of a room; ids are URI-encoded; `<tenant>:` stands before them unless the tenant is the one of connections that
- * carry none:
- *
- *   board:<room>:presence      hash   user id → JSON { cursor, selection, viewport, lastSeen }
- *   board:<room>:connections   set    connection ids
- *   board:<room>:users         hash   connection id → user id
- *   board:<room>:events        channel of what gateways tell each other (messages.ts), behind their id and a blank
- *
- * `presence:beats` is the channel of the beats: ids of gateways.
- */
 
 export interface RedisPresenceParts {
   url: string;
@@ -32,52 +36,34 @@ export interface RedisPresenceParts {
   events: PresenceBusEvents;
 }
 
-const BEATS = 'presence:beats';
-const CONNECT_TIMEOUT_MS = 5_000;
-const MAX_RETRY_MS = 2_000;
-
-/** Removes connections, and the people who have no other one: at one time for everybody, so that none is left over. */
-const FORGET = `
-for _, id in ipairs(ARGV) do
-  local user = redis.call('HGET', KEYS[3], id)
-  redis.call('SREM', KEYS[2], id)
-  redis.call('HDEL', KEYS[3], id)
-  if user then
-    local others = false
-    for _, other in ipairs(redis.call('HVALS', KEYS[3])) do
-      if other == user then others = true break end
-    end
-    if not others then redis.call('HDEL', KEYS[1], user) end
-  end
-end`;
-
-type Client = ReturnType<typeof createClient>;
+/** What is shown is written for others to read this often at most; gateways tell each other at once. */
+const KEEP_MS = 250;
 
 /** Presence in Redis, where other systems can read it; gateways tell each other by its channels. */
 export class RedisPresenceBus implements PresenceBus {
   readonly #parts: RedisPresenceParts;
-  readonly #client: Client;
-  readonly #subscriber: Client;
+  readonly #client: RedisClient;
+  readonly #subscriber: RedisClient;
   readonly #beats: HeardBeats;
   readonly #onBeat = (gateway: string) => {
     this.#heard(gateway);
     if (gateway === this.#parts.gatewayId) this.#parts.events.onBeat();
   };
+  /** Connections of the whole lists that are being sent, by room. */
+  readonly #whole = new Map<string, string[]>();
+  /** What has to be written of rooms, by room and user. */
+  readonly #kept = new Map<string, { keys: RoomKeys; states: Map<string, SeenState> }>();
+  #keeping: TimerHandle | undefined;
   #hasComplained = false;
 
   constructor(parts: RedisPresenceParts) {
     this.#parts = parts;
     const { clock, gatewayId, beatTimeoutMs } = parts;
     this.#beats = new HeardBeats({ own: gatewayId, timeoutMs: beatTimeoutMs, nowMs: clock.now() });
-    this.#client = createClient({
-      url: parts.url,
-      // What cannot be sent now is said again with the beats.
-      disableOfflineQueue: true,
-      socket: { connectTimeout: CONNECT_TIMEOUT_MS, reconnectStrategy: retryAfterMs },
-    });
-    this.#subscriber = this.#client.duplicate({ disableOfflineQueue: false });
-    for (const client of [this.#client, this.#subscriber])
-      client.on('error', (error: unknown) => this.#complain(error));
+    // What cannot be sent now is said again with the beats.
+    const { client, subscriber } = openRedisClients(parts.url, (error) => this.#complain(error));
+    this.#client = client;
+    this.#subscriber = subscriber;
     this.#subscriber.on('ready', () => {
       this.#hasComplained = false;
       parts.events.onGap();
@@ -101,18 +87,30 @@ export class RedisPresenceBus implements PresenceBus {
 
   publish(room: RoomOfTenant, message: PresenceMessage): void {
     const { gatewayId, expireMs } = this.#parts;
-    const { presence, connections, users, events } = this.#keysOf(room);
+    const keys = this.#keysOf(room);
+    const { presence, connections, users, events } = keys;
     const changes = this.#client.multi();
-    for (const { connectionId, userId } of message.in ?? []) {
-      changes.sAdd(connections, connectionId).hSet(users, connectionId, userId);
-      changes.hSetNX(presence, userId, this.#stateText());
+    for (const connection of message.in ?? []) {
+      const { connectionId, userId } = connection;
+      changes.sAdd(connections, connectionId);
+      changes.hSet(users, connectionId, encodeConnection(connection, gatewayId));
+      changes.hSetNX(presence, userId, this.#emptyState());
     }
-    for (const { userId, cursor, selection, viewport, lastSeen } of message.at ?? [])
-      changes.hSet(presence, userId, JSON.stringify({ cursor, selection, viewport, lastSeen }));
-    if (message.out) changes.eval(FORGET, { keys: [presence, connections, users], arguments: message.out });
-    for (const key of [presence, connections, users]) changes.pExpire(key, expireMs);
+    if (message.in || message.all)
+      for (const key of [presence, connections, users]) changes.pExpire(key, expireMs);
     const text = new TextDecoder().decode(encodePresenceMessage(message));
     this.#send(changes.publish(events, `${gatewayId} ${text}`).exec());
+    if (message.out) this.#forget(keys, { ids: message.out });
+    this.#sweep(keys, message);
+    if (message.at) this.keep(room, message.at);
+  }
+
+  keep(room: RoomOfTenant, states: readonly SeenState[]): void {
+    const keys = this.#keysOf(room);
+    let kept = this.#kept.get(keys.presence);
+    if (!kept) this.#kept.set(keys.presence, (kept = { keys, states: new Map() }));
+    for (const state of states) kept.states.set(state.userId, state);
+    this.#keeping ??= this.#parts.clock.setTimeout(() => this.#writeKept(), KEEP_MS);
   }
 
   isSilent(_room: RoomOfTenant, gateway: string): boolean {
@@ -120,10 +118,7 @@ export class RedisPresenceBus implements PresenceBus {
   }
 
   forget(room: RoomOfTenant, connectionIds: readonly string[]): void {
-    if (connectionIds.length === 0) return;
-    const { presence, connections, users } = this.#keysOf(room);
-    const keys = [presence, connections, users];
-    this.#send(this.#client.eval(FORGET, { keys, arguments: [...connectionIds] }));
+    if (connectionIds.length > 0) this.#forget(this.#keysOf(room), { ids: connectionIds });
   }
 
   beat(): void {
@@ -131,11 +126,45 @@ export class RedisPresenceBus implements PresenceBus {
   }
 
   async stop(): Promise<void> {
-    for (const client of [this.#client, this.#subscriber]) {
-      // What was published is still sent; a server that is away is not waited for.
-      if (client.isReady) await client.close();
-      else client.destroy();
+    this.#writeKept();
+    await closeRedisClients([this.#client, this.#subscriber]);
+  }
+
+  #writeKept(): void {
+    this.#keeping?.cancel();
+    this.#keeping = undefined;
+    const kept = [...this.#kept.values()];
+    this.#kept.clear();
+    for (const { keys, states } of kept) {
+      const pairs = [...states.values()].flatMap((state) => [state.userId, encodeState(state)]);
+      const values = [String(this.#parts.expireMs), ...pairs];
+      this.#send(this.#client.eval(KEEP, { keys: [keys.presence], arguments: values }));
     }
+  }
+
+  /** With a whole list goes what is left over of this gateway, and of dead ones that nobody else has known here. */
+  #sweep(keys: RoomKeys, message: PresenceMessage): void {
+    if (message.all) this.#whole.set(keys.users, []);
+    const staying = this.#whole.get(keys.users);
+    for (const { connectionId } of message.in ?? []) staying?.push(connectionId);
+    if (!message.end || !staying) return;
+    this.#whole.delete(keys.users);
+    this.#forget(keys, { gateways: [this.#parts.gatewayId], staying }, (gateways) => {
+      const dead = gateways.filter((gateway) => this.#beats.isGone(gateway));
+      if (dead.length > 0) this.#forget(keys, { gateways: dead });
+    });
+  }
+
+  #forget(
+    { presence, connections, users }: RoomKeys,
+    leavers: Leavers,
+    onGateways?: (gateways: readonly string[]) => void,
+  ): void {
+    const forgotten = this.#client.eval(FORGET, {
+      keys: [presence, connections, users],
+      arguments: [leaversArgument(leavers)],
+    });
+    this.#send(forgotten.then((gateways) => onGateways?.(gateways as unknown as string[])));
   }
 
   #receive(room: RoomOfTenant, text: string): void {
@@ -148,7 +177,8 @@ export class RedisPresenceBus implements PresenceBus {
   }
 
   #heard(gateway: string): void {
-    if (this.#beats.heard(gateway, this.#parts.clock.now())) this.#parts.events.onGap();
+    const { clock, events } = this.#parts;
+    if (this.#beats.heard(gateway, clock.now())) events.onGap();
   }
 
   #send(sent: Promise<unknown>): void {
@@ -162,22 +192,11 @@ export class RedisPresenceBus implements PresenceBus {
     this.#parts.logger.warn({ err: error }, 'Redis is away: presence shows the people of this gateway');
   }
 
-  #stateText(): string {
-    return JSON.stringify({ ...EMPTY_PRESENCE, lastSeen: this.#parts.clock.wallTime() });
+  #emptyState(): string {
+    return encodeState({ ...EMPTY_PRESENCE, lastSeen: this.#parts.clock.wallTime() });
   }
 
-  #keysOf({ tenantId, roomId }: RoomOfTenant) {
-    const tenant = tenantId === this.#parts.defaultTenant ? '' : `${encodeURIComponent(tenantId)}:`;
-    const board = `${tenant}board:${encodeURIComponent(roomId)}`;
-    return {
-      presence: `${board}:presence`,
-      connections: `${board}:connections`,
-      users: `${board}:users`,
-      events: `${board}:events`,
-    };
+  #keysOf(room: RoomOfTenant): RoomKeys {
+    return keysOf(room, this.#parts.defaultTenant);
   }
-}
-
-function retryAfterMs(retries: number): number {
-  return Math.min(MAX_RETRY_MS, 50 * 2 ** retries);
 }

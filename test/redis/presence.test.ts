@@ -5,15 +5,17 @@ import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import type { OnRoomChange } from '../../lib/presence/port.ts';
 import { RedisPresenceBus } from '../../lib/presence/redis.ts';
+import { RedisPresenceReader } from '../../lib/presence/redis-reader.ts';
 import { SharedPresence } from '../../lib/presence/shared-presence.ts';
 import { startRedis, type RunningRedis } from '../../scripts/dev/redis.ts';
 import {
+  BEAT_MS,
   presenceChecks,
   runPresenceCheck,
   TIMEOUT_MS,
-  type PresenceMedium,
   type PresenceNode,
 } from '../contract/presence.suite.ts';
+import { readerChecks, runReaderCheck, type ReaderMedium } from '../contract/presence-reader.suite.ts';
 import { waitFor } from '../support/wait.ts';
 
 const EXPIRE_MS = 60_000;
@@ -41,8 +43,18 @@ function openNode(onChange: OnRoomChange, expireMs = EXPIRE_MS): PresenceNode {
   return { presence, kill };
 }
 
-const medium: PresenceMedium = {
+const medium: ReaderMedium = {
   open: async (onChange) => openNode(onChange),
+  openReader: async () => {
+    const reader = new RedisPresenceReader({
+      ...{ clock: systemClock, logger: silentLogger, beatIntervalMs: BEAT_MS, beatTimeoutMs: TIMEOUT_MS },
+      url: redis.url,
+      id: randomBytes(8).toString('hex'),
+      defaultTenant: 't',
+    });
+    await waitFor(async () => (await reader.count([]).catch(() => undefined)) !== undefined);
+    return reader;
+  },
   outage: async (forMs) => {
     redis.signal('SIGSTOP');
     const until = performance.now() + forMs;
@@ -89,6 +101,7 @@ describe('presence in Redis', () => {
       const text = (await reader.hGet('board:r:presence', 'ann')) ?? '';
       return text === '' ? undefined : (JSON.parse(text) as unknown);
     };
+    await waitFor(async () => JSON.stringify(await stateOf()).includes('"s"'), { what: 'what is shown' });
     expect(await stateOf()).toEqual({
       cursor: null,
       selection: ['s'],
@@ -117,4 +130,30 @@ describe('presence in Redis', () => {
     b.kill();
     await waitFor(async () => (await reader.keys('board:*')).length === 0, { what: 'nothing left' });
   });
+
+  it('what was left over of a gateway is taken out by the next one that says all it has', async () => {
+    const room = { tenantId: 't', roomId: 'r' };
+    const [a, b] = [open(), open()];
+    a.presence.enter(room, { connectionId: 'dead', userId: 'ann', user: {} });
+    await waitFor(async () => (await reader.sMembers('board:r:connections')).join() === 'dead');
+    a.kill();
+    b.presence.enter({ ...room, roomId: 'other' }, { connectionId: 'watch', userId: 'bob', user: {} });
+    const timer = setInterval(() => b.presence.beat(), 60);
+    b.presence.enter(room, { connectionId: 'alive', userId: 'bob', user: {} });
+    // Of the own ones, what was lost on the way.
+    const lost = JSON.parse((await reader.hGet('board:r:users', 'dead'))!) as { gateway: string };
+    await waitFor(async () => (await reader.hGet('board:r:users', 'alive')) !== null);
+    const own = JSON.parse((await reader.hGet('board:r:users', 'alive'))!) as { gateway: string };
+    expect(own.gateway).not.toBe(lost.gateway);
+    await reader.hSet('board:r:users', 'lost', JSON.stringify({ ...own, userId: 'eve', user: {} }));
+    await reader.hSet('board:r:presence', 'eve', '{}');
+    await waitFor(async () => (await reader.hKeys('board:r:users')).join() === 'alive', { what: 'one left' });
+    expect(await reader.hKeys('board:r:presence')).toEqual(['bob']);
+    expect(await reader.sMembers('board:r:connections')).toEqual(['alive']);
+    clearInterval(timer);
+  });
+});
+
+describe('who is there, read in Redis', () => {
+  it.each(Object.entries(readerChecks))('%s', (_name, check) => runReaderCheck(check, medium));
 });
