@@ -17,7 +17,7 @@ import { startServerProcess } from '../support/start-process.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** So that one ends while a test looks. */
-const TOKEN_SECONDS = 5;
+const TOKEN_SECONDS = 6;
 
 const secrets = new KnownSecrets();
 /** Everything that is logged, on every level. */

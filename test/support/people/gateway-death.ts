@@ -2,6 +2,7 @@ import { expect } from '@jest/globals';
 import type { BoardEditor } from '../board-editor.ts';
 import { waitFor } from '../wait.ts';
 import type { PeopleStage } from './stage.ts';
+import { areThere } from './who-is-there.ts';
 
 const PEOPLE = 20;
 /** Of them, with another board open whose page knows both gateways. */
@@ -34,6 +35,12 @@ export async function outlivesGateway(stage: PeopleStage, killFirst: () => Promi
   await told(watching, { what: '+', ids, times: 1 });
   await told(watchingOther, { what: '+', ids: moverIds, times: 1 });
   for (const editor of editors) await editor.synced(COME_MS);
+  // The API is asked at the other gateway, and also of a board where nobody is at that one.
+  const asks = watchers[0]!;
+  const aloneId = await stage.board(asks, people[0]!);
+  await stage.edit(people[0]!, aloneId, { url: () => urls }).synced();
+  await areThere(asks, boardId, [...ids, ...watchers.map(({ userId }) => userId)]);
+  await areThere(asks, aloneId, [ids[0]!]);
   const before = watching.map(({ told }) => told.length);
   const beforeOther = watchingOther[0]!.told.length;
 
@@ -45,6 +52,9 @@ export async function outlivesGateway(stage: PeopleStage, killFirst: () => Promi
       return performance.now() - killedAt;
     }),
   );
+  const watcherIds = watchers.map(({ userId }) => userId);
+  await Promise.all([areThere(asks, boardId, watcherIds), areThere(asks, aloneId, [])]);
+  expect(performance.now() - killedAt).toBeLessThan(NOTICED_MS);
   process.stdout.write(`${PEOPLE} leaves after ${takenMs.map(Math.round).join(' and ')} ms\n`);
   expect(Math.max(...takenMs)).toBeLessThan(NOTICED_MS);
   expect([...watching[0]!.people.keys()].sort()).toEqual(watchers.map(({ userId }) => userId).sort());

@@ -104,9 +104,11 @@ export async function removesEditor(stage: PeopleStage): Promise<void> {
     return versions;
   });
   const typing = keepTyping(tabs, { word: () => stage.word(), everyMs: 10 });
+  let removedAtMs = Infinity;
   try {
     await waitFor(() => acked.every(({ count }) => count > 20), { what: 'she types' });
     expect((await ada.api('DELETE', `/api/boards/${boardId}/members/${bob.userId}`)).status).toBe(204);
+    removedAtMs = performance.now();
     await waitFor(() => tabs.every(({ denied }) => denied.length > 0), {
       timeoutMs: ENFORCED_MS,
       what: 'she is told at both gateways',
@@ -115,6 +117,8 @@ export async function removesEditor(stage: PeopleStage): Promise<void> {
   } finally {
     typing.stop();
   }
+  // What was on its way when she was told may still come in.
+  await waitFor(() => performance.now() >= removedAtMs + ENFORCED_MS, { what: 'the second is over' });
   const document = await stage.documentOf(ada, boardId);
   const count = await stage.appendedTo(document);
   const again = stage.edit(bob, boardId, { at: 1 });

@@ -1,0 +1,69 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { startKafka, type RunningKafka } from '../../scripts/dev/kafka.ts';
+import { outlivesGateway } from '../support/people/gateway-death.ts';
+import { outlivesOutage } from '../support/people/outage.ts';
+import { PeopleCluster } from '../support/people/people-cluster.ts';
+import { boardScenarios } from '../support/people/scenarios.ts';
+import { renewsTokens } from '../support/people/tokens.ts';
+import { waitFor } from '../support/wait.ts';
+
+jest.setTimeout(300_000);
+
+/** So that one ends while a test looks. */
+const TOKEN_SECONDS = 10;
+
+describe('people and their boards on a cluster of two gateways, which tell each other by the awareness topic', () => {
+  let kafka: RunningKafka;
+  let people: PeopleCluster;
+
+  beforeAll(async () => {
+    kafka = await startKafka();
+    people = await PeopleCluster.start({ kafkaBrokers: kafka.brokers });
+  });
+  afterEach(() => people.stage.close());
+  afterAll(async () => {
+    await people?.stop();
+    await kafka?.stop();
+  });
+
+  it.each(Object.entries(boardScenarios))('%s', (_name, scenario) => scenario(people.stage));
+
+  it('a gateway that is killed with 20 people on a board: the others see each leave once, and come back once', async () => {
+    await outlivesGateway(people.stage, () => people.kill('gateway-1'));
+    await people.cluster.restart('gateway-1');
+  });
+
+  it('a Kafka that is away for 12 s is not taken for everybody’s death', () =>
+    outlivesOutage(people.stage, { stop: () => kafka.kill('SIGKILL'), start: () => kafka.restart() }));
+
+  it('while the accounts are away the editors go on; a change that was recorded reaches them afterwards', async () => {
+    const { stage } = people;
+    const [ada, bob] = [await stage.signIn('ada'), await stage.signIn('bob')];
+    const boardId = await stage.board(ada, bob);
+    const owner = await stage.edit(ada, boardId).synced();
+    const tabs = [
+      await stage.edit(bob, boardId).synced(),
+      await stage.edit(bob, boardId, { at: 1 }).synced(),
+    ];
+    await people.kill('accounts-1');
+    const word = stage.word();
+    tabs[1]!.type(word);
+    await waitFor(() => owner.text === word);
+    const late = stage.edit(ada, boardId, { at: 1 });
+    await people.restartAccounts(TOKEN_SECONDS);
+    await late.synced(30_000);
+    expect(late.text).toBe(word);
+    const path = `/api/boards/${boardId}/members/${bob.userId}`;
+    expect((await ada.api('PATCH', path, { role: 'viewer' })).status).toBe(204);
+    await waitFor(() => tabs.every(({ state }) => state.isReadOnly), { timeoutMs: 10_000 });
+  });
+
+  it('without a token there is no connection; one that ends is renewed, or it is closed and nothing is lost', () =>
+    renewsTokens(people.stage));
+
+  it('nothing of all this is in the logs: no token, no cookie, no address, no word', () => {
+    people.stage.close();
+    expect([people.lines.length > 20, people.stage.parts.secrets.size > 200]).toEqual([true, true]);
+    expect(people.leaks()).toEqual([]);
+  });
+});
