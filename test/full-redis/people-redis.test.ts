@@ -15,7 +15,7 @@ describe('people on a cluster of two gateways that keep them in Redis', () => {
     redis = await startRedis();
     people = await PeopleCluster.start({ env: { REDIS_URL: redis.url, YKAFKA_LOG_LEVEL: 'debug' } });
   });
-  afterEach(() => people.stage.close());
+  afterEach(() => people?.stage.close());
   afterAll(async () => {
     await people?.stop();
     await redis?.stop();

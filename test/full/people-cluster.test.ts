@@ -20,7 +20,7 @@ describe('people and their boards on a cluster of two gateways, which tell each 
     kafka = await startKafka();
     people = await PeopleCluster.start({ kafkaBrokers: kafka.brokers });
   });
-  afterEach(() => people.stage.close());
+  afterEach(() => people?.stage.close());
   afterAll(async () => {
     await people?.stop();
     await kafka?.stop();
