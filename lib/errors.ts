@@ -23,6 +23,8 @@ export const APP_ERRORS = {
   MEMBER_NOT_FOUND: { status: 404, retryable: false, message: 'This person is no member.' },
   ID_TAKEN: { status: 409, retryable: false, message: 'Something else has this id.' },
   INVITE_NOT_FOUND: { status: 404, retryable: false, message: 'There is no such invite.' },
+  RULE_NOT_FOUND: { status: 404, retryable: false, message: 'There is no such rule.' },
+  TOO_MANY_RULES: { status: 409, retryable: false, message: 'This board has as many rules as it may have.' },
   INVITE_OVER: { status: 410, retryable: false, message: 'This invite is no longer valid.' },
   LAST_OWNER: { status: 409, retryable: false, message: 'Somebody else has to become owner first.' },
   PERSONAL_WORKSPACE: {

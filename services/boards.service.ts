@@ -3,7 +3,7 @@ import type { Accounts } from '../lib/accounts/accounts.ts';
 import type { BoardPurge } from '../lib/accounts/board-purge.ts';
 import type { ListQuery } from '../lib/accounts/paging.ts';
 import { strictly } from '../lib/accounts/params.ts';
-import type { BoardRole } from '../lib/accounts/rules.ts';
+import type { BoardRole, WriterRole } from '../lib/accounts/rules.ts';
 import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { actorOf, type CallMeta } from '../lib/broker/actor.ts';
@@ -23,6 +23,12 @@ interface Named {
   boardId: string;
 }
 type Member = Named & { userId: string };
+interface DocumentRuleParams {
+  id: string;
+  document: string;
+  read?: BoardRole | null;
+  write?: WriterRole | null;
+}
 
 /** Boards, each a room, and who has a role on them. Everything is done as the principal of the call. */
 const schema: ServiceSchema<ServiceSettingSchema, BoardsService> = {
@@ -31,9 +37,10 @@ const schema: ServiceSchema<ServiceSettingSchema, BoardsService> = {
     list: {
       repetition: 'idempotent',
       params: strictly('boards.list'),
-      handler(this: BoardsService, ctx: Call<{ workspaceId: string } & ListQuery>) {
-        const { workspaceId, ...query } = ctx.params;
-        return this.accounts!.boards.list(actorOf(ctx), workspaceId, query);
+      handler(this: BoardsService, ctx: Call<{ workspaceId: string; deleted?: string | null } & ListQuery>) {
+        const { workspaceId, deleted, ...query } = ctx.params;
+        const listed = { ...query, deleted: deleted === 'true' };
+        return this.accounts!.boards.list(actorOf(ctx), workspaceId, listed);
       },
     },
     'own.list': {
@@ -128,6 +135,35 @@ const schema: ServiceSchema<ServiceSettingSchema, BoardsService> = {
         await this.accounts!.boardMembers.remove(actorOf(ctx), { boardId, memberId: userId });
       },
     },
+    /** Documents that need a higher role than the board. */
+    'rules.list': {
+      repetition: 'idempotent',
+      params: strictly('boards.rules.list'),
+      handler(this: BoardsService, ctx: Call<Named & ListQuery>) {
+        const { boardId, ...query } = ctx.params;
+        return this.accounts!.documentRules.list(actorOf(ctx), boardId, query);
+      },
+    },
+    'rules.set': {
+      repetition: { key: 'id' },
+      params: strictly('boards.rules.set'),
+      handler(this: BoardsService, ctx: Call<Named & DocumentRuleParams>) {
+        const { boardId, id, document, read, write } = ctx.params;
+        return this.accounts!.documentRules.set(actorOf(ctx), boardId, {
+          id,
+          document,
+          ...(read ? { read } : {}),
+          ...(write ? { write } : {}),
+        });
+      },
+    },
+    'rules.remove': {
+      repetition: 'idempotent',
+      params: strictly('boards.rules.remove'),
+      async handler(this: BoardsService, ctx: Call<Named & { ruleId: string }>) {
+        await this.accounts!.documentRules.remove(actorOf(ctx), ctx.params);
+      },
+    },
   }),
   created(this: BoardsService) {
     runtimeOf(this.broker).health.register('boards', () => ({ ready: this.accounts !== undefined }));
@@ -135,15 +171,15 @@ const schema: ServiceSchema<ServiceSettingSchema, BoardsService> = {
   async started(this: BoardsService) {
     const runtime = runtimeOf(this.broker);
     this.accounts = await accountsOf(runtime);
+    this.leaveRelay = holdRelay(runtime);
     this.purge = await purgeOf(this.broker, runtime);
     this.purge.start();
   },
   async stopped(this: BoardsService) {
     this.accounts = undefined;
     await this.purge?.stop();
+    await this.leaveRelay?.();
   },
 };
-    this.leaveRelay = holdRelay(runtime);
 
 export default schema;
-    await this.leaveRelay?.();

@@ -1,5 +1,5 @@
 import type { Context, Service, ServiceSchema } from 'moleculer';
-import type { BoardRole } from '../lib/accounts/rules.ts';
+import type { RoleOnBoard } from '../lib/accounts/permissions.ts';
 import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { holdRelay } from '../lib/broker/relay-of.ts';
@@ -26,7 +26,7 @@ const schema: ServiceSchema<object, PermissionsService> = {
       async handler(
         this: PermissionsService,
         ctx: Context<{ userId: string; roomId: string }>,
-      ): Promise<{ role: BoardRole; tenantId: string } | null> {
+      ): Promise<RoleOnBoard | null> {
         const { userId, roomId } = ctx.params;
         // Boards have UUIDs as the server writes them: in capitals it would be the same board to the database, and another
         // room to everybody else.

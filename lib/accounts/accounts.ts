@@ -5,6 +5,7 @@ import { withChangeNotice } from './access-changes.ts';
 import { BoardMembers } from './board-members.ts';
 import { Boards } from './boards.ts';
 import type { AccountsContext } from './context.ts';
+import { DocumentRules } from './document-rules.ts';
 import { Invites } from './invites.ts';
 import { OwnBoards } from './own-boards.ts';
 import { Permissions } from './permissions.ts';
@@ -22,6 +23,7 @@ export interface Accounts {
   readonly boards: Boards;
   readonly ownBoards: OwnBoards;
   readonly boardMembers: BoardMembers;
+  readonly documentRules: DocumentRules;
   readonly invites: Invites;
   readonly permissions: Permissions;
 }
@@ -31,10 +33,10 @@ export interface AccountsOptions {
   clock: Clock;
   /** A deleted board can be restored for so long. */
   restoreMs: number;
-}
-
   /** A change of rights has been recorded, and waits to be told to the gateways. */
   onRightsChanged?: () => void;
+}
+
 export function createAccounts({
   database,
   clock,
@@ -55,6 +57,7 @@ export function createAccounts({
     boards: new Boards(context, { restoreMs }),
     ownBoards: new OwnBoards(context),
     boardMembers: new BoardMembers(context),
+    documentRules: new DocumentRules(context),
     invites: new Invites(context),
     permissions: new Permissions(context),
   };

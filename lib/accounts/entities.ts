@@ -168,6 +168,21 @@ export const BoardInviteEntity = defineEntity({
   },
 });
 
+/** Documents of a board that need a higher role than the board itself. */
+export const DocumentRuleEntity = defineEntity({
+  name: 'DocumentRule',
+  tableName: 'board_document_rules',
+  uniques: [{ name: 'board_document_rules_document_unique', properties: ['boardId', 'document'] }],
+  properties: {
+    id: p.uuid().primary(),
+    boardId: p.manyToOne(BoardEntity).mapToPk().joinColumn('board_id').deleteRule('cascade'),
+    /** An id, or a beginning of ids with `*` at its end (document-limits.ts). */
+    document: p.text(),
+    read: p.enum(['owner', 'editor', 'viewer']),
+    write: p.enum(['owner', 'editor']),
+  },
+});
+
 /** What the gateways have to hear of changed rights; written with the change, taken away once it is in the log. */
 export const AccessChangeEntity = defineEntity({
   name: 'AccessChange',
@@ -190,5 +205,6 @@ export const ACCOUNT_ENTITIES = [
   BoardEntity,
   BoardMemberEntity,
   BoardInviteEntity,
+  DocumentRuleEntity,
   AccessChangeEntity,
 ];

@@ -1,5 +1,5 @@
 import { MAX_PAGE_SIZE } from './paging.ts';
-import { BOARD_ROLES, WORKSPACE_ROLES } from './rules.ts';
+import { BOARD_ROLES, WORKSPACE_ROLES, WRITERS } from './rules.ts';
 
 /**
  * Params of the actions on workspaces, boards and invites, once: the services check by them, the HTTP API knows from
@@ -73,6 +73,14 @@ const dateTime = {
   format: 'date-time',
 } as const;
 
+/** As documents are named, with nothing that PostgreSQL does not take. */
+const document = {
+  type: 'string',
+  pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]{1,257}$',
+  patternFlags: 'u',
+  description: 'A document’s id, `id/subdocument`, or a beginning of ids with `*` at its end.',
+} as const;
+
 const boardRole = { type: 'enum', values: BOARD_ROLES } as const;
 const workspaceRole = { type: 'enum', values: WORKSPACE_ROLES } as const;
 
@@ -113,7 +121,17 @@ export const ACTION_PARAMS = {
   },
   'workspaces.members.update': { workspaceId: uuid, userId: uuid, role: workspaceRole },
   'workspaces.members.remove': { workspaceId: uuid, userId: uuid },
-  'boards.list': { workspaceId: uuid, ...listOf('name', 'createdAt', 'updatedAt'), ...searched },
+  'boards.list': {
+    workspaceId: uuid,
+    ...listOf('name', 'createdAt', 'updatedAt'),
+    ...searched,
+    deleted: {
+      type: 'enum',
+      values: ['true', 'false'],
+      optional: true,
+      description: 'With `true` the deleted ones that one may restore, each until `purgeAt`.',
+    },
+  },
   'boards.own.list': { ...listOf('name', 'createdAt', 'updatedAt'), ...searched },
   'boards.get': { boardId: uuid },
   'boards.create': { id: uuid, workspaceId: uuid, name },
@@ -129,8 +147,15 @@ export const ACTION_PARAMS = {
   'boards.members.list': { boardId: uuid, ...listOf('name', 'joinedAt', 'role'), ...searched },
   'boards.members.update': { boardId: uuid, userId: uuid, role: boardRole },
   'boards.members.remove': { boardId: uuid, userId: uuid },
-  'presence.people.list': { boardId: uuid, ...pageParams },
-  'presence.boards.count': { workspaceId: uuid, ...listOf('name', 'createdAt', 'updatedAt'), ...searched },
+  'boards.rules.list': { boardId: uuid, ...listOf('document') },
+  'boards.rules.set': {
+    boardId: uuid,
+    id: uuid,
+    document,
+    read: { ...boardRole, optional: true },
+    write: { type: 'enum', values: WRITERS, optional: true },
+  },
+  'boards.rules.remove': { boardId: uuid, ruleId: uuid },
   'invites.create': {
     id: uuid,
     token,
@@ -141,6 +166,8 @@ export const ACTION_PARAMS = {
   },
   'invites.list': { boardId: uuid, ...listOf('createdAt', 'expiresAt', 'role') },
   'invites.revoke': { boardId: uuid, inviteId: uuid },
+  'presence.people.list': { boardId: uuid, ...pageParams },
+  'presence.boards.count': { workspaceId: uuid, ...listOf('name', 'createdAt', 'updatedAt'), ...searched },
   'invites.preview': { token },
   'invites.accept': { token },
 } as const satisfies Record<string, ActionParams>;

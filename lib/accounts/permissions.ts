@@ -1,6 +1,13 @@
 import { AppError } from '../errors.ts';
 import type { AccountsContext, EntityManager } from './context.ts';
-import { BoardEntity, BoardMemberEntity, WorkspaceEntity, WorkspaceMemberEntity } from './entities.ts';
+import { limitsOf, type DocumentLimit } from './document-limits.ts';
+import {
+  BoardEntity,
+  BoardMemberEntity,
+  DocumentRuleEntity,
+  WorkspaceEntity,
+  WorkspaceMemberEntity,
+} from './entities.ts';
 import {
   effectiveBoardRole,
   mayInWorkspace,
@@ -21,6 +28,15 @@ export interface BoardStanding {
   /** The role given on the board itself. */
   ownRole: BoardRole | undefined;
   isDeleted: boolean;
+}
+
+/** What somebody is on a board that is there. */
+export interface RoleOnBoard {
+  role: BoardRole;
+  /** Of its documents. */
+  tenantId: string;
+  /** What rules of its documents take from the role. */
+  limits?: DocumentLimit[];
 }
 
 export interface WorkspaceStanding {
@@ -101,11 +117,14 @@ export class Permissions {
   }
 
   /** The role that counts on the board, with the tenant of its documents; undefined for a stranger and for no such board. */
-  roleOn(boardId: string, userId: string): Promise<{ role: BoardRole; tenantId: string } | undefined> {
+  roleOn(boardId: string, userId: string): Promise<RoleOnBoard | undefined> {
     return this.#context.database.entities(async (em) => {
       const standing = await boardStanding(em, boardId, userId);
       if (!standing || standing.isDeleted || standing.role === undefined) return undefined;
-      return { role: standing.role, tenantId: standing.workspaceId };
+      const { role, workspaceId: tenantId } = standing;
+      const rules = await em.find(DocumentRuleEntity, { boardId }, { orderBy: { document: 'asc' } });
+      const limits = limitsOf(role, rules);
+      return { role, tenantId, ...(limits.length > 0 ? { limits } : {}) };
     });
   }
 }

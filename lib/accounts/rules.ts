@@ -31,8 +31,15 @@ export const BOARD_RULES = {
   'board.invites.list': ['editor', 'owner'],
   /** An editor only those that she made. */
   'board.invites.revoke': ['editor', 'owner'],
+  'board.rules.list': ['owner'],
+  /** Which documents of the board need a higher role. */
+  'board.rules.update': ['owner'],
 } as const satisfies Record<string, readonly BoardRole[]>;
 export type BoardAction = keyof typeof BOARD_RULES;
+
+/** Roles that may change documents. */
+export const WRITERS = BOARD_RULES['board.write'];
+export type WriterRole = (typeof WRITERS)[number];
 
 /** Actions on a workspace by the roles that may do them. */
 export const WORKSPACE_RULES = {

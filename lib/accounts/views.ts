@@ -1,4 +1,4 @@
-import type { BoardRole, WorkspaceRole, WorkspaceType } from './rules.ts';
+import type { BoardRole, WorkspaceRole, WorkspaceType, WriterRole } from './rules.ts';
 
 /** What the API shows. Times are ISO 8601 in UTC. */
 
@@ -47,6 +47,15 @@ export interface InviteView {
   revokedAt: string | null;
   createdBy: string;
   createdAt: string;
+}
+
+export interface DocumentRuleView {
+  id: string;
+  /** An id of documents, or a beginning of ids with `*` at its end. */
+  document: string;
+  /** The least role that may see them, and that may change them. */
+  read: BoardRole;
+  write: WriterRole;
 }
 
 export interface UserView {

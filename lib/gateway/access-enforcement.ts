@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { StreamRecord } from '../stream/port.ts';
 import { encodePulse, readAccessRecord, type AccessChange } from '../lifecycle/access-record.ts';
+import { accessOf } from './account-access.ts';
 import { ChangeOrder } from './change-order.ts';
 import type { ClientSession } from './client-session.ts';
 import type { Subscription } from './hosted-document.ts';
@@ -84,10 +85,10 @@ export class AccessEnforcement {
     const holdsMs = this.isReading ? ttlMs : UNREAD_TTL_MS;
     roles.believeFor(holdsMs);
     for (const { session, subscription } of this.#open()) {
-      const { userId, rooms } = session.identity;
+      const { userId, rooms, tenantId } = session.identity;
       // A token that names its rooms itself is asked for nothing more.
       if (userId === undefined || rooms) continue;
-      const decision = roles.decisionOn(userId, subscription.document.id.roomId);
+      const decision = roles.decisionOn(userId, subscription.document.id.roomId, tenantId);
       const ageMs = decision ? roles.ageOf(decision) : Infinity;
       const vouchedMs = this.#sinceVouched(subscription, decision?.askedAt);
       if (ageMs < holdsMs) continue;
@@ -123,27 +124,29 @@ export class AccessEnforcement {
   /** Asks again, and ends the subscription when the answer is another one. */
   #review(session: ClientSession, subscription: Subscription): void {
     const { roles, logger } = this.#parts;
-    const { userId, rooms } = session.identity;
+    const { userId, rooms, tenantId } = session.identity;
     const { roomId } = subscription.document.id;
     if (userId === undefined || rooms) return;
-    const key = JSON.stringify([userId, roomId]);
+    const key = JSON.stringify([userId, roomId, tenantId]);
     if (this.#refreshing.has(key)) return;
     this.#refreshing.add(key);
     roles
-      .ask(userId, roomId)
+      .ask(userId, roomId, tenantId)
       .then(
-        () => this.#apply(userId, roomId),
+        () => this.#apply(userId, roomId, tenantId),
         (error: unknown) => logger.warn({ err: error }, 'permissions not looked up: open documents go on'),
       )
       .finally(() => this.#refreshing.delete(key));
   }
 
-  #apply(userId: string, roomId: string): void {
-    const answer = this.#parts.roles.decisionOn(userId, roomId)?.answer;
-    const write = answer !== undefined && answer.role !== 'viewer';
+  #apply(userId: string, roomId: string, tenantId: string | undefined): void {
+    const answer = this.#parts.roles.decisionOn(userId, roomId, tenantId)?.answer;
     for (const { session, subscription } of this.#open()) {
-      if (session.identity.userId !== userId || subscription.document.id.roomId !== roomId) continue;
-      if (!answer) this.#end(session, subscription, 'PERMISSION_DENIED');
+      const { identity } = session;
+      if (identity.userId !== userId || identity.tenantId !== tenantId) continue;
+      if (subscription.document.id.roomId !== roomId || identity.rooms) continue;
+      const { read, write } = accessOf(answer, subscription.document.id);
+      if (!read) this.#end(session, subscription, 'PERMISSION_DENIED');
       else if (subscription.access.write === 'unknown' && write)
         subscription.access = { ...subscription.access, write };
       else if (subscription.access.write !== write) this.#end(session, subscription, 'ACCESS_CHANGED');

@@ -1,17 +1,19 @@
 import { LRUCache } from 'lru-cache';
+import type { DocumentLimit } from '../accounts/document-limits.ts';
 import type { Clock } from '../clock.ts';
 import type { AccessChange } from '../lifecycle/access-record.ts';
 import type { FoundRole, SharedRoles } from './shared-roles.ts';
 
 export type RoomRole = 'viewer' | 'editor' | 'owner';
 
-/** What somebody is in a room, and whose the room is; undefined for a stranger and for no such room. */
-export type RoleAnswer = { role: RoomRole; tenantId: string } | undefined;
+/** What somebody is in a room, whose the room is, and what documents of it take from that; undefined for a stranger and for no such room. */
+export type RoleAnswer =
+  { role: RoomRole; tenantId: string; limits?: readonly DocumentLimit[] | undefined } | undefined;
 
 export interface RoomRolesParts {
   clock: Clock;
-  /** Asks whoever decides; rejects when it cannot be told now. */
-  lookUp: (userId: string, roomId: string) => Promise<RoleAnswer>;
+  /** Asks whoever decides; rejects when it cannot be told now. `tenantId` is given when the token says it. */
+  lookUp: (userId: string, roomId: string, tenantId?: string) => Promise<RoleAnswer>;
   /** A decision is believed for so long when nothing is heard, in ms. */
   ttlMs: number;
   /** Asked before `lookUp`, which it asks itself. */
@@ -27,6 +29,7 @@ export interface Decision {
 interface Asking {
   userId: string;
   roomId: string;
+  tenantId: string | undefined;
   isOutdated: boolean;
   answer: Promise<RoleAnswer>;
 }
@@ -56,17 +59,18 @@ export class RoomRoles {
 
   /**
    * At once when it is known and believed; asks otherwise, and always about strangers: who has just accepted an invite
-   * comes at once, maybe before the change does.
+   * comes at once, maybe before the change does. `tenantId` as the token says it: the same user id may be somebody else
+   * in another tenant.
    */
-  roleOf(userId: string, roomId: string): RoleAnswer | Promise<RoleAnswer> {
-    const known = this.decisionOn(userId, roomId);
+  roleOf(userId: string, roomId: string, tenantId?: string): RoleAnswer | Promise<RoleAnswer> {
+    const known = this.decisionOn(userId, roomId, tenantId);
     if (known?.answer && this.ageOf(known) < this.#believedMs) return known.answer;
-    return this.ask(userId, roomId);
+    return this.ask(userId, roomId, tenantId);
   }
 
   /** What is remembered, however old. */
-  decisionOn(userId: string, roomId: string): Decision | undefined {
-    return this.#decisions.get(keyOf(userId, roomId));
+  decisionOn(userId: string, roomId: string, tenantId?: string): Decision | undefined {
+    return this.#decisions.get(keyOf(userId, roomId, tenantId));
   }
 
   ageOf({ askedAt }: Decision): number {
@@ -74,11 +78,12 @@ export class RoomRoles {
   }
 
   /** Asks anew; one question at a time for a pair. */
-  ask(userId: string, roomId: string): Promise<RoleAnswer> {
-    const key = keyOf(userId, roomId);
+  ask(userId: string, roomId: string, tenantId?: string): Promise<RoleAnswer> {
+    const key = keyOf(userId, roomId, tenantId);
     const under = this.#asking.get(key);
     if (under) return under.answer;
-    const asking: Asking = { userId, roomId, isOutdated: false, answer: Promise.resolve(undefined) };
+    const answer = Promise.resolve(undefined);
+    const asking: Asking = { userId, roomId, tenantId, isOutdated: false, answer };
     asking.answer = this.#lookUp(asking).finally(() => this.#asking.delete(key));
     this.#asking.set(key, asking);
     return asking.answer;
@@ -88,11 +93,10 @@ export class RoomRoles {
   changed(change: AccessChange): void {
     this.#parts.shared?.changed(change);
     for (const [key, { answer }] of this.#decisions.entries()) {
-      const [userId, roomId] = partsOf(key);
-      if (concerns(change, { userId, roomId, tenantId: answer?.tenantId })) this.#decisions.delete(key);
+      const { tenantId = answer?.tenantId, ...about } = partsOf(key);
+      if (concerns(change, { ...about, tenantId })) this.#decisions.delete(key);
     }
-    for (const asking of this.#asking.values())
-      if (concerns(change, { ...asking, tenantId: undefined })) asking.isOutdated = true;
+    for (const asking of this.#asking.values()) if (concerns(change, asking)) asking.isOutdated = true;
   }
 
   /** Changes may have been missed. */
@@ -103,21 +107,21 @@ export class RoomRoles {
   }
 
   async #lookUp(asking: Asking): Promise<RoleAnswer> {
-    const { userId, roomId } = asking;
+    const { userId, roomId, tenantId } = asking;
     for (;;) {
       asking.isOutdated = false;
       const now = this.#parts.clock.now();
-      const { answer, ageMs } = await this.#find(userId, roomId);
+      const { answer, ageMs } = await this.#find(userId, roomId, tenantId);
       if (asking.isOutdated) continue;
-      this.#decisions.set(keyOf(userId, roomId), { answer, askedAt: now - ageMs });
+      this.#decisions.set(keyOf(userId, roomId, tenantId), { answer, askedAt: now - ageMs });
       return answer;
     }
   }
 
-  async #find(userId: string, roomId: string): Promise<FoundRole> {
+  async #find(userId: string, roomId: string, tenantId: string | undefined): Promise<FoundRole> {
     const { shared, lookUp } = this.#parts;
     if (shared) return shared.lookUp(userId, roomId, this.#believedMs);
-    return { answer: await lookUp(userId, roomId), ageMs: 0 };
+    return { answer: await lookUp(userId, roomId, tenantId), ageMs: 0 };
   }
 }
 
@@ -132,10 +136,11 @@ export function concerns(
   return change.tenantId === undefined || tenantId === undefined || change.tenantId === tenantId;
 }
 
-function keyOf(userId: string, roomId: string): string {
-  return JSON.stringify([userId, roomId]);
+function keyOf(userId: string, roomId: string, tenantId: string | undefined): string {
+  return JSON.stringify([userId, roomId, tenantId]);
 }
 
-function partsOf(key: string): [string, string] {
-  return JSON.parse(key) as [string, string];
+function partsOf(key: string): { userId: string; roomId: string; tenantId: string | undefined } {
+  const [userId, roomId, tenantId] = JSON.parse(key) as [string, string, string | null];
+  return { userId, roomId, tenantId: tenantId ?? undefined };
 }

@@ -1,4 +1,4 @@
-import { BOARD_ROLES, WORKSPACE_ROLES } from '../accounts/rules.ts';
+import { BOARD_ROLES, WORKSPACE_ROLES, WRITERS } from '../accounts/rules.ts';
 
 /** JSON Schemas (2020-12) of what the HTTP API answers; the types are in lib/accounts/views.ts. A test holds both together. */
 
@@ -98,6 +98,8 @@ export const ANSWER_SCHEMAS = {
     invitedBy: text,
     expiresAt: orNull(dateTime),
   }),
+  DocumentRule: object({ id: uuid, document: text, read: boardRole, write: { enum: WRITERS } }),
+  DocumentRulePage: pageOf('DocumentRule'),
   AcceptedInvite: object({ boardId: uuid, role: boardRole }),
 } as const satisfies Record<string, Schema>;
 

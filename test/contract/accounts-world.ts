@@ -23,6 +23,7 @@ export class AccountsWorld {
   readonly workspaceMembers: Accounts['workspaceMembers'];
   readonly boards: Accounts['boards'];
   readonly boardMembers: Accounts['boardMembers'];
+  readonly documentRules: Accounts['documentRules'];
   readonly invites: Accounts['invites'];
   readonly permissions: Accounts['permissions'];
   readonly #database: Database;
@@ -44,6 +45,7 @@ export class AccountsWorld {
     this.workspaceMembers = accounts.workspaceMembers;
     this.boards = accounts.boards;
     this.boardMembers = accounts.boardMembers;
+    this.documentRules = accounts.documentRules;
     this.invites = accounts.invites;
     this.permissions = accounts.permissions;
   }

@@ -1,4 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
+import { MAX_RULES } from '../../lib/accounts/document-rules.ts';
+import type { BoardRole, WriterRole } from '../../lib/accounts/rules.ts';
 import { waitFor } from '../support/wait.ts';
 import { refused, RESTORE_MS, type AccountsCheck } from './accounts-world.ts';
 
@@ -145,6 +148,54 @@ export const rightsChecks: Record<string, AccountsCheck> = {
     await waitFor(() => isDone, { what: 'others go on while the log is written' });
     await waitFor(async () => (await world.changes(team)).length === 0);
     await relay.stop();
+  },
+
+  'documents of a board may need more than the board: for whom they are fewer, and nobody gets more': async (
+    world,
+  ) => {
+    const [owner, editor, viewer] = await Promise.all([1, 2, 3].map(() => world.person()));
+    const team = await world.team(owner!);
+    const board = await world.board(owner!, team);
+    await world.join(owner!, board, editor!, 'editor');
+    await world.join(owner!, board, viewer!, 'viewer');
+    const set = (document: string, rule: { read?: BoardRole; write?: WriterRole } = {}) =>
+      world.documentRules.set(owner!, board, { id: randomUUID(), document, ...rule });
+    const limits = async (user: string) => (await world.permissions.roleOn(board, user))?.limits;
+    const [plan] = [await set('plan', { write: 'owner' }), await set('secret*', { read: 'owner' })];
+    await set('notes', { read: 'editor' });
+    expect(await limits(owner!)).toBeUndefined();
+    expect(await limits(editor!)).toEqual([
+      { document: 'plan', access: 'read' },
+      { document: 'secret*', access: 'none' },
+    ]);
+    expect(await limits(viewer!)).toEqual([
+      { document: 'notes', access: 'none' },
+      { document: 'secret*', access: 'none' },
+    ]);
+    // Who may change it has to see it.
+    const { rows } = await world.documentRules.list(owner!, board);
+    expect(rows.find(({ document }) => document === 'secret*')).toMatchObject({
+      read: 'owner',
+      write: 'owner',
+    });
+    // Set again it is the same rule, twice at once as well.
+    const [again, twice] = await Promise.all([set('plan'), set('plan')]);
+    expect([again, twice]).toEqual([
+      { ...plan, write: 'editor' },
+      { ...plan, write: 'editor' },
+    ]);
+    await world.documentRules.remove(owner!, { boardId: board, ruleId: plan.id });
+    await expect(world.documentRules.remove(owner!, { boardId: board, ruleId: plan.id })).rejects.toEqual(
+      refused('RULE_NOT_FOUND'),
+    );
+    const change = { id: randomUUID(), document: 'mine' };
+    await expect(world.documentRules.set(editor!, board, change)).rejects.toEqual(refused('FORBIDDEN'));
+    await expect(world.documentRules.list(editor!, board)).rejects.toEqual(refused('FORBIDDEN'));
+    expect((await world.changes(team)).slice(3)).toEqual(
+      Array.from({ length: 6 }, () => ({ tenantId: team, roomId: board })),
+    );
+    for (let n = rows.length - 1; n < MAX_RULES; n++) await set(`more-${n}`);
+    await expect(set('one more')).rejects.toEqual(refused('TOO_MANY_RULES'));
   },
 
   'deleted boards are listed for whom may restore them, until they are purged': async (world) => {

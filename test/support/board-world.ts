@@ -16,11 +16,12 @@ type Name = (typeof BOARD_PEOPLE | typeof WORKSPACE_PEOPLE | typeof OTHERS)[numb
 
 export type People = Readonly<Record<Name, string>>;
 
-/** A workspace with one board and one invite (made by the editor), with everybody in their place. */
+/** A workspace with one board, one rule for a document and one invite (made by the editor), with everybody in their place. */
 export interface BoardWorld {
   workspaceId: string;
   boardId: string;
   inviteId: string;
+  ruleId: string;
   token: string;
 }
 
@@ -47,7 +48,7 @@ export function personOf(people: People, relation: Relation): string | undefined
 
 /** Straight into the tables, since it is done for each cell that changes something. */
 export async function makeBoardWorld(server: TestServer, people: People): Promise<BoardWorld> {
-  const [workspaceId, boardId, inviteId] = [randomUUID(), randomUUID(), randomUUID()];
+  const [workspaceId, boardId, inviteId, ruleId] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
   const token = randomBytes(32).toString('base64url');
   const workspaceRoles = ['member', 'admin', 'owner', 'owner', 'member'];
   const boardRoles = ['viewer', 'editor', 'owner', 'owner', 'viewer'];
@@ -76,6 +77,10 @@ export async function makeBoardWorld(server: TestServer, people: People): Promis
       `insert into board_invites (id, board_id, token, role, uses, created_by) values ($1, $2, $3, 'viewer', 0, $4)`,
       [inviteId, boardId, createHash('sha256').update(token).digest('hex'), people.editor],
     );
+    await sql(
+      `insert into board_document_rules (id, board_id, document, "read", "write") values ($1, $2, 'plan', 'viewer', 'owner')`,
+      [ruleId, boardId],
+    );
   });
-  return { workspaceId, boardId, inviteId, token };
+  return { workspaceId, boardId, inviteId, ruleId, token };
 }

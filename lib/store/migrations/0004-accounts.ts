@@ -55,6 +55,18 @@ export class AccountsMigration extends Migration {
       `alter table "board_invites" add constraint "board_invites_role_check" check ("role" in ('owner', 'editor', 'viewer'))`,
     );
     this.addSql(
+      `create table "board_document_rules" ("id" uuid not null, "board_id" uuid not null, "document" text not null, "read" text not null, "write" text not null, primary key ("id"))`,
+    );
+    this.addSql(
+      `alter table "board_document_rules" add constraint "board_document_rules_document_unique" unique ("board_id", "document")`,
+    );
+    this.addSql(
+      `alter table "board_document_rules" add constraint "board_document_rules_read_check" check ("read" in ('owner', 'editor', 'viewer'))`,
+    );
+    this.addSql(
+      `alter table "board_document_rules" add constraint "board_document_rules_write_check" check ("write" in ('owner', 'editor'))`,
+    );
+    this.addSql(
       `create table "workspace_members" ("workspace_id" uuid not null, "user_id" uuid not null, "role" text not null, "joined_at" timestamptz(3) not null default now(), primary key ("workspace_id", "user_id"))`,
     );
     this.addSql(`create index "workspace_members_user_index" on "workspace_members" ("user_id")`);
@@ -92,6 +104,9 @@ export class AccountsMigration extends Migration {
       `alter table "board_invites" add constraint "board_invites_created_by_foreign" foreign key ("created_by") references "users" ("id") on delete restrict`,
     );
     this.addSql(
+      `alter table "board_document_rules" add constraint "board_document_rules_board_id_foreign" foreign key ("board_id") references "boards" ("id") on delete cascade`,
+    );
+    this.addSql(
       `alter table "workspace_members" add constraint "workspace_members_workspace_id_foreign" foreign key ("workspace_id") references "workspaces" ("id") on update cascade on delete cascade`,
     );
     this.addSql(
@@ -103,6 +118,7 @@ export class AccountsMigration extends Migration {
     for (const table of [
       'access_changes',
       'board_invites',
+      'board_document_rules',
       'board_members',
       'boards',
       'workspace_members',

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import type { DocumentLimit } from '../../../lib/accounts/document-limits.ts';
 import { systemClock } from '../../../lib/clock.ts';
 import { createAccountAccess } from '../../../lib/gateway/account-access.ts';
 import { RoomRoles, type RoleAnswer, type RoomRole } from '../../../lib/gateway/room-roles.ts';
@@ -13,6 +14,8 @@ const TENANT = 'workspace-1';
 /** Who decides: a table that a test changes, and that can be away. */
 class Deciders {
   readonly table = new Map<string, RoomRole>();
+  /** Of everybody who is no owner. */
+  limits: DocumentLimit[] = [];
   isAway = false;
   asked = 0;
   /** Holds the answers until the test lets them go. */
@@ -23,7 +26,7 @@ class Deciders {
     if (this.isAway) throw new Error('away');
     const role = this.table.get(`${userId} ${roomId}`);
     await this.hold;
-    return role && { role, tenantId: TENANT };
+    return role && { role, tenantId: TENANT, limits: role === 'owner' ? [] : [...this.limits] };
   };
 
   give(userId: string, role: RoomRole | undefined, roomId = A.roomId): void {
@@ -135,6 +138,55 @@ describe('rights on open connections', () => {
       expect(codes(client).at(-1)).toBe('ACCESS_CHANGED');
       expect(await client.join(A)).toMatchObject({ readOnly });
     }
+  });
+
+  it('a document may need more than its room: to be seen, and to be changed, from the moment it is said', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    deciders.give('own', 'owner');
+    deciders.limits = [{ document: 'secret*', access: 'none' }];
+    const { url } = await startWith(log, deciders);
+    const [ed, own] = [await connect(url, 'ed'), await connect(url, 'own')];
+    const secret = { ...A, docId: 'secret-plan' };
+    expect(await ed.tryJoin(secret)).toMatchObject({ code: 'PERMISSION_DENIED', permanent: true });
+    expect(await own.join(secret)).toMatchObject({ readOnly: false });
+    expect(await ed.join(A)).toMatchObject({ readOnly: false });
+    const part = { ...A, subdocId: 'part' };
+    expect(await ed.join(part)).toMatchObject({ readOnly: false });
+    deciders.limits = [{ document: 'a/part', access: 'read' }];
+    await announce(log, { tenantId: TENANT, roomId: A.roomId });
+    await waitFor(() => codes(ed).filter((code) => code === 'ACCESS_CHANGED').length === 2);
+    expect(await ed.join(A)).toMatchObject({ readOnly: false });
+    expect(await ed.join(part)).toMatchObject({ readOnly: true });
+    expect(await ed.join(secret)).toMatchObject({ readOnly: false });
+    ed.type(part, 'no');
+    await waitFor(() => codes(ed).includes('READ_ONLY'));
+    ed.type(A, 'yes');
+    await waitFor(() => ed.acks(A).length === 1);
+  });
+
+  it('an answer that has changed unheard is applied to each document as its rules say', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    const { url } = await startWith(log, deciders, { accessTtlMs: 1_000 });
+    const ed = await connect(url, 'ed');
+    const [plan, secret] = [
+      { ...A, docId: 'plan' },
+      { ...A, docId: 'secret' },
+    ];
+    for (const document of [A, plan, secret]) await ed.join(document);
+    deciders.limits = [
+      { document: 'plan', access: 'read' },
+      { document: 'secret', access: 'none' },
+    ];
+    await waitFor(() => codes(ed).length === 2, { timeoutMs: 10_000 });
+    const told = ed.nacks().map(({ docId, code }) => `${docId} ${code}`);
+    expect(told.sort()).toEqual(['plan ACCESS_CHANGED', 'secret PERMISSION_DENIED']);
+    expect(await ed.join(plan)).toMatchObject({ readOnly: true });
+    ed.type(A, 'goes on');
+    await waitFor(() => ed.acks(A).length === 1);
   });
 
   it('a change that concerns others disturbs nobody', async () => {
