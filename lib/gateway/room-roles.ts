@@ -120,7 +120,8 @@ export class RoomRoles {
 
   async #find(userId: string, roomId: string, tenantId: string | undefined): Promise<FoundRole> {
     const { shared, lookUp } = this.#parts;
-    if (shared) return shared.lookUp(userId, roomId, this.#believedMs);
+    // Shared answers are those of the own accounts, where a user's id is one person's.
+    if (shared && tenantId === undefined) return shared.lookUp(userId, roomId, this.#believedMs);
     return { answer: await lookUp(userId, roomId, tenantId), ageMs: 0 };
   }
 }
