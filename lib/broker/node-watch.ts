@@ -45,6 +45,10 @@ interface Registry {
   };
 }
 
+interface Transit {
+  removePendingRequestByNodeID(nodeId: string): void;
+}
+
 /**
  * Tells who is there. Beats lie in one partition of the log, so a node that hears its own beat has heard all that
  * others sent before: only then does silence mean that somebody has gone. After a pause of its own, or while Kafka
@@ -54,6 +58,8 @@ export class TransporterWatch implements NodeWatch {
   readonly middleware: Middleware;
   readonly #parts: NodeWatchParts;
   readonly #heard = new Map<string, number>();
+  /** The process that was heard last under each node id. */
+  readonly #instances = new Map<string, string>();
   #broker: ServiceBroker | undefined;
   #timer: TimerHandle | undefined;
   #isConnected = false;
@@ -142,6 +148,7 @@ export class TransporterWatch implements NodeWatch {
     if (sender === undefined) return;
     const now = this.#parts.clock.now();
     this.#heard.set(sender, now);
+    this.#noteInstance(sender, instanceID);
     if (type !== 'HEARTBEAT' || sender !== this.#broker?.nodeID || instanceID !== this.#broker.instanceID)
       return;
     this.#ownBeatAt = now;
@@ -149,6 +156,16 @@ export class TransporterWatch implements NodeWatch {
     if (!this.#isDisturbed) return;
     this.#isDisturbed = false;
     this.#parts.logger.info({}, 'transporter works again');
+  }
+
+  /** What was asked of a process that another one has taken the place of is never answered: it goes to others now. */
+  #noteInstance(nodeId: string, instanceId: string | undefined): void {
+    if (!instanceId || nodeId === this.#broker?.nodeID) return;
+    const before = this.#instances.get(nodeId);
+    this.#instances.set(nodeId, instanceId);
+    if (before === undefined || before === instanceId) return;
+    this.#parts.logger.info({ restarted: nodeId }, 'node has begun anew');
+    (this.#broker!.transit as unknown as Transit).removePendingRequestByNodeID(nodeId);
   }
 
   #beatSent(): void {
@@ -181,6 +198,8 @@ export class TransporterWatch implements NodeWatch {
       }
     }
     for (const id of this.#heard.keys()) if (!known.has(id)) this.#heard.delete(id);
+    // One that was silent may come back as another process: its calls have gone to others already.
+    for (const id of this.#instances.keys()) if (!known.has(id)) this.#instances.delete(id);
   }
 }
 

@@ -19,6 +19,7 @@ interface Hooks {
 function world() {
   const clock = new ManualClock();
   const gone: string[] = [];
+  const rejected: string[] = [];
   const messages: string[] = [];
   let deaf = 0;
   const note = (_: object, message: string) => void messages.push(message);
@@ -28,7 +29,7 @@ function world() {
   const broker = {
     nodeID: 'own',
     instanceID: 'own-instance',
-    transit: {},
+    transit: { removePendingRequestByNodeID: (id: string) => void rejected.push(id) },
     services: [],
     localBus: new EventEmitter(),
     registry: {
@@ -54,6 +55,7 @@ function world() {
   return {
     clock,
     gone,
+    rejected,
     messages,
     watch,
     sent,
@@ -84,6 +86,16 @@ describe('TransporterWatch', () => {
     expect(gone).toEqual([]);
     pass(4_000, () => beat('own'));
     expect(gone).toEqual(['other']);
+  });
+
+  it('gives up the calls to a process when another one beats under its name', () => {
+    const { connect, pass, beat, rejected, messages } = world();
+    connect();
+    pass(4_000, () => (beat('own'), beat('other')));
+    expect(rejected).toEqual([]);
+    pass(4_000, () => (beat('own', 'own-again'), beat('own'), beat('other', 'other-again')));
+    expect(rejected).toEqual(['other']);
+    expect(messages).toEqual(['node has begun anew']);
   });
 
   it('judges nobody while its own beats do not come back: Kafka is away, or it was frozen itself', () => {
