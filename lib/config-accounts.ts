@@ -62,12 +62,24 @@ export const ACCOUNT_SETTINGS = {
   internalSecret: text(
     'YKAFKA_INTERNAL_SECRET',
     '',
-    'With it (at least 32 characters) the internal listener of the permissions service tells other systems who has which role; off without.',
+    'With it (at least 32 characters) the internal listener of the permissions service tells other systems who has which role, and that of a gateway with AUTH=jwt is told of changed rights; off without.',
     { secret: true, pattern: /^.{32,}$/ },
   ),
   jwksUrl: text('JWKS_URL', '', 'Keys of the product whose tokens AUTH=jwt takes.', {
     pattern: /^https?:\/\/\S+$/,
   }),
+  jwtWebhookUrl: text(
+    'JWT_WEBHOOK_URL',
+    '',
+    'With AUTH=jwt: asked who has which role in a room, for tokens that do not say it; see docs/accounts.md.',
+    { pattern: /^https?:\/\/\S+$/ },
+  ),
+  jwtWebhookSecret: text(
+    'JWT_WEBHOOK_SECRET',
+    '',
+    'Signs what JWT_WEBHOOK_URL is asked: `whsec_` and at least 24 random bytes in base64.',
+    { secret: true, pattern: /^whsec_[A-Za-z0-9+/]{32,}={0,2}$/ },
+  ),
   jwtIssuer: text('JWT_ISSUER', '', '`iss` of access tokens; needed with AUTH=jwt, otherwise `y-kafka`.'),
   jwtAudience: text('JWT_AUDIENCE', '', '`aud` of access tokens; needed with AUTH=jwt, otherwise `y-kafka`.'),
   accessTokenSeconds: int(
@@ -99,6 +111,8 @@ interface AccountValues {
   localSignIn: string;
   authProviders: readonly unknown[];
   jwksUrl: string;
+  jwtWebhookUrl: string;
+  jwtWebhookSecret: string;
   jwtIssuer: string;
   jwtAudience: string;
 }
@@ -141,6 +155,10 @@ export function checkAccounts(config: AccountValues): string[] {
   if (config.auth === 'jwt') {
     if (config.jwksUrl === '') problems.push('JWKS_URL: needed with AUTH=jwt');
     else if (!isSafeUrl(config.jwksUrl)) problems.push('JWKS_URL: must begin with https://');
+    if (config.jwtWebhookUrl !== '') {
+      if (!isSafeUrl(config.jwtWebhookUrl)) problems.push('JWT_WEBHOOK_URL: must begin with https://');
+      if (config.jwtWebhookSecret === '') problems.push('JWT_WEBHOOK_SECRET: needed with JWT_WEBHOOK_URL');
+    }
     if (config.jwtIssuer === '') problems.push('JWT_ISSUER: needed with AUTH=jwt');
     if (config.jwtAudience === '') problems.push('JWT_AUDIENCE: needed with AUTH=jwt');
   }

@@ -4,7 +4,8 @@ import { createAccessControl } from '../gateway/access-control.ts';
 import { createAccountAccess } from '../gateway/account-access.ts';
 import { createIdentify } from '../gateway/identify.ts';
 import type { AccessControl } from '../gateway/port.ts';
-import { RoomRoles, type RoleAnswer } from '../gateway/room-roles.ts';
+import { createRoleWebhook } from '../gateway/role-webhook.ts';
+import { RoomRoles, type RoleAnswer, type RoomRolesParts } from '../gateway/room-roles.ts';
 import { SharedRoles } from '../gateway/shared-roles.ts';
 import { openRoleCache } from './role-cache.ts';
 import type { Runtime } from './runtime.ts';
@@ -17,7 +18,7 @@ const sharedRoles = new WeakMap<ServiceBroker, SharedRoles>();
 
 /**
  * How the gateway decides about people with `AUTH=accounts`: by what it remembers, by what the gateways share (with
- * `REDIS_URL`), by the permissions service.
+ * `REDIS_URL`), by the permissions service. With `AUTH=jwt` by the token, or by what it remembers and the webhook.
  */
 export function openAccess(
   broker: ServiceBroker,
@@ -26,6 +27,15 @@ export function openAccess(
   const { config, clock, logger } = runtime;
   const verify: TokenVerifier = (token) => tokenVerifierOf(runtime)(token);
   const control = createAccessControl(config, createIdentify({ config, verify, clock, logger }));
+  const together = (people: AccessControl): AccessControl => ({
+    ...people,
+    // A token that names its rooms itself is asked for nothing more.
+    mayUse: (who, room) => (who.rooms ? control : people).mayUse(who, room),
+  });
+  if (config.auth === 'jwt' && config.jwtWebhookUrl !== '') {
+    const roles = new RoomRoles({ clock, ttlMs: config.accessTtlMs, lookUp: webhookOf(runtime) });
+    return { access: together(createAccountAccess(roles, control.identify)), roles };
+  }
   if (config.auth !== 'accounts') return { access: control };
   const lookUp = async (userId: string, roomId: string): Promise<RoleAnswer> => {
     const options = { timeout: LOOK_UP_LIMIT_MS };
@@ -43,10 +53,11 @@ export function openAccess(
     sharedRoles.set(broker, shared);
   }
   const roles = new RoomRoles({ ...decisions, ...(shared ? { shared } : {}) });
-  const people = createAccountAccess(roles, control.identify);
-  return {
-    // A server's token names its rooms itself.
-    access: { ...people, mayUse: (who, room) => (who.rooms ? control : people).mayUse(who, room) },
-    roles,
-  };
+  return { access: together(createAccountAccess(roles, control.identify)), roles };
+}
+
+function webhookOf({ config, clock, randomId }: Runtime): RoomRolesParts['lookUp'] {
+  const { jwtWebhookUrl: url, jwtWebhookSecret: secret, tenant } = config;
+  const ask = createRoleWebhook({ url, secret, limitMs: LOOK_UP_LIMIT_MS, clock, randomId });
+  return (userId, roomId, tenantId = tenant) => ask(userId, roomId, tenantId);
 }

@@ -1,8 +1,10 @@
 import { apiWebRoutes } from '../http/api.ts';
+import { createAccessDoor } from '../http/access-door.ts';
 import { authWebRoutes, noSignInWebRoutes } from '../http/auth-routes.ts';
 import { GuessLimit } from '../http/guess-limit.ts';
 import { operatorWebRoutes } from '../http/operator-routes.ts';
 import { RedisCount } from '../http/redis-count.ts';
+import { encodeAccessChange, type AccessChange } from '../lifecycle/access-record.ts';
 import type { Runtime } from './runtime.ts';
 import { tokenVerifierOf } from './token-verifier.ts';
 
@@ -16,6 +18,7 @@ export interface WebRoutes {
 export function openWebRoutes(runtime: Runtime): WebRoutes {
   const { config, clock, logger } = runtime;
   const operator = operatorWebRoutes(runtime);
+  if (config.auth === 'jwt') openAccessDoor(runtime);
   if (config.auth !== 'accounts')
     return { routes: [...operator, ...noSignInWebRoutes(config)], close: async () => undefined };
   const count = openCount(runtime);
@@ -31,6 +34,15 @@ export function openWebRoutes(runtime: Runtime): WebRoutes {
     routes: [...operator, ...authWebRoutes(parts), ...apiWebRoutes(parts)],
     close: async () => count?.stop(),
   };
+}
+
+/** Other systems tell of changed rights; every gateway hears of it on the control topic. */
+function openAccessDoor({ config, logger, topics, stream, serveInternal }: Runtime): void {
+  if (config.internalSecret === '') return;
+  const target = { topic: topics.controlTopic, partition: 0 };
+  const announce = async (change: AccessChange) =>
+    (await stream()).append(target, [encodeAccessChange(change)]);
+  serveInternal(createAccessDoor({ secret: config.internalSecret, announce, logger }));
 }
 
 function openCount({ config, clock, logger }: Runtime): RedisCount | undefined {

@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts';
 import type { AccessControl, Identity } from './port.ts';
 
 export interface IdentifyParts {
-  config: Pick<Config, 'auth' | 'tenant'>;
+  config: Pick<Config, 'auth' | 'tenant'> & Partial<Pick<Config, 'jwtWebhookUrl'>>;
   verify: TokenVerifier;
   clock: Pick<Clock, 'wallTime'>;
   logger: Logger;
@@ -21,13 +21,16 @@ export function createIdentify({ config, verify, clock, logger }: IdentifyParts)
       // The verifier is tolerant of clocks that differ; a connection would be closed as soon as it is open.
       if (expiresAtMs <= clock.wallTime()) return { ok: false, code: 'UNAUTHENTICATED' };
       const isGrant = config.auth === 'jwt' || kind === 'service';
+      // What a token does not say is asked for room by room, where somebody can be asked.
+      const isAsked = config.auth === 'jwt' && config.jwtWebhookUrl && rooms === undefined;
       const identity: Identity = {
         userId,
         expiresAtMs,
         ...(sessionId === undefined ? {} : { sessionId }),
         ...(name === undefined ? {} : { name }),
-        // What the own accounts' people may do is asked for room by room.
-        ...(isGrant ? { tenantId: tenantId ?? config.tenant, rooms: rooms ?? {} } : {}),
+        // So is what the own accounts' people may do, and in which tenant.
+        ...(isGrant ? { tenantId: tenantId ?? config.tenant } : {}),
+        ...(isGrant && !isAsked ? { rooms: rooms ?? {} } : {}),
       };
       return { ok: true, identity };
     } catch (error) {

@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../log.ts';
+import { createSecretCheck } from './internal-secret.ts';
 
 export interface PermissionDoorParts {
   /** Shared with the systems that ask. */
@@ -12,14 +12,13 @@ export interface PermissionDoorParts {
 
 const PATH = /^\/internal\/boards\/([^/]+)\/permission$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const SCHEME = 'Internal-Secret ';
 
 /**
  * `GET /internal/boards/:id/permission?userId=` with `Authorization: Internal-Secret <secret>` answers `{"role": …}`,
  * null for a stranger. For other systems of the operator; only on the internal listener.
  */
 export function createPermissionDoor({ secret, roleOn, logger }: PermissionDoorParts) {
-  const expected = digestOf(secret);
+  const isSecret = createSecretCheck(secret);
   const answer = (response: ServerResponse, status: number, body: object) =>
     response
       .writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
@@ -29,10 +28,7 @@ export function createPermissionDoor({ secret, roleOn, logger }: PermissionDoorP
     const url = new URL(request.url ?? '/', 'http://internal');
     const boardId = PATH.exec(url.pathname)?.[1];
     if (boardId === undefined) return false;
-    const { authorization = '' } = request.headers;
-    const given = authorization.startsWith(SCHEME) ? authorization.slice(SCHEME.length) : '';
-    // Digests have one length, whatever was given: the comparison tells nothing by its time.
-    if (!timingSafeEqual(digestOf(given), expected)) answer(response, 401, { code: 'UNAUTHENTICATED' });
+    if (!isSecret(request)) answer(response, 401, { code: 'UNAUTHENTICATED' });
     else if (request.method !== 'GET') answer(response, 405, { code: 'METHOD_NOT_ALLOWED' });
     else {
       const userId = url.searchParams.get('userId') ?? '';
@@ -48,8 +44,4 @@ export function createPermissionDoor({ secret, roleOn, logger }: PermissionDoorP
     }
     return true;
   };
-}
-
-function digestOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

@@ -57,6 +57,13 @@ describe('loadConfig', () => {
     expect(
       problemsOf({ AUTH: 'jwt', JWKS_URL: 'http://a.test/', JWT_ISSUER: 'a', JWT_AUDIENCE: 'b' }),
     ).toEqual(['JWKS_URL: must begin with https://']);
+    const jwt = { AUTH: 'jwt', JWKS_URL: 'https://a.test/', JWT_ISSUER: 'a', JWT_AUDIENCE: 'b' };
+    expect(problemsOf({ ...jwt, JWT_WEBHOOK_URL: 'http://a.test/' })).toEqual([
+      'JWT_WEBHOOK_URL: must begin with https://',
+      'JWT_WEBHOOK_SECRET: needed with JWT_WEBHOOK_URL',
+    ]);
+    const short = problemsOf({ ...jwt, JWT_WEBHOOK_SECRET: 'whsec_c2hvcnQ=' });
+    expect(short).toEqual([expect.stringMatching(/^JWT_WEBHOOK_SECRET=\(secret\): /)]);
   });
 
   it('lets nobody sign in by a name alone off this machine, unless it is told twice', () => {
@@ -124,6 +131,7 @@ describe('loadConfig', () => {
       'AUTH_PROVIDERS',
       'YKAFKA_SECRET',
       'YKAFKA_INTERNAL_SECRET',
+      'JWT_WEBHOOK_SECRET',
       'REDIS_URL',
     ]);
   });
