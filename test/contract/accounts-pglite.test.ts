@@ -9,6 +9,7 @@ import { fillDatabaseFolder } from '../support/database-folder.ts';
 import { AccountsWorld } from './accounts-world.ts';
 import { accountsChecks } from './accounts.suite.ts';
 import { rightsChecks } from './rights.suite.ts';
+import { checkRoleChanges } from './role-changes.suite.ts';
 import { sessionChecks } from './sessions.suite.ts';
 
 describe('accounts on PGlite', () => {
@@ -31,6 +32,9 @@ describe('accounts on PGlite', () => {
   it.each(Object.entries({ ...accountsChecks, ...rightsChecks }))('%s', (_name, check) =>
     check(new AccountsWorld(database)),
   );
+
+  it('nobody and nothing is left without an owner, whatever people do at the same time', () =>
+    checkRoleChanges(new AccountsWorld(database), 8));
 
   it.each(Object.entries(sessionChecks))('%s', (_name, check) => check(database));
 });

@@ -5,6 +5,7 @@ import { Database } from '../../lib/store/database.ts';
 import { AccountsWorld } from './accounts-world.ts';
 import { accountsChecks } from './accounts.suite.ts';
 import { rightsChecks } from './rights.suite.ts';
+import { checkRoleChanges } from './role-changes.suite.ts';
 import { sessionChecks } from './sessions.suite.ts';
 import { makeDatabase, type TestDatabase } from './store-database.ts';
 
@@ -26,6 +27,9 @@ describe('accounts on PostgreSQL', () => {
   it.each(Object.entries({ ...accountsChecks, ...rightsChecks }))('%s', (_name, check) =>
     check(new AccountsWorld(database)),
   );
+
+  it('nobody and nothing is left without an owner, whatever people do at the same time', () =>
+    checkRoleChanges(new AccountsWorld(database), 60));
 
   it.each(Object.entries(sessionChecks))('%s', (_name, check) => check(database));
 });

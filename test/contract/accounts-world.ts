@@ -139,6 +139,27 @@ export class AccountsWorld {
     return rows.length;
   }
 
+  /** What must never be, of a workspace and its boards. */
+  async faults(workspaceId: string): Promise<unknown[]> {
+    return this.#database.client.query(
+      `select 'workspace without owner' as fault, w.id from workspaces w where w.id = $1 and not exists
+         (select 1 from workspace_members m where m.workspace_id = w.id and m.role = 'owner')
+       union all
+       select 'its named owner is none', w.id from workspaces w where w.id = $1 and not exists
+         (select 1 from workspace_members m where m.workspace_id = w.id and m.user_id = w.owner_id and m.role = 'owner')
+       union all
+       select 'board without owner', b.id from boards b where b.workspace_id = $1 and not exists
+         (select 1 from board_members m where m.board_id = b.id and m.role = 'owner')
+       union all
+       select 'open board of a deleted workspace', b.id from boards b join workspaces w on w.id = b.workspace_id
+         where w.id = $1 and w.deleted_at is not null and b.deleted_at is null
+       union all
+       select 'invite used too often', i.id from board_invites i join boards b on b.id = i.board_id
+         where b.workspace_id = $1 and i.uses > i.max_uses`,
+      [workspaceId],
+    );
+  }
+
   async owners(boardId: string): Promise<number> {
     return this.#count('board_members', 'board_id', boardId);
   }
