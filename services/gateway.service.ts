@@ -147,7 +147,7 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
     this.runtime = runtime;
     this.isStopping = false;
     runtime.health.register('gateway', () => ({
-      ready: !this.isStopping && this.gateway?.hasLog === true && canJoin(this),
+      ready: !this.isStopping && this.gateway?.canServe === true && canJoin(this),
       log: this.gateway?.hasLog === false ? 'away' : 'ok',
       connections: this.gateway?.connections ?? 0,
       rooms: this.gateway?.registry.rooms ?? 0,

@@ -66,6 +66,11 @@ export class Gateway {
     return !this.#members.watch.isAway && this.#members.hosts.isFollowing;
   }
 
+  /** Whether it takes connections and what they write. */
+  get canServe(): boolean {
+    return this.hasLog && this.hearsOfRights;
+  }
+
   /** Makes or checks the topics of the start; fails with STREAM_PARTITIONS_CHANGED and the like. */
   async start(): Promise<void> {
     const { stream, topics, config } = this.#parts;
@@ -75,6 +80,8 @@ export class Gateway {
       this.#members.attempts.expire();
       this.#members.watch.check();
     });
+    // At once, since no connection is let in before it is heard again.
+    this.#members.enforcement?.check();
     if (this.#members.enforcement)
       this.#every('rights', RIGHTS_CHECK_MS, () => this.#members.enforcement?.check());
     this.#every('beat', config.beatIntervalMs, () => {
