@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import type { CodecFuzzReport } from '../test/fuzz/codecs.ts';
+import { readOptions, runCommand, wholeNumber } from './lib/command-line.ts';
 
 const USAGE = `Usage: npm run fuzz -- [options]
 
@@ -25,42 +25,27 @@ interface Options {
   isJson: boolean;
 }
 
-class UsageError extends Error {}
-
-/** Undefined when the usage is asked for. */
-function parseOptions(): Options | undefined {
-  const text = { type: 'string' } as const;
-  const flag = { type: 'boolean' } as const;
-  let values;
-  try {
-    ({ values } = parseArgs({
-      options: { frames: text, codecs: flag, seconds: text, seed: text, json: flag, help: flag },
-    }));
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-  if (values.help) return undefined;
+function parseOptions(): Options {
+  const number = (fallback: number) => ({ type: 'string', default: String(fallback) }) as const;
+  const flag = { type: 'boolean', default: false } as const;
+  const values = readOptions({
+    frames: number(1_000_000),
+    seconds: number(60),
+    seed: number(Date.now() % 1_000_000),
+    codecs: flag,
+    json: flag,
+  });
   return {
-    frames: count('frames', values.frames, 1_000_000),
-    isCodecs: values.codecs ?? false,
-    seconds: count('seconds', values.seconds, 60),
-    seed: count('seed', values.seed, Date.now() % 1_000_000),
-    isJson: values.json ?? false,
+    frames: wholeNumber('frames', values.frames),
+    isCodecs: values.codecs,
+    seconds: wholeNumber('seconds', values.seconds),
+    seed: wholeNumber('seed', values.seed),
+    isJson: values.json,
   };
 }
 
-function count(name: string, value: string | undefined, fallback: number): number {
-  if (value !== undefined && !/^\d{1,9}$/.test(value))
-    throw new UsageError(`--${name} must be a whole number.`);
-  return value === undefined ? fallback : Number(value);
-}
-
-async function main(): Promise<number> {
+async function run(): Promise<number> {
   const options = parseOptions();
-  if (!options) {
-    console.log(USAGE);
-    return 0;
-  }
   const { report, isSound } = options.isCodecs ? await fuzzCodecs(options) : await fuzzFrames(options);
   console.log(options.isJson ? JSON.stringify(report) : report);
   return isSound ? 0 : 1;
@@ -83,16 +68,11 @@ async function fuzzFrames(options: Options): Promise<{ report: object; isSound: 
 }
 
 async function fuzzCodecs(options: Options): Promise<{ report: CodecFuzzReport; isSound: boolean }> {
-  const { fuzzCodecs: run } = await import('../test/fuzz/codecs.ts');
+  const { fuzzCodecs: fuzz } = await import('../test/fuzz/codecs.ts');
   console.error(`Seed ${options.seed}, ${options.seconds} seconds.`);
   const targets = async () => (await import('../test/fuzz/codec-targets.ts')).CODEC_TARGETS;
-  const report = await run({ ...options, targets, isWatched: (url) => url.startsWith(LIB) });
+  const report = await fuzz({ ...options, targets, isWatched: (url) => url.startsWith(LIB) });
   return { report, isSound: report.findings.length === 0 };
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : error);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-}
+await runCommand({ usage: USAGE, run });

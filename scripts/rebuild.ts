@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { createRuntime, type OpenRuntime } from '../lib/broker/open-runtime.ts';
 import { createCodecPool } from '../lib/codec/pool.ts';
 import { createStoredDocuments } from '../lib/codec/stored-documents.ts';
@@ -8,6 +7,7 @@ import { createLogger } from '../lib/log.ts';
 import { rebuildPage, type RebuildPage } from '../lib/persister/rebuild.ts';
 import { Snapshotter } from '../lib/persister/snapshotter.ts';
 import { SnapshotPolicy } from '../lib/store/snapshot-policy.ts';
+import { readOptions, runCommand, UsageError } from './lib/command-line.ts';
 
 const USAGE = `Usage: npm run rebuild -- [--tenant T] [--room R] [--doc D [--subdoc S]]
 
@@ -91,28 +91,19 @@ async function rebuild(runtime: OpenRuntime, wanted: Wanted): Promise<boolean> {
   }
 }
 
-async function main(): Promise<boolean> {
+async function run(): Promise<number> {
   const text = { type: 'string' } as const;
-  const { values } = parseArgs({
-    options: { tenant: text, room: text, doc: text, subdoc: text, help: { type: 'boolean' } },
-  });
-  if (values.help || (values.doc !== undefined && values.room === undefined)) {
-    console.log(USAGE);
-    return values.help === true;
-  }
+  const values = readOptions({ tenant: text, room: text, doc: text, subdoc: text });
+  if (values.doc !== undefined && values.room === undefined) throw new UsageError('--room is missing.');
+  if (values.subdoc !== undefined && values.doc === undefined) throw new UsageError('--doc is missing.');
   const mode: Partial<Config> = process.env.KAFKA_BROKERS ? { mode: 'cluster' } : {};
   const config = loadConfig({ YKAFKA_LOG_LEVEL: 'error', ...process.env }, mode);
   const runtime = createRuntime({ config, logger: createLogger(config.logLevel), nodeId: 'rebuild' });
   try {
-    return await rebuild(runtime, values);
+    return (await rebuild(runtime, values)) ? 0 : 1;
   } finally {
     await runtime.close();
   }
 }
 
-try {
-  process.exitCode = (await main()) ? 0 : 1;
-} catch (error) {
-  process.stderr.write(`The rebuild failed.\n${isAppError(error) ? error.message : String(error)}\n`);
-  process.exitCode = 1;
-}
+await runCommand({ usage: USAGE, run, isExpected: isAppError });

@@ -1,10 +1,10 @@
-import { parseArgs } from 'node:util';
 import { createRuntime } from '../lib/broker/open-runtime.ts';
 import { loadConfig } from '../lib/config.ts';
 import { isAppError } from '../lib/errors.ts';
 import { silentLogger } from '../lib/log.ts';
 import { tryDecodeEnvelope } from '../lib/protocol/envelope.ts';
 import type { DeliveredRecord, Stream, TopicPartition } from '../lib/stream/port.ts';
+import { readOptions, runCommand, wholeNumber } from './lib/command-line.ts';
 
 const USAGE = `Usage: node_modules/.bin/node scripts/records.ts [--topic TOPIC] [--partition N] [--last N]
 
@@ -40,28 +40,21 @@ async function showRecords(stream: Stream, at: TopicPartition, last: number): Pr
   for (const record of records) console.log(describe(record));
 }
 
-async function main(): Promise<void> {
+async function run(): Promise<number> {
   const text = { type: 'string' } as const;
-  const { values } = parseArgs({
-    options: { topic: text, partition: text, last: text, help: { type: 'boolean' } },
-  });
-  if (values.help) return console.log(USAGE);
+  const { topic = 'yjs-doc', ...values } = readOptions({ topic: text, partition: text, last: text });
+  const last = wholeNumber('last', values.last ?? '20', { min: 1 });
+  const partition = values.partition && wholeNumber('partition', values.partition);
   const config = loadConfig(process.env, process.env.KAFKA_BROKERS ? { mode: 'cluster' } : {});
   const runtime = createRuntime({ config, logger: silentLogger, nodeId: 'records' });
   try {
-    const { topic = 'yjs-doc', partition, last = '20' } = values;
     const stream = await runtime.stream();
-    if (partition === undefined) await showPartitions(stream, topic);
-    else await showRecords(stream, { topic, partition: Number(partition) }, Number(last));
+    if (typeof partition !== 'number') await showPartitions(stream, topic);
+    else await showRecords(stream, { topic, partition }, last);
+    return 0;
   } finally {
     await runtime.close();
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  const isExpected = isAppError(error) || error instanceof TypeError;
-  console.error(isExpected ? error.message : error);
-  process.exitCode = 1;
-}
+await runCommand({ usage: USAGE, run, isExpected: isAppError });

@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
+import { readOptions, runCommand, UsageError, wholeNumber } from './lib/command-line.ts';
 import { replayTrace, type ReplayProgress, type ReplayResult } from './lib/replay.ts';
 import { ReplayError } from './lib/replay-error.ts';
 import { readTrace, TraceError } from './lib/trace.ts';
@@ -19,9 +19,6 @@ Replays an editing trace through real provider clients, then compares what a fre
 
 Exit code: 0 equal, 1 not equal or failed, 2 bad options.`;
 
-/** What the command line says is wrong; shown with the usage. */
-class UsageError extends Error {}
-
 interface Options {
   urls: string[];
   trace: string;
@@ -32,50 +29,38 @@ interface Options {
   isJson: boolean;
 }
 
-function parseOptions(args: string[]): Options | 'help' {
+function parseOptions(): Options {
   const text = { type: 'string' } as const;
-  const flag = { type: 'boolean' } as const;
-  let values;
-  try {
-    ({ values } = parseArgs({
-      args,
-      options: {
-        url: text,
-        url2: text,
-        trace: text,
-        room: text,
-        limit: text,
-        unacked: text,
-        'stall-seconds': text,
-        json: flag,
-        help: flag,
-      },
-    }));
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-  if (values.help) return 'help';
+  const values = readOptions({
+    url: text,
+    url2: text,
+    trace: text,
+    room: text,
+    limit: text,
+    unacked: text,
+    'stall-seconds': text,
+    json: { type: 'boolean', default: false },
+  });
   if (!values.url) throw new UsageError('--url is missing.');
   if (!values.trace) throw new UsageError('--trace is missing.');
-  const limit = count('limit', values.limit);
-  const maxUnacked = count('unacked', values.unacked);
-  if (maxUnacked !== undefined && maxUnacked > 250) throw new UsageError('--unacked must be 250 at most.');
-  const stallSeconds = count('stall-seconds', values['stall-seconds']);
+  const number = (name: 'limit' | 'unacked' | 'stall-seconds', max?: number) => {
+    const value = values[name];
+    return value === undefined ? undefined : wholeNumber(name, value, { min: 1, ...(max && { max }) });
+  };
+  const [limit, maxUnacked, stallSeconds] = [
+    number('limit'),
+    number('unacked', 250),
+    number('stall-seconds'),
+  ];
   return {
     urls: [values.url, values.url2 ?? values.url].map(checkUrl),
     trace: values.trace,
     room: values.room ?? `replay-${Date.now().toString(36)}`,
-    isJson: values.json ?? false,
+    isJson: values.json,
     ...(limit === undefined ? {} : { limit }),
     ...(maxUnacked === undefined ? {} : { maxUnacked }),
     ...(stallSeconds === undefined ? {} : { stallTimeoutMs: stallSeconds * 1000 }),
   };
-}
-
-function count(name: string, value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  if (!/^[1-9]\d{0,8}$/.test(value)) throw new UsageError(`--${name} must be a whole number from 1.`);
-  return Number(value);
 }
 
 function checkUrl(text: string): string {
@@ -129,14 +114,12 @@ function describe(result: ReplayResult, room: string): string {
   );
 }
 
-async function main(): Promise<number> {
-  const options = parseOptions(process.argv.slice(2));
-  if (options === 'help') {
-    console.log(USAGE);
-    return 0;
-  }
+async function run(): Promise<number> {
+  const options = parseOptions();
   const { urls, room, isJson } = options;
-  const trace = await readTrace(options.trace);
+  const trace = await readTrace(options.trace).catch((error: unknown) => {
+    throw error instanceof TraceError ? new UsageError(error.message, { cause: error }) : error;
+  });
   const view = createProgressView(isJson);
   try {
     const result = await replayTrace({ ...options, trace, onProgress: (progress) => view.show(progress) });
@@ -148,11 +131,8 @@ async function main(): Promise<number> {
   }
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const isExpected = [UsageError, TraceError, ReplayError].some((known) => error instanceof known);
-  console.error(isExpected ? (error as Error).message : error);
-  if (error instanceof UsageError) console.error(`\n${USAGE}`);
-  process.exitCode = error instanceof UsageError || error instanceof TraceError ? 2 : 1;
-}
+await runCommand({
+  usage: USAGE,
+  run,
+  isExpected: (error) => error instanceof ReplayError,
+});

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { readOptions, runCommand, UsageError, wholeNumber } from './lib/command-line.ts';
 import { runLong } from './lib/sim-run.ts';
 import { runSeeds } from '../test/sim/seeds.ts';
 import { runSchedule } from '../test/sim/run.ts';
@@ -6,36 +6,33 @@ import { printSchedule, shrink } from '../test/sim/shrink.ts';
 import type { ScheduleKind } from '../test/sim/world/schedule.ts';
 import { isKind, schedulesOf } from '../test/sim/world/kinds.ts';
 
-/**
- * The simulator by hand:
- *   npm run sim -- --seeds 1..1000000 [--workers 2] [--report]   many schedules, resumable
- *   npm run sim -- --seed 42 [--trace] [--shrink]                one, readable
- * With --kind lifecycle documents are deleted, made again and replaced.
- */
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string' },
-    seed: { type: 'string' },
-    kind: { type: 'string', default: 'faults' },
-    workers: { type: 'string', default: '1' },
-    trace: { type: 'boolean', default: false },
-    shrink: { type: 'boolean', default: false },
-    report: { type: 'boolean', default: false },
-    part: { type: 'boolean', default: false },
-  },
-});
+const USAGE = `Usage: npm run sim -- --seeds A..B [options]
+       npm run sim -- --seed N [options]
 
-const { kind } = values;
-if (!isKind(kind)) throw new TypeError(`--kind ${Object.keys(schedulesOf).join(' or ')}`);
+Runs schedules of faults against the project's own code, in virtual time; the same seed is the same schedule.
+
+  --seeds A..B  many, both ends included; goes on where the last run of them was stopped
+  --workers N   processes for them (default 1)
+  --report      adds a line to test/faults/RESULTS.md
+  --seed N      one schedule, readable
+  --trace       everything that happens in it
+  --shrink      a minimal one, when it fails
+  --kind KIND   ${Object.keys(schedulesOf).join(', ')} (default faults)
+
+Exit code: 0 green, 1 red, 2 bad options.`;
 
 /** One schedule: what happened in it, and a minimal one when it fails. */
-async function showOne(kind: ScheduleKind, seed: number): Promise<number> {
+async function showOne(
+  kind: ScheduleKind,
+  seed: number,
+  { isTraced, isShrunk }: { isTraced: boolean; isShrunk: boolean },
+): Promise<number> {
   let schedule = schedulesOf[kind](seed);
   const { failures } = await runSeeds(seed, seed, { kind });
   const isFailing = failures.length > 0;
-  if (isFailing && values.shrink) schedule = await shrink(schedule);
+  if (isFailing && isShrunk) schedule = await shrink(schedule);
   console.log(printSchedule(schedule));
-  if (values.trace) {
+  if (isTraced) {
     const onTrace = (atMs: number, line: string) => console.log(`${atMs.toFixed(1).padStart(9)}  ${line}`);
     await runSchedule(schedule, { onTrace }).catch((error: unknown) => console.error(error));
   }
@@ -46,7 +43,7 @@ async function showOne(kind: ScheduleKind, seed: number): Promise<number> {
 
 function rangeOf(text: string): { from: number; to: number } {
   const match = /^(\d+)\.\.(\d+)$/.exec(text);
-  if (!match) throw new TypeError('--seeds A..B, both included');
+  if (!match) throw new UsageError('--seeds must be A..B.');
   return { from: Number(match[1]), to: Number(match[2]) };
 }
 
@@ -58,19 +55,31 @@ async function runPart(kind: ScheduleKind, { from, to }: { from: number; to: num
   console.log(JSON.stringify({ ...totals, cpuSeconds, counts: Object.fromEntries(counters.counts) }));
 }
 
-if (values.seed !== undefined) process.exitCode = await showOne(kind, Number(values.seed));
-else if (values.seeds !== undefined) {
+async function run(): Promise<number> {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean', default: false } as const;
+  const values = readOptions({
+    seeds: text,
+    seed: text,
+    kind: { ...text, default: 'faults' },
+    workers: { ...text, default: '1' },
+    trace: flag,
+    shrink: flag,
+    report: flag,
+    part: flag,
+  });
+  const { kind, report } = values;
+  if (!isKind(kind)) throw new UsageError(`There is no kind ${kind}.`);
+  if (values.seed !== undefined) {
+    const how = { isTraced: values.trace, isShrunk: values.shrink };
+    return showOne(kind, wholeNumber('seed', values.seed), how);
+  }
+  if (values.seeds === undefined) throw new UsageError('--seeds or --seed is missing.');
   const { from, to } = rangeOf(values.seeds);
-  if (values.part) await runPart(kind, { from, to });
-  else
-    process.exitCode = await runLong({
-      kind,
-      from,
-      to,
-      workers: Number(values.workers),
-      report: values.report,
-    });
-} else {
-  console.error('--seeds A..B or --seed N');
-  process.exitCode = 2;
+  if (!values.part)
+    return runLong({ kind, from, to, workers: wholeNumber('workers', values.workers, { min: 1 }), report });
+  await runPart(kind, { from, to });
+  return 0;
 }
+
+await runCommand({ usage: USAGE, run });

@@ -1,5 +1,3 @@
-import { randomInt } from 'node:crypto';
-import { parseArgs } from 'node:util';
 import { systemClock } from '../../../lib/clock.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import { createKafkaStream } from '../../../lib/stream/kafka.ts';
@@ -38,28 +36,6 @@ export interface SoakOptions {
   seed: number;
   /** File whose section is written. */
   report?: string;
-}
-
-export function soakOptions(args: readonly string[]): SoakOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      minutes: { type: 'string', default: '20' },
-      clients: { type: 'string', default: '300' },
-      rooms: { type: 'string', default: '60' },
-      'kill-every': { type: 'string', default: '20' },
-      seed: { type: 'string', default: String(randomInt(1, 1_000_000)) },
-      report: { type: 'boolean', default: false },
-    },
-  });
-  return {
-    minutes: Number(values.minutes),
-    clients: Number(values.clients),
-    rooms: Number(values.rooms),
-    killEveryS: Number(values['kill-every']),
-    seed: Number(values.seed),
-    ...(values.report && { report: 'test/faults/RESULTS.md' }),
-  };
 }
 
 const say = (text: string) => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`);

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Measure } from '../../faults/soak/measure.ts';
 import { soakReport, type SoakResult } from '../../faults/soak/report.ts';
-import { soakOptions } from '../../faults/soak/run.ts';
 
 const measured = (topics: number, rssMb: number): Measure => ({
   processes: [{ name: 'gateway-1', ageS: 60, eventLoopP99Ms: 12, rssMb, heapMb: 50, handles: 40 }],
@@ -43,14 +42,5 @@ describe('the soak', () => {
     expect(report).toContain('**0 acked updates lost, 0 violations.**');
     expect(report).toContain('| topics in Kafka | 51 | 52 | 53 |');
     expect(report).toContain('| gateway-1 | 100 / 50, 40, 12 ms, 60 s | 120 / 50, 40, 12 ms, 60 s |');
-  });
-
-  it('refuses an option that it does not know', () => {
-    expect(soakOptions(['--minutes', '3', '--seed', '5'])).toMatchObject({
-      minutes: 3,
-      seed: 5,
-      clients: 300,
-    });
-    expect(() => soakOptions(['--minute', '3'])).toThrow(/minute/);
   });
 });
