@@ -10,6 +10,8 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 class Shelf implements RoleCache {
   readonly entries = new Map<string, unknown>();
   isAway = false;
+  /** Marks wait until they are let go. */
+  held: (() => void)[] | undefined;
   reads = 0;
 
   async get(key: string): Promise<unknown> {
@@ -20,6 +22,7 @@ class Shelf implements RoleCache {
 
   async set(key: string, value: unknown): Promise<void> {
     if (this.isAway) throw new Error('away');
+    if (this.held && key.startsWith('mark:')) await new Promise<void>((go) => this.held!.push(go));
     this.entries.set(key, structuredClone(value));
   }
 }
@@ -122,6 +125,19 @@ describe('answers about rights that gateways share', () => {
     expect(await ask(a)).toBe('viewer');
     await settled();
     expect(await ask(world.gateway())).toBe('viewer');
+  });
+
+  it('are not asked for while a mark is on its way', async () => {
+    const world = new World();
+    const a = world.gateway();
+    await ask(a);
+    await settled();
+    world.role = 'viewer';
+    world.shelf.held = [];
+    const { reads } = world.shelf;
+    a.roles.changed(CHANGE);
+    expect(await ask(a)).toBe('viewer');
+    expect(world.shelf.reads).toBe(reads);
   });
 
   it('are left alone for a while after a failure', async () => {

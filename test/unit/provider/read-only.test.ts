@@ -119,6 +119,29 @@ describe('documents that may not be written', () => {
     expect(textOf(doc())).toBe('server ');
   });
 
+  it('give back what was in them together with what is typed before that is sorted out', () => {
+    world = new TestWorld();
+    world.server.isReadOnly = true;
+    for (const text of ['server ', 'late '])
+      world.server.write(
+        ROOM,
+        updateOf((doc) => type(doc, text)),
+      );
+    // The state is older than the log, and what follows it does not come.
+    world.server.staleBy = 1;
+    world.server.isPausedAtFirst = true;
+    const first = new Y.Doc();
+    type(first, 'earlier ');
+    const client = world.client();
+    client.manager.addDoc(first, { docId: 'doc', recreate: () => new Y.Doc() });
+    world.run(100);
+    type(first, 'typed ');
+    world.run(100);
+    const [replaced] = client.all('document-replaced');
+    const all = shown(replaced!.state, replaced!.unacked);
+    for (const text of ['server ', 'earlier ', 'typed ']) expect(all).toContain(text);
+  });
+
   it('give nothing back that the server has, wherever it has come from', () => {
     const kept = updateOf((doc) => type(doc, 'kept'));
     world = new TestWorld();
