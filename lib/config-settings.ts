@@ -1,3 +1,8 @@
+export const KB = 1024;
+export const MB = 1024 * KB;
+/** In ms. */
+export const SECOND = 1000;
+
 /** One row of the configuration: how the text of its variable becomes a value. `parse` throws what the operator reads. */
 export interface Setting<T> {
   env: string;
