@@ -82,7 +82,13 @@ async function prepare(): Promise<BrokerOptions['middlewares']> {
   ];
 }
 
-const shared = createBrokerOptions(config, nodeID, { metrics: runtime.metrics, clock, watch, group });
+const shared = createBrokerOptions(config, nodeID, {
+  metrics: runtime.metrics,
+  clock,
+  watch,
+  group,
+  logger: runtime.logger,
+});
 const options: BrokerOptions = {
   ...shared,
   middlewares: [...(shared.middlewares ?? []), ...((await prepare().catch(failStart)) ?? [])],

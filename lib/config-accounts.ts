@@ -59,6 +59,12 @@ export const ACCOUNT_SETTINGS = {
     'At least 32 random characters, the same for all processes that sign in; seals their keys. Needed with AUTH=accounts in cluster mode, made by itself in embedded mode.',
     { secret: true, pattern: /^.{32,}$/ },
   ),
+  transportSecret: text(
+    'YKAFKA_TRANSPORT_SECRET',
+    '',
+    'At least 32 random characters, the same for all processes of a cluster: seals what they say to each other over Kafka. Not sealed without.',
+    { secret: true, pattern: /^.{32,}$/ },
+  ),
   internalSecret: text(
     'YKAFKA_INTERNAL_SECRET',
     '',

@@ -1,12 +1,13 @@
 import type { BrokerOptions, LogLevels } from 'moleculer';
 import type { Config } from '../config.ts';
 import { systemClock, type Clock } from '../clock.ts';
-import { silentLogger } from '../log.ts';
+import { silentLogger, type Logger } from '../log.ts';
 import { noMetrics, type Metrics } from '../metrics.ts';
 import { AppErrorRegenerator } from './errors.ts';
 import { BEAT_SECONDS, TransporterWatch } from './node-watch.ts';
 import { countCalls, explainFailedSends, releaseTimedOutCalls } from './middlewares.ts';
 import { retryRepeatable } from './retry.ts';
+import { sealTransport } from './sealed-transport.ts';
 
 const MAX_CALL_LEVEL = 20;
 const SHUTDOWN_TIMEOUT_MS = 10_000;
@@ -18,15 +19,17 @@ export interface BrokerParts {
   watch?: TransporterWatch;
   /** Consumer group of this start of the process, on Kafka. */
   group?: string;
+  logger?: Logger;
 }
 
 /** Options that every process shares. In embedded mode there is no transporter: all services are local. */
 export function createBrokerOptions(
   config: Config,
   nodeID: string,
-  { metrics = noMetrics, clock = systemClock, watch, group }: BrokerParts = {},
+  { metrics = noMetrics, clock = systemClock, watch, group, logger = silentLogger }: BrokerParts = {},
 ): BrokerOptions {
   const { middleware } = watch ?? new TransporterWatch({ metrics, clock, logger: silentLogger });
+  const { transportSecret: secret } = config;
   return {
     namespace: config.namespace,
     nodeID,
@@ -52,6 +55,7 @@ export function createBrokerOptions(
       explainFailedSends,
       retryRepeatable({ clock, metrics }),
       middleware,
+      ...(secret === '' ? [] : [sealTransport({ secret, clock, logger })]),
     ],
     errorRegenerator: new AppErrorRegenerator() as unknown as BrokerOptions['errorRegenerator'],
     transit: { serviceChangedDebounceTime: 50 } as BrokerOptions['transit'],

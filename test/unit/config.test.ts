@@ -130,6 +130,7 @@ describe('loadConfig', () => {
       'DATABASE_URL',
       'AUTH_PROVIDERS',
       'YKAFKA_SECRET',
+      'YKAFKA_TRANSPORT_SECRET',
       'YKAFKA_INTERNAL_SECRET',
       'JWT_WEBHOOK_SECRET',
       'REDIS_URL',

@@ -65,6 +65,12 @@ describe('k8s manifests', () => {
     },
   );
 
+  it.each(services)('give %s the secret by which processes seal what they say to each other', (service) => {
+    const { env } = manifestsOf(fileOf(service))[0]!.spec!.template!.spec.containers[0]!;
+    const secretKeyRef = { name: 'y-kafka', key: 'YKAFKA_TRANSPORT_SECRET' };
+    expect(env).toContainEqual({ name: 'YKAFKA_TRANSPORT_SECRET', valueFrom: { secretKeyRef } });
+  });
+
   it.each(services)('ask %s for its life without asking what it depends on', (service) => {
     const [{ livenessProbe, readinessProbe }] = manifestsOf(fileOf(service))[0]!.spec!.template!.spec
       .containers as unknown as [
