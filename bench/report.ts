@@ -101,13 +101,17 @@ export const backpressureTable = (rows: readonly BackpressureMeasurement[]) =>
   text(BACKPRESSURE_COLUMNS, rows);
 
 const PRESENCE_COLUMNS: Columns<PresenceMeasurement> = [
-  ['system', ({ system }) => system],
+  ['y-kafka', ({ title }) => title],
   ['moves/s', ({ movesPerSecond }) => thousands(movesPerSecond)],
   ['cursors seen/s', ({ cursorsPerSecond }) => thousands(cursorsPerSecond)],
   ['messages/s', ({ messagesPerSecond }) => thousands(messagesPerSecond)],
   ['p50 ms', ({ p50Ms }) => digits(p50Ms)],
   ['p95 ms', ({ p95Ms }) => digits(p95Ms)],
   ['p99 ms', ({ p99Ms }) => digits(p99Ms)],
+  [
+    'by another gateway p50 / p99 ms',
+    (row) => [row.p50ElsewhereMs, row.p99ElsewhereMs].map(digits).join(' / '),
+  ],
   ['server CPU %', ({ serverCpuPercent }) => thousands(serverCpuPercent)],
   ['beside it CPU %', ({ helperCpuPercent }) => describeHelpers(helperCpuPercent)],
   ['load CPU %', ({ loadCpuPercent }) => thousands(loadCpuPercent)],

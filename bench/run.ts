@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measure, type Measurement, type MeasureOptions } from './measure.ts';
 import { measureBackpressure, NUISANCES, type BackpressureMeasurement } from './backpressure.ts';
-import { measurePresence, type PresenceMeasurement } from './presence.ts';
+import { measurePresence, PRESENCE_CASES, type PresenceMeasurement } from './presence.ts';
 import { measurePaper, type PaperMeasurement } from './paper.ts';
 import {
   BACKPRESSURE_TITLE,
@@ -17,8 +17,9 @@ import {
   textTable,
   withResults,
 } from './report.ts';
+import { redisAvailable } from '../scripts/dev/redis.ts';
 import { SCENARIOS } from './scenarios.ts';
-import { SYSTEMS, type RunningSystem, type System } from './systems.ts';
+import { SYSTEMS, type RunningSystem, type System, type SystemParts } from './systems.ts';
 
 const RESULTS = join(import.meta.dirname, 'RESULTS.md');
 /** The replay of a whole trace, beside the scenarios of thin clients; for y-kafka only. */
@@ -108,12 +109,12 @@ async function onFreshServer<T>(
   system: System,
   title: string,
   run: (running: RunningSystem) => Promise<T>,
-  env: Record<string, string> = {},
+  { env = {}, ...parts }: SystemParts & { env?: Record<string, string> } = {},
 ): Promise<T | undefined> {
   console.log(`\n${system.title}: ${title}`);
   let running: RunningSystem | undefined;
   try {
-    running = await system.start(env);
+    running = await system.start(env, parts);
     return await run(running);
   } catch (error) {
     console.error(`FAILED: ${(error as Error).message}`);
@@ -138,11 +139,34 @@ async function measureNuisances(
       system,
       nuisance.title,
       (running) => measureBackpressure(system, running, { nuisance, options }),
-      nuisance.env,
+      { env: nuisance.env },
     );
     if (!row) continue;
     found.push(row);
     console.log(backpressureTable([row]));
+  }
+  return found;
+}
+
+async function measurePresenceOf(
+  system: System,
+  { warmUpMs, measureMs, loadProcesses }: Options,
+): Promise<PresenceMeasurement[]> {
+  const found: PresenceMeasurement[] = [];
+  for (const { title, gateways, needsRedis } of PRESENCE_CASES.filter((one) => one.system === system.name)) {
+    if (needsRedis && !redisAvailable()) {
+      console.log(`\n${title}: redis-server is not installed`);
+      continue;
+    }
+    const row = await onFreshServer(
+      system,
+      `${PRESENCE_TITLE}, ${title}`,
+      (running) => measurePresence(title, running, { warmUpMs, measureMs, loadProcesses }),
+      { gateways, needsRedis },
+    );
+    if (!row) continue;
+    found.push(row);
+    console.log(presenceTable([row]));
   }
   return found;
 }
@@ -171,16 +195,11 @@ async function main(): Promise<void> {
         system,
         PAPER_TITLE,
         (running) => measurePaper(system, running, isQuick),
-        UNLIMITED,
+        { env: UNLIMITED },
       );
       if (paper) papers.push(paper);
     }
-    if (options.hasPresence) {
-      const row = await onFreshServer(system, PRESENCE_TITLE, (running) =>
-        measurePresence(system, running, { warmUpMs, measureMs }),
-      );
-      if (row) presence.push(row);
-    }
+    if (options.hasPresence) presence.push(...(await measurePresenceOf(system, options)));
     if (options.hasBackpressure) backpressure.push(...(await measureNuisances(system, options)));
   }
   for (const { name, title } of scenarios)

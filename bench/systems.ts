@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { startKafka } from '../scripts/dev/kafka.ts';
 import { freePorts } from '../scripts/dev/ports.ts';
+import { startRedis } from '../scripts/dev/redis.ts';
 import { startPostgres } from '../scripts/dev/postgres.ts';
 import { startCluster } from '../scripts/lib/cluster.ts';
 import type { Wire } from './load/clients.ts';
@@ -15,6 +16,8 @@ const START_LIMIT_MS = 60_000;
 /** A server under load, in its own process or processes. */
 export interface RunningSystem {
   url: string;
+  /** Of all gateways, that one first. */
+  urls: readonly string[];
   /** Processes of the server itself; their use is what the figures say. */
   servers: () => number[];
   /** Processes that it needs and that others run as well (Kafka, PostgreSQL), by name. */
@@ -29,7 +32,13 @@ export interface System {
   title: string;
   wire: Wire;
   /** With these settings beside the defaults. */
-  start: (env: Record<string, string>) => Promise<RunningSystem>;
+  start: (env: Record<string, string>, parts?: SystemParts) => Promise<RunningSystem>;
+}
+
+/** Of y-kafka on Kafka. */
+export interface SystemParts {
+  gateways?: number;
+  needsRedis?: boolean;
 }
 
 export const SYSTEMS: readonly System[] = [
@@ -49,6 +58,7 @@ export const SYSTEMS: readonly System[] = [
       };
       return {
         url: started.match,
+        urls: [started.match],
         servers: () => [started.pid],
         helpers: {},
         folders: { data: dataDir },
@@ -61,8 +71,11 @@ export const SYSTEMS: readonly System[] = [
   { name: 'hocuspocus', title: 'Hocuspocus', wire: 'hocuspocus', start: () => startPeer('hocuspocus') },
 ];
 
-/** One broker, one PostgreSQL, one process for each service, one gateway. */
-async function startOnKafka(env: Record<string, string>): Promise<RunningSystem> {
+/** One broker, one PostgreSQL, one process for each service, by default one gateway. */
+async function startOnKafka(
+  env: Record<string, string>,
+  { gateways = 1, needsRedis = false }: SystemParts = {},
+): Promise<RunningSystem> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const end of stops.reverse()) await end();
@@ -72,18 +85,21 @@ async function startOnKafka(env: Record<string, string>): Promise<RunningSystem>
     stops.push(() => kafka.stop());
     const postgres = await startPostgres();
     stops.push(() => postgres.stop());
+    const redis = needsRedis ? await startRedis() : undefined;
+    if (redis) stops.push(() => redis.stop());
     const cluster = await startCluster({
       kafkaBrokers: kafka.brokers,
       databaseUrl: postgres.url,
-      gatewayPorts: [0],
-      env,
+      gatewayPorts: Array<number>(gateways).fill(0),
+      env: { ...env, ...(redis ? { REDIS_URL: redis.url } : {}) },
     });
     stops.push(() => cluster.stop());
     const servers = () => [...cluster.processes.values()].flatMap(({ pid }) => pid ?? []);
     return {
       url: cluster.urls[0]!,
+      urls: cluster.urls,
       servers,
-      helpers: { Kafka: kafka.pid, PostgreSQL: postgres.pid },
+      helpers: { Kafka: kafka.pid, PostgreSQL: postgres.pid, ...(redis ? { Redis: redis.pid } : {}) },
       folders: { Kafka: kafka.dataDir, PostgreSQL: postgres.dataDir },
       stop,
     };
@@ -99,6 +115,7 @@ async function startPeer(name: string): Promise<RunningSystem> {
   const started = await startChild([script, String(port)], { env: {}, ready: /running/ });
   return {
     url: `http://127.0.0.1:${port}`,
+    urls: [`http://127.0.0.1:${port}`],
     servers: () => [started.pid],
     helpers: {},
     folders: {},

@@ -4,6 +4,8 @@ import { connect, type Socket } from 'node:net';
 export interface Handlers {
   onBinary: (bytes: Buffer) => void;
   onText?: (text: string) => void;
+  /** Instead of it: for those who look at few of them. */
+  onTextBytes?: (bytes: Buffer) => void;
   onClose?: () => void;
 }
 
@@ -144,6 +146,7 @@ export class RawWebSocket {
     this.#pending = bytes.subarray(start + length);
     const opcode = bytes[0]! & 0x0f;
     if (opcode === Opcode.Binary) handlers.onBinary(payload);
+    else if (opcode === Opcode.Text && handlers.onTextBytes) handlers.onTextBytes(payload);
     else if (opcode === Opcode.Text) handlers.onText?.(payload.toString());
     else if (opcode === Opcode.Ping) this.#send(Opcode.Pong, payload);
     else if (opcode === Opcode.Close) this.#socket.end();

@@ -1,5 +1,10 @@
 import type { Logger } from '../log.ts';
-import { decodePresenceMessage, encodePresenceMessage, type PresenceMessage } from '../presence/messages.ts';
+import {
+  decodePresenceMessage,
+  encodePresenceMessage,
+  numberOfMessage,
+  type PresenceMessage,
+} from '../presence/messages.ts';
 import type { PresenceBus, PresenceBusEvents } from '../presence/shared-presence.ts';
 import { ProtocolMessageType } from '../protocol/message-types.ts';
 import type { DeliveredRecord, Stream, TopicPartition } from '../stream/port.ts';
@@ -61,7 +66,9 @@ export class PresenceTopic implements PresenceBus, AwarenessGuest {
   onRecord({ key, value }: DeliveredRecord, gateway: string): void {
     const room = this.#open.get(key)?.room;
     if (!room) return;
-    const message = decodePresenceMessage(value);
+    // Of an own one that has come back nothing but its number is wanted.
+    const isOwn = gateway === this.#parts.gatewayId;
+    const message = isOwn ? { n: numberOfMessage(value), p: 0 } : decodePresenceMessage(value);
     if (message) this.#parts.events.onMessage(room, gateway, message);
     else this.#parts.logger.warn({ gateway }, 'presence record not readable');
   }

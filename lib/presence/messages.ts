@@ -31,8 +31,23 @@ export interface PresenceMessage {
   at?: SeenState[];
 }
 
+/** What every message begins with. */
+const NUMBER_HEAD = '{"n":';
+const ZERO = 0x30;
+
 export function encodePresenceMessage(message: PresenceMessage): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(message));
+}
+
+/** The number alone, of a message of one's own that has come back; 0 when there is none. */
+export function numberOfMessage(bytes: Uint8Array): number {
+  let n = 0;
+  for (let at = NUMBER_HEAD.length; at < bytes.length; at++) {
+    const digit = bytes[at]! - ZERO;
+    if (digit < 0 || digit > 9) break;
+    n = 10 * n + digit;
+  }
+  return Number.isSafeInteger(n) ? n : 0;
 }
 
 /** Undefined for what no gateway of this version writes. Never throws. */

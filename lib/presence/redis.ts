@@ -6,6 +6,7 @@ import { HeardBeats } from './heard-beats.ts';
 import {
   decodePresenceMessage,
   encodePresenceMessage,
+  numberOfMessage,
   type PresenceMessage,
   type SeenState,
 } from './messages.ts';
@@ -170,7 +171,10 @@ export class RedisPresenceBus implements PresenceBus {
   #receive(room: RoomOfTenant, text: string): void {
     const blank = text.indexOf(' ');
     const gateway = text.slice(0, blank);
-    const message = decodePresenceMessage(new TextEncoder().encode(text.slice(blank + 1)));
+    const bytes = new TextEncoder().encode(text.slice(blank + 1));
+    // Of an own one that has come back nothing but its number is wanted.
+    const isOwn = gateway === this.#parts.gatewayId;
+    const message = isOwn ? { n: numberOfMessage(bytes), p: 0 } : decodePresenceMessage(bytes);
     this.#heard(gateway);
     if (message) this.#parts.events.onMessage(room, gateway, message);
     else this.#parts.logger.warn({ gateway }, 'presence record not readable');

@@ -42,7 +42,7 @@ export interface SharedPresenceParts {
 }
 
 /** Cursors that move in between are shown together. A first one after a pause is not held back. */
-const TICK_MS = 25;
+const TICK_MS = 33;
 /** Every so many beats a gateway says all it has: what was lost without a trace is repaired, and what expires is renewed. */
 export const BEATS_BETWEEN_ALL = 15;
 

@@ -11,6 +11,7 @@ const POLL_MS = 20;
 
 export interface RunningRedis {
   readonly url: string;
+  readonly pid: number;
   /** SIGSTOP freezes it, SIGCONT lets it go on. */
   signal(signal: NodeJS.Signals): void;
   /** Ends it and what it holds. Idempotent. */
@@ -56,7 +57,12 @@ export async function startRedis(): Promise<RunningRedis> {
     }
     await new Promise((done) => setTimeout(done, POLL_MS));
   }
-  return { url: `redis://${HOST}:${port}`, signal: (signal) => void child.kill(signal), stop };
+  return {
+    url: `redis://${HOST}:${port}`,
+    pid: child.pid!,
+    signal: (signal) => void child.kill(signal),
+    stop,
+  };
 }
 
 /** Ends the server when this process ends in whatever way: its end closes the pipe that the guard reads. */

@@ -6,7 +6,7 @@ import { SharedPresence, type PresenceBusEvents } from '../../../lib/presence/sh
 import { ManualClock } from '../gateway/manual-clock.ts';
 
 const ROOM = { tenantId: 't', roomId: 'r' };
-const TICK_MS = 30;
+const TICK_MS = 40;
 
 /** A gateway whose messages the test hands over. */
 function openGateway(gatewayId: string) {
@@ -110,5 +110,47 @@ describe('presence told by messages', () => {
     a.clock.advance(TICK_MS);
     expect(a.takeSent()).toEqual([]);
     expect(a.takeChanges()).toEqual([{ joined: [], left: [], moved: [] }]);
+  });
+
+  it('moves are told only while another gateway has somebody in the room, who gets what was shown before', async () => {
+    const { a, b } = await pair();
+    a.takeSent();
+    const show = (x: number) => {
+      a.presence.update(ROOM, 'a', { cursor: { x, y: 0 } });
+      a.clock.advance(TICK_MS);
+    };
+    show(1);
+    expect(a.takeChanges().flatMap(({ moved }) => moved)).toMatchObject([{ cursor: { x: 1 } }]);
+    expect(a.takeSent()).toEqual([]);
+    for (const message of b.takeSent()) a.hear('b', message);
+    expect(a.takeSent()).toMatchObject([{ all: true, at: [{ cursor: { x: 1 } }] }]);
+    show(2);
+    expect(a.takeSent()).toMatchObject([{ at: [{ cursor: { x: 2 } }] }]);
+    b.presence.leave(ROOM, 'b');
+    b.clock.advance(TICK_MS);
+    for (const message of b.takeSent()) a.hear('b', message);
+    show(3);
+    expect(a.takeSent()).toEqual([]);
+  });
+
+  it('rooms have ticks of their own, the first thing after a pause is told at once', async () => {
+    const { a } = await pair();
+    const other = { ...ROOM, roomId: 'other' };
+    a.presence.enter(other, { connectionId: 'a', userId: 'a', user: {} });
+    a.clock.advance(1_000);
+    a.takeChanges();
+    const moved = () => a.takeChanges().flatMap((change) => change.moved.map(({ cursor }) => cursor?.x));
+    const show = (room: typeof ROOM, x: number) => a.presence.update(room, 'a', { cursor: { x, y: 0 } });
+    show(ROOM, 1);
+    a.clock.advance(0);
+    expect(moved()).toEqual([1]);
+    show(ROOM, 2);
+    a.clock.advance(20);
+    expect(moved()).toEqual([]);
+    show(other, 3);
+    a.clock.advance(0);
+    expect(moved()).toEqual([3]);
+    a.clock.advance(14);
+    expect(moved()).toEqual([2]);
   });
 });
