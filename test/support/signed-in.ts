@@ -24,9 +24,9 @@ interface Session {
 export class SignedInPerson {
   readonly name: string;
   readonly userId: string;
-  readonly browser: Browser;
   /** Tokens that she was ever given: access, invites. */
   readonly tokens = new Set<string>();
+  readonly #browser: Browser;
   readonly #url: string;
   #session: Session;
   #halfLifeMs: number;
@@ -35,18 +35,22 @@ export class SignedInPerson {
   private constructor(parts: { name: string; browser: Browser; url: string; session: Session }) {
     this.name = parts.name;
     this.userId = parts.session.userId;
-    this.browser = parts.browser;
+    this.#browser = parts.browser;
     this.#url = parts.url;
     this.#session = parts.session;
     this.#halfLifeMs = this.#take(parts.session);
   }
 
   /** Through the whole flow: provider, callback, session cookie, access token. */
-  static async signIn(
+  static signIn(name: string, url: string, provider: OpenIdServer): Promise<SignedInPerson> {
+    return SignedInPerson.signInWith(new Browser(), name, { url, provider });
+  }
+
+  /** The same in a browser that is there already. */
+  static async signInWith(
+    browser: Browser,
     name: string,
-    url: string,
-    provider: OpenIdServer,
-    browser = new Browser(),
+    { url, provider }: { url: string; provider: OpenIdServer },
   ): Promise<SignedInPerson> {
     provider.people.set(name, { email: emailOf(name), email_verified: true, name });
     let page: Page = await browser.open(`${url}/api/auth/test?returnTo=/`, isCallback);
@@ -64,7 +68,7 @@ export class SignedInPerson {
 
   /** A new one for the session of the cookie. */
   newToken(): Promise<string> {
-    this.#renewing ??= refresh(this.browser, this.#url)
+    this.#renewing ??= refresh(this.#browser, this.#url)
       .then((session) => {
         this.#session = session;
         this.#halfLifeMs = this.#take(session);

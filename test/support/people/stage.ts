@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { documentKey, type DocumentId } from '../../../lib/protocol/ids.ts';
 import type { Runtime } from '../../../lib/broker/runtime.ts';
+import { Browser } from '../browser.ts';
 import type { BoardEditor, BoardEditorOptions } from '../board-editor.ts';
 import type { KnownSecrets } from '../known-secrets.ts';
 import type { OpenIdServer } from '../openid-provider.ts';
@@ -33,6 +34,7 @@ export class PeopleStage {
   readonly parts: StageParts;
   readonly #editors: BoardEditor[] = [];
   readonly #people: SignedInPerson[] = [];
+  readonly #browsers: Browser[] = [];
   readonly #marker = `typed-${randomBytes(8).toString('hex')}`;
   #words = 0;
 
@@ -44,11 +46,10 @@ export class PeopleStage {
   /** Through the provider at the last gateway; each call is another person, whose name begins like this. */
   async signIn(name: string): Promise<SignedInPerson> {
     const { urls, provider } = this.parts;
-    const person = await SignedInPerson.signIn(
-      `${name}-${randomBytes(4).toString('hex')}`,
-      urls[1],
-      provider,
-    );
+    const browser = new Browser();
+    this.#browsers.push(browser);
+    const unique = `${name}-${randomBytes(4).toString('hex')}`;
+    const person = await SignedInPerson.signInWith(browser, unique, { url: urls[1], provider });
     this.#people.push(person);
     return person;
   }
@@ -115,11 +116,14 @@ export class PeopleStage {
   close(): void {
     for (const editor of this.#editors.splice(0)) editor.close();
     const { secrets } = this.parts;
-    for (const { name, browser, tokens } of this.#people.splice(0)) {
+    for (const { name, tokens } of this.#people.splice(0)) {
       secrets.add('an address', emailOf(name));
       for (const token of tokens) secrets.add('a token', token);
-      for (const cookie of browser.cookiesGiven) secrets.add('a cookie', cookie);
-      for (const url of browser.visited)
+    }
+    // Also of those whose sign-in has failed.
+    for (const { cookiesGiven, visited } of this.#browsers.splice(0)) {
+      for (const cookie of cookiesGiven) secrets.add('a cookie', cookie);
+      for (const url of visited)
         for (const key of URL_SECRETS) secrets.add(key, new URL(url).searchParams.get(key));
     }
   }
