@@ -32,6 +32,7 @@ interface Sent {
   update: Uint8Array;
   /** Of the last time. */
   at: number;
+  isNacked: boolean;
 }
 
 export interface SeenNack {
@@ -57,6 +58,8 @@ export class RecordingClient {
   /** What must not happen: a version sent with two payloads, or anything that a user would see as an error. */
   readonly complaints: string[] = [];
   readonly nacks: SeenNack[] = [];
+  /** The longest that an update, each time that it was sent, waited for an ack or a nack. */
+  slowestAnswerMs = 0;
   readonly #sent = new Map<number, Sent>();
   #isSynced = false;
   #hasJoined = false;
@@ -132,6 +135,7 @@ export class RecordingClient {
       return;
     }
     this.#sent.delete(version);
+    if (!sent.isNacked) this.#answeredAfter(performance.now() - sent.at);
     const { senderId } = this.manager;
     const { generation, update } = sent;
     this.acks.push({
@@ -146,7 +150,14 @@ export class RecordingClient {
 
   #nacked({ version, code, permanent }: Nack): void {
     const sent = version === undefined ? undefined : this.#sent.get(version);
-    this.nacks.push({ version, code, permanent, afterMs: sent ? performance.now() - sent.at : 0 });
+    const afterMs = sent ? performance.now() - sent.at : 0;
+    this.nacks.push({ version, code, permanent, afterMs });
+    this.#answeredAfter(afterMs);
+    if (sent) sent.isNacked = true;
+  }
+
+  #answeredAfter(ms: number): void {
+    this.slowestAnswerMs = Math.max(this.slowestAnswerMs, ms);
   }
 
   #listening(inner: TransportFactory): TransportFactory {
@@ -186,6 +197,7 @@ export class RecordingClient {
         generation: metadata.generation ?? 1,
         update,
         at: performance.now(),
+        isNacked: false,
       });
     }
   }
