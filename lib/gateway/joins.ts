@@ -58,6 +58,7 @@ export class Joins {
       }
       tell(given);
     };
+    const deadlineMs = askedAt + this.#parts.joinTimeoutMs;
     const request = readJoinRequest(value, this.#parts.limits);
     if (!request.ok) {
       answer(refusal(request.failure.code, request.failure.message));
@@ -73,7 +74,7 @@ export class Joins {
     const joining = { isLeft: false, isFirst: !present };
     session.joining.set(local, joining);
     try {
-      const subscribed = await this.#subscribe(session, request.value);
+      const subscribed = await this.#subscribe(session, request.value, deadlineMs);
       if (typeof subscribed === 'string') return answer(refusal(subscribed));
       if (joining.isLeft) {
         this.end(session, subscribed);
@@ -81,7 +82,7 @@ export class Joins {
       }
       // The gateway has begun to serve it anew while this one waited.
       if (subscribed.isJoining) return answer(refusal('JOIN_IN_PROGRESS'));
-      await this.#answerJoin(session, subscribed, { request: request.value, answer });
+      await this.#answerJoin(session, subscribed, { request: request.value, deadlineMs, answer });
     } catch (error) {
       answer(this.#refusalOf(error, 'join failed'));
     } finally {
@@ -122,15 +123,21 @@ export class Joins {
     return session.subscriptions.size + waiting >= maxDocumentsPerSocket;
   }
 
-  async #subscribe(session: ClientSession, request: JoinRequest): Promise<Subscription | NackCode> {
-    const { access: control, hosts, clock, joinTimeoutMs } = this.#parts;
-    const allowed = await control.mayUse(session.identity, request);
+  async #subscribe(
+    session: ClientSession,
+    request: JoinRequest,
+    deadlineMs: number,
+  ): Promise<Subscription | NackCode> {
+    const { access: control, hosts, clock } = this.#parts;
+    const inTime = <T>(asked: T | Promise<T>) =>
+      withDeadline(clock, deadlineMs - clock.now(), Promise.resolve(asked));
+    const allowed = await inTime(control.mayUse(session.identity, request));
     const tenantId = session.identity.tenantId ?? allowed.tenantId;
     if (!allowed.read || tenantId === undefined) return 'PERMISSION_DENIED';
     session.enter(request.roomId, tenantId);
     const id = documentOf(tenantId, request);
     const hosting = hosts.host(id);
-    const document = await withDeadline(clock, joinTimeoutMs, hosting).catch((error: unknown) => {
+    const document = await inTime(hosting).catch((error: unknown) => {
       // Hosted after all, but too late for this join.
       hosting.then(
         (late) => hosts.release(late),
@@ -144,7 +151,10 @@ export class Joins {
     }
     // Asked again: it may have been taken away while the document was being hosted. From the subscription on, whoever
     // enforces a change finds it.
-    const access = await control.mayUse(session.identity, request);
+    const access = await inTime(control.mayUse(session.identity, request)).catch((error: unknown) => {
+      hosts.release(document);
+      throw error;
+    });
     if (session.isClosed || !access.read) {
       hosts.release(document);
       return session.isClosed ? 'UNAVAILABLE' : 'PERMISSION_DENIED';
@@ -174,12 +184,12 @@ export class Joins {
   async #answerJoin(
     session: ClientSession,
     subscription: Subscription,
-    { request, answer }: { request: JoinRequest; answer: Answer },
+    { request, deadlineMs, answer }: { request: JoinRequest; deadlineMs: number; answer: Answer },
   ): Promise<void> {
     subscription.isJoining = true;
     let state: SyncAnswer;
     try {
-      state = await this.#states.ask(subscription, request);
+      state = await this.#states.ask(subscription, request, deadlineMs);
     } catch (error) {
       subscription.isJoining = false;
       // One that never got a state is not joined; one that was live goes on as before.

@@ -49,12 +49,16 @@ export class StateDelivery {
 
   /**
    * The ring's or the sync source's answer, entered in the document's log and the sender's versions. Fails like
-   * SyncSource, with SERVICE_UNAVAILABLE after the time limit, with STREAM_BUFFER_FULL when too many wait.
+   * SyncSource, with SERVICE_UNAVAILABLE at the deadline, with STREAM_BUFFER_FULL when too many wait.
    */
-  async ask(subscription: Subscription, wanted: Wanted): Promise<SyncAnswer> {
-    const { clock, joinTimeoutMs } = this.#parts;
+  async ask(
+    subscription: Subscription,
+    wanted: Wanted,
+    deadlineMs = this.#parts.clock.now() + this.#parts.joinTimeoutMs,
+  ): Promise<SyncAnswer> {
+    const { clock } = this.#parts;
     // What was acked to anybody before this join is in the state, or in the ring right behind it.
-    const caughtUp = subscription.document.catchUp();
+    const caughtUp = withDeadline(clock, deadlineMs - clock.now(), subscription.document.catchUp());
     if (wanted.position) await caughtUp;
     const fromRing = answerFromRing(subscription, wanted);
     if (fromRing) {
@@ -62,8 +66,8 @@ export class StateDelivery {
       subscription.versions.settleAll(fromRing.appended);
       return fromRing;
     }
-    const deadlineMs = clock.now() + joinTimeoutMs;
-    const asked = withDeadline(clock, joinTimeoutMs, this.#askUntilItFits(subscription, wanted, deadlineMs));
+    const asking = this.#askUntilItFits(subscription, wanted, deadlineMs);
+    const asked = withDeadline(clock, deadlineMs - clock.now(), asking);
     const [answer] = await Promise.all([asked, caughtUp]);
     this.#parts.metrics.joins.inc({ source: 'fastsync' });
     return answer;

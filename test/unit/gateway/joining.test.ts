@@ -212,6 +212,22 @@ describe('joining without a gap', () => {
     expect(ann.states(A)).toMatchObject([{ join: answer.join }]);
   });
 
+  it('has one time limit for all its parts: the right, the follow, the state', async () => {
+    const log = await openLog();
+    const never = new Promise<never>(() => undefined);
+    let asked = 0;
+    const open = { read: true, write: true } as const;
+    // The second question comes when the document is hosted: of the limit a good part is gone.
+    const access: AccessControl = {
+      identify: async () => ({ ok: true, identity: { tenantId: 'default' } }),
+      mayUse: () => (++asked % 2 === 0 ? never : open),
+    };
+    const { url } = await startGateway(log, { access, config: { joinTimeoutMs: 500 } });
+    const ann = await RawClient.connect(url);
+    expect(await ann.tryJoin(A)).toMatchObject({ ok: false, code: 'UNAVAILABLE', permanent: false });
+    expect(asked).toBe(2);
+  });
+
   it('answers the question of a SyncStep1 by a state, and appends nothing', async () => {
     const log = await openLog();
     const { url } = await startGateway(log);
