@@ -91,6 +91,7 @@ describe('sign-in by a real OpenID provider', () => {
     expect(keys).toEqual([expect.objectContaining({ kty: 'EC', alg: 'ES256', use: 'sig' })]);
     expect(keys[0]).not.toHaveProperty('d');
     expect(await (await fetch(at('/api/auth/providers'))).json()).toEqual({
+      auth: 'accounts',
       rows: [{ name: 'test', label: 'Test' }],
     });
   });

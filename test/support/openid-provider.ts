@@ -1,6 +1,8 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import Provider, { type Configuration } from 'oidc-provider';
 import { listen } from '../../lib/http/listen.ts';
+import { OpenIdStorage } from './openid-storage.ts';
 
 export interface TestPerson {
   email?: string;
@@ -9,6 +11,8 @@ export interface TestPerson {
   picture?: string;
 }
 
+const SIGN_IN_PATH = '/sign-in/';
+const MINUTE = 60;
 const CLIENT = { client_id: 'ykafka', client_secret: 'provider-secret-0123456789-0123456789' };
 
 /** A real OpenID provider on loopback. Whoever signs in there is who `person` names. */
@@ -16,14 +20,18 @@ export class OpenIdServer {
   readonly people = new Map<string, TestPerson>();
   issuer = '';
   readonly #server: Server;
+  readonly #key: JWK;
+  readonly #storage = new OpenIdStorage();
 
-  private constructor(server: Server) {
+  private constructor(server: Server, key: JWK) {
     this.#server = server;
+    this.#key = key;
   }
 
   static async start(): Promise<OpenIdServer> {
     const server = createServer();
-    const own = new OpenIdServer(server);
+    const { privateKey } = await generateKeyPair('RS256', { extractable: true });
+    const own = new OpenIdServer(server, { ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig' });
     own.issuer = `http://127.0.0.1:${await listen(server, '127.0.0.1', 0)}`;
     return own;
   }
@@ -35,12 +43,36 @@ export class OpenIdServer {
       claims: { email: ['email', 'email_verified'], profile: ['name', 'picture'] },
       findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, ...this.people.get(id) }) }),
       pkce: { required: () => true },
-      features: { devInteractions: { enabled: true } },
+      adapter: (kind: string) => this.#storage.adapter(kind),
+      jwks: { keys: [this.#key as never] },
       cookies: { keys: ['cookie key of a test'] },
+      features: { devInteractions: { enabled: false } },
+      interactions: { url: (_context, { uid }) => `${SIGN_IN_PATH}${uid}` },
+      // Whoever signs in lets the client know what it asks for.
+      async loadExistingGrant({ oidc }) {
+        const grant = new oidc.provider.Grant({
+          accountId: oidc.session!.accountId!,
+          clientId: oidc.client!.clientId,
+        });
+        grant.addOIDCScope('openid email profile');
+        await grant.save();
+        return grant;
+      },
+      ttl: {
+        AccessToken: MINUTE,
+        AuthorizationCode: MINUTE,
+        Grant: 10 * MINUTE,
+        IdToken: MINUTE,
+        Interaction: 10 * MINUTE,
+        Session: 10 * MINUTE,
+      },
     };
     const provider = new Provider(this.issuer, configuration);
     const handle = provider.callback();
-    this.#server.on('request', (request, response) => void handle(request, response));
+    this.#server.on('request', (request, response) => {
+      const isSignIn = request.url?.startsWith(SIGN_IN_PATH);
+      void (isSignIn ? signIn(provider, request, response) : handle(request, response));
+    });
   }
 
   get settings(): string {
@@ -52,4 +84,17 @@ export class OpenIdServer {
     this.#server.closeAllConnections();
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
+}
+
+/** The page on which one says who one is: any password will do. */
+async function signIn(provider: Provider, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method !== 'POST') {
+    const page = `<form method="post" action="${request.url}"><input name="login"><input name="password"></form>`;
+    response.writeHead(200, { 'content-type': 'text/html' }).end(page);
+    return;
+  }
+  let body = '';
+  for await (const chunk of request) body += String(chunk);
+  const accountId = new URLSearchParams(body).get('login') ?? '';
+  await provider.interactionFinished(request, response, { login: { accountId } });
 }

@@ -1,0 +1,77 @@
+import { afterAll, expect, it, jest } from '@jest/globals';
+import { decodeProtectedHeader } from 'jose';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BoardEditor } from '../support/board-editor.ts';
+import { startEmbedded, stopServers } from '../support/embedded.ts';
+import { LocalPerson } from '../support/local-person.ts';
+import { waitFor } from '../support/wait.ts';
+
+jest.setTimeout(180_000);
+
+const TOKEN_SECONDS = 5;
+/** From the start of the server on, until the first key retires. */
+const RETIRES_MS = 20_000;
+
+let dataDir = '';
+afterAll(async () => {
+  await stopServers();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+it('the key of the tokens changes under an open connection, which notices nothing', async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'ykafka-keys-'));
+  const config = {
+    auth: 'accounts',
+    dataDir,
+    accessTokenSeconds: TOKEN_SECONDS,
+    guessesPerMinute: 0,
+  } as const;
+  const before = await startEmbedded(config);
+  await (await LocalPerson.signIn('Ada', before.url)).session();
+  const { client } = await before.runtime.database();
+  await client.query('update signing_keys set retires_at = $1', [new Date(Date.now() + RETIRES_MS)]);
+  await before.stop();
+
+  const server = await startEmbedded(config);
+  const ada = await LocalPerson.signIn('Ada', server.url);
+  const board = await ada.makeBoard('Plan');
+  const kids = new Set<string>();
+  const getToken = async () => {
+    const { accessToken } = await ada.session();
+    kids.add(decodeProtectedHeader(accessToken).kid!);
+    return accessToken;
+  };
+  const editor = await new BoardEditor(board.id, { url: server.url, getToken }).synced();
+  try {
+    let typed = 0;
+    await waitFor(
+      async () => {
+        editor.type(`${typed++} `);
+        await editor.saved();
+        return kids.size === 2;
+      },
+      { timeoutMs: 90_000, intervalMs: 200, what: 'a token by the new key' },
+    );
+    // A whole life of it, and more: the connection is kept by the new key alone.
+    const until = performance.now() + 2 * TOKEN_SECONDS * 1_000;
+    await waitFor(() => performance.now() > until, {
+      timeoutMs: 60_000,
+      what: 'the last token of the old key ends',
+    });
+    editor.type('end');
+    await editor.saved();
+    expect(editor.statuses.filter((status) => status !== 'connected')).toEqual(
+      editor.statuses.slice(0, editor.statuses.indexOf('connected')),
+    );
+    expect([editor.notices, editor.errors, editor.denied]).toEqual([[], [], []]);
+    expect(editor.text.endsWith('end')).toBe(true);
+    const { keys } = (await (await fetch(`${server.url}/api/auth/jwks`)).json()) as {
+      keys: { kid: string }[];
+    };
+    expect(keys.map(({ kid }) => kid)).toEqual(expect.arrayContaining([...kids]));
+  } finally {
+    editor.close();
+  }
+});
