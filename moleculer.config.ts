@@ -7,6 +7,7 @@ import { holdNodeId } from './lib/broker/node-claim.ts';
 import { TransporterWatch } from './lib/broker/node-watch.ts';
 import { createBrokerOptions } from './lib/broker/options.ts';
 import { attachRuntime } from './lib/broker/runtime.ts';
+import { renewTransporter } from './lib/broker/transporter-renewal.ts';
 import { removeTransporterTraces } from './lib/broker/transporter-traces.ts';
 import { systemClock as clock } from './lib/clock.ts';
 import { isStartedByFaultSuite, loadConfig, type Config } from './lib/config.ts';
@@ -36,7 +37,8 @@ openFailpoints(isStartedByFaultSuite());
 const runtime = createRuntime({ config, logger, nodeId: nodeID });
 
 let lifecycle: Lifecycle | undefined;
-const group = transporterGroup(config.namespace, nodeID, randomUUID());
+const newGroup = () => transporterGroup(config.namespace, nodeID, randomUUID());
+const group = newGroup();
 const watch = new TransporterWatch({
   clock,
   logger,
@@ -101,6 +103,12 @@ const options: BrokerOptions = {
       logger,
       close: () => runtime.close(),
       plannedStopMs: config.drainLimitMs,
+    });
+    renewTransporter(broker, {
+      clock,
+      logger,
+      nextGroup: newGroup,
+      onLost: (reason) => lifecycle?.leave(reason),
     });
   },
 };

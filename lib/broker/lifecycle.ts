@@ -18,11 +18,7 @@ export interface Lifecycle {
   leave(reason: string): void;
 }
 
-/**
- * SIGTERM and SIGINT stop the broker and exit 0; a failure or a stop that hangs exits 1. A Kafka
- * transporter whose consumer has failed for good cannot hear any more: the process leaves, so that
- * its supervisor starts it anew.
- */
+/** SIGTERM and SIGINT stop the broker and exit 0; a failure or a stop that hangs exits 1. */
 export function ownProcessLifecycle(
   broker: ServiceBroker,
   { logger, close, plannedStopMs = 0 }: LifecycleOptions,
@@ -57,10 +53,6 @@ export function ownProcessLifecycle(
   process.on('unhandledRejection', (error) => {
     logger.error({ err: error }, 'unhandled rejection');
     void stop('unhandledRejection', 1);
-  });
-  broker.localBus.on('$transporter.error', ({ type, error }: { type?: string; error?: Error }) => {
-    if (type === 'consumerError')
-      leave(`the transporter's consumer has failed: ${error?.message ?? 'unknown'}`);
   });
   // A service that fails to stop does not make `broker.stop()` reject.
   broker.localBus.on('$broker.error', ({ error }: { error?: unknown }) => {

@@ -87,9 +87,26 @@ function kafkaTransporter(config: Config, nodeID: string, groupId?: string): Bro
     options: {
       clientId: nodeID,
       bootstrapBrokers: [...config.kafkaBrokers],
+      admin: BROKER_LIMITS,
+      producer: BROKER_LIMITS,
       // Without endless retries an outage of 10 s leaves the node deaf for ever. Never a group that outlives the
       // process: a restart after a kill would wait a minute for the dead member.
-      consumer: { retries: true, ...(groupId && { groupId }) },
+      consumer: {
+        ...BROKER_LIMITS,
+        retries: true,
+        requestTimeout: CONSUMER_REQUEST_MS,
+        maxWaitTime: LONG_POLL_MS,
+        ...(groupId && { groupId }),
+      },
     },
   };
 }
+
+/**
+ * A broker that takes connections and does not answer costs so much for each request, before another one is asked. The
+ * library waits 30 s: with one of three brokers hanging, services would not hear of each other for minutes.
+ */
+const BROKER_LIMITS = { connectTimeout: 2_000, requestTimeout: 3_000, retryDelay: 250 };
+const LONG_POLL_MS = 1_000;
+/** Longer than a long poll, and than Kafka lets the first member of a group wait for others (3 s by default). */
+const CONSUMER_REQUEST_MS = 5_000;
