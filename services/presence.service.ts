@@ -18,7 +18,9 @@ interface PresenceService extends Service {
 
 type Call<Params> = Context<Params, CallMeta>;
 
-const tenantParam = { ...idParam, optional: true } as const;
+/** The REPL takes an id of digits for a number. */
+const typedId = { ...idParam, convert: true } as const;
+const tenantParam = { ...typedId, optional: true } as const;
 
 /** Who is on a board now, at all gateways, for who is not in it: the gateways hold it, this service asks. */
 const schema: ServiceSchema<ServiceSettingSchema, PresenceService> = {
@@ -59,7 +61,7 @@ const schema: ServiceSchema<ServiceSettingSchema, PresenceService> = {
       repetition: 'idempotent',
       params: {
         $$strict: true,
-        roomId: idParam,
+        roomId: typedId,
         tenantId: tenantParam,
         page: { type: 'number', integer: true, min: 1, convert: true, optional: true },
         pageSize: {
@@ -84,7 +86,7 @@ const schema: ServiceSchema<ServiceSettingSchema, PresenceService> = {
       repetition: 'idempotent',
       params: {
         $$strict: true,
-        roomIds: { type: 'array', convert: true, min: 1, max: MAX_PAGE_SIZE, items: idParam },
+        roomIds: { type: 'array', convert: true, min: 1, max: MAX_PAGE_SIZE, items: typedId },
         tenantId: tenantParam,
       },
       async handler(this: PresenceService, ctx: Call<{ roomIds: string[]; tenantId?: string }>) {

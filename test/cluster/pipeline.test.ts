@@ -83,6 +83,7 @@ describe('a cluster of processes on Kafka and PostgreSQL', () => {
       cwd: ROOT,
       env: { ...env, YKAFKA_NODE_ID: 'repl' },
     });
+    const there = cluster.urls.map((url, at) => person(url, '7', `Person ${at}`));
     let output = '';
     for (const stream of [repl.stdout, repl.stderr])
       stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
@@ -109,7 +110,20 @@ describe('a cluster of processes on Kafka and PostgreSQL', () => {
       await waitFor(() => /connections/.test(output.split('call gateway')[1] ?? output), {
         timeoutMs: 10_000,
       });
+      await waitFor(() => there.every(({ synced }) => synced()), { timeoutMs: 20_000 });
+      asked = 0;
+      await waitFor(
+        () => {
+          if (performance.now() - asked > 1_000) {
+            asked = performance.now();
+            repl.stdin.write('call presence.rooms.count --roomIds 7\n');
+          }
+          return /'7'.{0,10}: .{0,10}2/.test(output);
+        },
+        { timeoutMs: 10_000, what: 'the people at both gateways' },
+      );
     } finally {
+      for (const { manager } of there) manager.destroy();
       const exited = new Promise((resolve) => repl.once('exit', resolve));
       repl.kill('SIGTERM');
       await exited;
