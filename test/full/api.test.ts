@@ -3,11 +3,13 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createAccounts, type Accounts } from '../../lib/accounts/accounts.ts';
 import { createAuth, type Auth } from '../../lib/accounts/auth.ts';
+import { openAuth } from '../../lib/broker/auth-of.ts';
 import { systemClock as clock } from '../../lib/clock.ts';
 import { silentLogger as logger } from '../../lib/log.ts';
 import { Database } from '../../lib/store/database.ts';
 import { ApiClient } from '../support/api-client.ts';
 import { fuzzedRequests, sendFuzzed } from '../support/api-fuzz.ts';
+import { fuzzedAuthRequests, sendFuzzedAuth } from '../support/auth-fuzz.ts';
 import { makeBoardWorld, makePeople } from '../support/board-world.ts';
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
 import { DescribedApi } from '../support/described-api.ts';
@@ -111,6 +113,18 @@ it('no request of 3,000 is answered by a fault of the server, or otherwise than 
   const world = await makeBoardWorld(server, people);
   await fc.assert(
     fc.asyncProperty(fuzzedRequests(world, people), async (request) => void (await sendFuzzed(api, request))),
+    { seed: FUZZ_SEED, numRuns: 3_000, endOnFailure: true },
+  );
+});
+
+it('no request of 3,000 to the routes of sign-in either', async () => {
+  const server = await startEmbedded({ auth: 'accounts', guessesPerMinute: 0 });
+  const api = new ApiClient(server);
+  const userId = await api.person('Ada');
+  const { token, sessionId } = await (await openAuth(server.runtime)).sessions.create(userId);
+  const world = { url: server.url, userId, sessionId, sessionToken: token };
+  await fc.assert(
+    fc.asyncProperty(fuzzedAuthRequests(world), async (request) => void (await sendFuzzedAuth(api, request))),
     { seed: FUZZ_SEED, numRuns: 3_000, endOnFailure: true },
   );
 });

@@ -14,7 +14,8 @@ export interface FuzzedRequest {
   as: string | undefined;
 }
 
-const STRANGE = fc.oneof(
+/** Texts that somebody may send anywhere. */
+export const STRANGE = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 200 }),
   fc.constantFrom(
     '',
@@ -103,11 +104,11 @@ export async function sendFuzzed(
 }
 
 /** Dots alone are taken away by whoever writes the URL: the request would be one to another route. */
-function partOf(text: string): string {
+export function partOf(text: string): string {
   return text === '.' || text === '..' ? `${text}-` : text;
 }
 
 /** Half a character cannot be written into a URL. */
-function wellFormed(text: string): string {
+export function wellFormed(text: string): string {
   return (text as string & { toWellFormed(): string }).toWellFormed();
 }

@@ -29,6 +29,8 @@ export class DescribedApi {
     const isText = typeof body === 'string';
     const response = await fetch(`${this.#url}${path}`, {
       method: method.toUpperCase(),
+      // Where a browser is sent is a part of the answer.
+      redirect: 'manual',
       headers: {
         ...(as === undefined ? {} : { authorization: `Bearer ${this.#tokenOf(as)}` }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
