@@ -77,9 +77,9 @@ export class AccountsWorld {
 
   async changes(tenantId: string): Promise<Record<string, unknown>[]> {
     const rows = await this.#database.entities((em) =>
-      em.find(AccessChangeEntity, {}, { orderBy: { id: 'asc' } }),
+      em.find(AccessChangeEntity, { change: { tenantId } }, { orderBy: { id: 'asc' } }),
     );
-    return rows.map(({ change }) => change).filter((change) => change.tenantId === tenantId);
+    return rows.map(({ change }) => change);
   }
 
   /** Documents by room; `beforeDelete` may fail. */
