@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { PeopleSlice } from '../../lib/presence/reader.ts';
+import { ApiClient } from '../support/api-client.ts';
+import { makeBoardWorld, makePeople } from '../support/board-world.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
 import { waitFor } from '../support/wait.ts';
 import { cleanUp } from '../unit/gateway/harness.ts';
@@ -64,5 +66,33 @@ describe('presence service, for an operator', () => {
     await expect(server.broker.call('presence.people.list', { boardId })).rejects.toMatchObject({
       type: 'UNAUTHENTICATED',
     });
+  });
+});
+
+describe('presence service, over HTTP', () => {
+  it('tells who may see a board who is on it, and a member of the workspace how many are on each', async () => {
+    const accounts = await startEmbedded({ auth: 'accounts' });
+    const api = new ApiClient(accounts);
+    const people = await makePeople(api);
+    const { boardId, workspaceId } = await makeBoardWorld(accounts, people);
+    const ask = async (path: string, as: string) => {
+      const { body } = await api.ask('get', path, { as });
+      return body as { rows: object[]; total: number };
+    };
+    const onBoard = `/api/boards/${boardId}/presence`;
+    expect(await ask(onBoard, people.viewer)).toMatchObject({ rows: [], total: 0 });
+    for (const userId of [people.editor, people.editor, people.owner]) {
+      const client = await RawClient.connect(accounts.url, { auth: { token: `token-of-${userId}` } });
+      await client.join({ roomId: boardId, docId: 'd' });
+    }
+    await waitFor(async () => (await ask(onBoard, people.viewer)).total === 2, { what: 'two people' });
+    const page = await ask(`${onBoard}?pageSize=1&page=2`, people.viewer);
+    const [first, second] = [people.editor, people.owner].sort();
+    expect(page).toMatchObject({ total: 2, page: 2, pageSize: 1, totalPages: 2 });
+    expect(page.rows).toMatchObject([{ userId: second, connections: second === people.editor ? 2 : 1 }]);
+    expect((await ask(onBoard, people.viewer)).rows).toMatchObject([{ userId: first }, { userId: second }]);
+    const counts = await ask(`/api/workspaces/${workspaceId}/presence?search=board`, people.member);
+    expect(counts).toMatchObject({ rows: [{ boardId, people: 2 }], total: 1 });
+    expect(await ask(onBoard, people.stranger)).toMatchObject({ code: 'BOARD_NOT_FOUND' });
   });
 });
