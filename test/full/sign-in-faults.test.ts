@@ -90,19 +90,15 @@ describe('a sign-in while the database is killed', () => {
     });
     expect(browser.cookie('ykafka_session')).toBeDefined();
     expect(await accountsNamed('Patient')).toHaveLength(1);
-    // A session that was there before is still good.
-    const answer = await browser.request(at('/api/auth/refresh'), {
-      method: 'POST',
-      headers: { origin: server.url },
-    });
-    expect(answer.status).toBe(200);
   });
 
   it('a refresh keeps its cookie, and works when it is back', async () => {
     const browser = new Browser();
-    await browser.request(await callbackOf(browser, 'Faithful'));
-    const before = browser.cookie('ykafka_session');
-    expect(before).toBeDefined();
+    // Connections of before the restart may still be in the pool.
+    const before = await waitFor(async () => {
+      await browser.request(await callbackOf(browser, 'Faithful'));
+      return browser.cookie('ykafka_session');
+    });
     const refresh = () =>
       browser.request(at('/api/auth/refresh'), { method: 'POST', headers: { origin: server.url } });
     await postgres.kill('SIGKILL');

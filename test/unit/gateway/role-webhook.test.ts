@@ -58,7 +58,7 @@ describe('the webhook of another product', () => {
     [401, '{"role":null}'],
     [500, '{"role":"editor"}'],
     [503, ''],
-  ])('says nothing by %i %.40s', async (status, body) => {
+  ])('says nothing by %i (case %#)', async (status, body) => {
     says(status, body);
     await expect(ask()).rejects.toEqual(unavailable);
   });

@@ -67,7 +67,7 @@ describe('the door for changes of rights', () => {
     [[], 422],
     ['{', 400],
     [{ userId: 'x'.repeat(5_000) }, 413],
-  ])('takes no %.60j', async (body, status) => {
+  ])('takes no such body (case %#)', async (body, status) => {
     expect(await tell(body)).toBe(status);
     expect(announced).toEqual([]);
   });
