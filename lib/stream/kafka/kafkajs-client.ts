@@ -1,15 +1,14 @@
 import { createRequire } from 'node:module';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import kafkajs, { type ISocketFactory, type Kafka, type LogEntry, type RetryOptions } from 'kafkajs';
 import type { Logger } from '../../log.ts';
+import { openSocket } from './kafkajs-socket.ts';
 
 /** The part of kafkajs' request queue that the guard needs. */
 interface RequestQueue {
   pending: unknown[];
   scheduleCheckPendingRequests(): void;
 }
-
-const KEEP_ALIVE_MS = 60_000;
 
 /** All values are given, since kafkajs takes others as its defaults when NODE_ENV is `test`. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1000, factor: 0.2, multiplier: 2 };
@@ -45,9 +44,7 @@ export function createKafkaJsClient(options: KafkaJsOptions): KafkaJsClient {
   let abandoned = false;
   const socketFactory: ISocketFactory = ({ host, port, onConnect }) => {
     if (abandoned) throw new Error('The client has been abandoned.');
-    const socket = connect({ host, port }, onConnect);
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    const socket = openSocket({ host, port, onConnect });
     sockets.set(socket, `${host}:${port}`);
     socket.once('close', () => sockets.delete(socket));
     return socket;
