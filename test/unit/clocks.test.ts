@@ -53,7 +53,7 @@ describe('wall time', () => {
       'lib/presence/redis.ts': 'notes when somebody was last seen',
       'lib/presence/shared-presence.ts': 'notes when somebody was last seen',
       'lib/provider/outgoing.ts': 'stamps `timestamp`',
-      'lib/store/memory.ts': 'notes when something was stored, the clock of that store',
+      'lib/store/memory-tables.ts': 'notes when something was stored, the clock of that store',
       'lib/store/postgres.ts': 'notes when something was stored',
       'lib/stream/embedded/appender.ts': 'notes when a record was appended',
     };
