@@ -16,7 +16,7 @@ import {
   splitFrame,
   SyncMessageType,
 } from '../../lib/protocol/index.ts';
-import { joined } from './mutate.ts';
+import { joined } from './mutate-bytes.ts';
 
 /** Sound bytes of each kind, small, so that what is damaged in them matters. */
 const text = (value: string) => new TextEncoder().encode(value);

@@ -1,5 +1,5 @@
 import { Coverage } from './coverage.ts';
-import { joined, mutateBytes } from './mutate.ts';
+import { joined, mutateBytes } from './mutate-bytes.ts';
 import { SeededRandom } from './random.ts';
 
 /** A reader of bytes from outside, and what must hold for it. */

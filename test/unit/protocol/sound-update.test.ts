@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { encodeStateAsUpdate, YDoc } from 'ywasm';
 import * as Y from 'yjs';
 import { findUpdateFlaw } from '../../../lib/protocol/index.ts';
-import { mutateBytes } from '../../fuzz/mutate.ts';
+import { mutateBytes } from '../../fuzz/mutate-bytes.ts';
 import { SeededRandom } from '../../fuzz/random.ts';
 import { hex } from '../../support/hex.ts';
 
