@@ -46,7 +46,7 @@ export function openRoleCache(broker: ServiceBroker, runtime: Pick<Runtime, 'con
 }
 
 /** The parts of a `redis:` or `rediss:` URL, as ioredis names them. */
-function connectionOf(redisUrl: string) {
+export function connectionOf(redisUrl: string) {
   const url = new URL(redisUrl);
   const db = Number.parseInt(url.pathname.slice(1), 10);
   return {

@@ -166,6 +166,7 @@ export class DocumentSession {
     this.#replica?.detach();
     this.#replica = undefined;
     if (this.#halt || this.holdsRefused) this.outgoing.queue.drop();
+    this.right.restart();
     this.noteUnacked();
     this.checkDrained();
   }
@@ -184,6 +185,7 @@ export class DocumentSession {
     this.joins.disconnected();
     this.outgoing.stop();
     this.upload.cancel();
+    this.right.restart();
     this.#gapPatience.clear();
     this.right.restart();
   }

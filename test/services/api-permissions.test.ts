@@ -131,7 +131,17 @@ describe('who may do what, by the rules', () => {
     const restore = API_ROUTES.find(({ rule }) => rule === 'board.restore')!;
     for (const role of ['viewer', 'editor'] as const)
       expect(await ask(restore, { by: 'board', role }, closed)).toBe('BOARD_NOT_FOUND');
+    const listed = async (as: string) => {
+      const path = `/api/workspaces/${closed.workspaceId}/boards?deleted=true`;
+      const { rows } = (await api.ask('get', path, { as })).body as {
+        rows: { id: string; purgeAt: string }[];
+      };
+      return rows.map(({ id, purgeAt }) => [id, Date.parse(purgeAt) > Date.now()]);
+    };
+    expect(await listed(people.admin)).toEqual([[closed.boardId, true]]);
+    expect(await listed(people.member)).toEqual([]);
     expect(await ask(restore, { by: 'workspace', role: 'admin' }, closed)).toBe('yes');
+    expect(await listed(people.admin)).toEqual([]);
   });
 });
 

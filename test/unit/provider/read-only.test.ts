@@ -193,6 +193,16 @@ describe('documents that may not be written', () => {
     expect(world.server.joins.length - before).toBeLessThan(40);
   });
 
+  it('leave no timer behind', () => {
+    const { client, doc } = opened(true);
+    type(doc(), 'once');
+    world.run();
+    type(doc(), 'again');
+    client.manager.destroy();
+    world.run(50);
+    expect(world.environment.waiting).toBe(0);
+  });
+
   it('forget what was typed when they are removed, and are let go of', () => {
     const { client, doc } = opened(true);
     const old = doc();

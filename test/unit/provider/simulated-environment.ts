@@ -45,6 +45,11 @@ export class SimulatedEnvironment implements ProviderEnvironment {
     };
   }
 
+  /** What has not run yet and has not been cancelled. */
+  get waiting(): number {
+    return this.#tasks.length;
+  }
+
   defer(run: () => void): void {
     this.setTimeout(run, 0);
   }
