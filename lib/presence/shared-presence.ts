@@ -43,6 +43,8 @@ export interface SharedPresenceParts {
 
 /** Cursors that move in between are shown together. A first one after a pause is not held back. */
 const TICK_MS = 33;
+/** Other gateways are told of all rooms together: records of one partition go in one request. */
+const TELL_TICK_MS = 25;
 /** Every so many beats a gateway says all it has: what was lost without a trace is repaired, and what expires is renewed. */
 export const BEATS_BETWEEN_ALL = 15;
 
@@ -53,6 +55,9 @@ export class SharedPresence implements Presence {
   readonly #rooms = new Map<string, OpenRoom>();
   readonly #nextNumber = () => ++this.#number;
   #number = 0;
+  /** Rooms of which others may have to be told. */
+  readonly #toTell = new Set<OpenRoom>();
+  #toldAtMs = -Infinity;
   #beats = 0;
   #beatAtMs: number;
   #isStopped = false;
@@ -114,7 +119,8 @@ export class SharedPresence implements Presence {
     for (const { room, people } of this.#rooms.values())
       for (const { connectionId } of people.connections(gatewayId)) this.leave(room, connectionId);
     this.#isStopped = true;
-    for (const open of [...this.#rooms.values()]) this.#flush(open);
+    for (const open of this.#rooms.values()) this.#flush(open);
+    this.#tell();
     await this.#bus.stop();
   }
 
@@ -181,27 +187,42 @@ export class SharedPresence implements Presence {
     }
   }
 
-  /** Each room has its own ticks: all at once they would hold up what comes in meanwhile. */
   #schedule(open: OpenRoom): void {
+    if (this.#toTell.size === 0) this.#after(this.#toldAtMs + TELL_TICK_MS, () => this.#tell());
+    this.#toTell.add(open);
     if (open.isScheduled) return;
     open.isScheduled = true;
-    const { clock } = this.#parts;
-    const waitMs = open.flushedAtMs + TICK_MS - clock.now();
-    const flush = () => this.#flush(open);
-    if (waitMs > 0) clock.setTimeout(flush, waitMs);
-    else clock.setImmediate(flush);
+    // Each room has its own ticks: all at once they would hold up what comes in meanwhile.
+    this.#after(open.flushedAtMs + TICK_MS, () => this.#flush(open));
   }
 
+  #after(atMs: number, work: () => void): void {
+    const { clock } = this.#parts;
+    const waitMs = atMs - clock.now();
+    if (waitMs > 0) clock.setTimeout(work, waitMs);
+    else clock.setImmediate(work);
+  }
+
+  /** To who is in the room here. */
   #flush(open: OpenRoom): void {
     if (!open.isScheduled || this.#rooms.get(keyOf(open.room)) !== open) return;
     open.isScheduled = false;
     open.flushedAtMs = this.#parts.clock.now();
-    const { messages, shown } = open.take(this.#nextNumber);
-    for (const message of messages) this.#bus.publish(open.room, message);
-    if (shown.length > 0) this.#bus.keep?.(open.room, shown);
     this.#parts.onChange(open.room, open.people.takeChange());
-    // One that is being opened is ended afterwards: it may be entered again meanwhile.
-    if (open.phase !== 'opening' && !open.people.isAt(this.#parts.gatewayId)) this.#end(open);
+  }
+
+  #tell(): void {
+    const rooms = [...this.#toTell];
+    this.#toTell.clear();
+    this.#toldAtMs = this.#parts.clock.now();
+    for (const open of rooms) {
+      if (this.#rooms.get(keyOf(open.room)) !== open) continue;
+      const { messages, shown } = open.take(this.#nextNumber);
+      for (const message of messages) this.#bus.publish(open.room, message);
+      if (shown.length > 0) this.#bus.keep?.(open.room, shown);
+      // One that is being opened is ended afterwards: it may be entered again meanwhile.
+      if (open.phase !== 'opening' && !open.people.isAt(this.#parts.gatewayId)) this.#end(open);
+    }
   }
 }
 
