@@ -1,35 +1,24 @@
-import { createServer, type Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
-import { listen } from '../../lib/http/listen.ts';
 import { encodeAccessChange, type AccessChange } from '../../lib/lifecycle/access-record.ts';
 import { BoardEditor } from '../support/board-editor.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
+import { ProductTokens } from '../support/product-tokens.ts';
 import { waitFor } from '../support/wait.ts';
 import { WebhookServer } from '../support/webhook-server.ts';
 
-const NAMES = { issuer: 'https://product.test', audience: 'boards' };
-
 let product: WebhookServer;
-let keys: Server;
-let privateKey: CryptoKey;
+let tokens: ProductTokens;
 let server: TestServer;
 const editors: BoardEditor[] = [];
 
 beforeAll(async () => {
   product = await WebhookServer.start();
-  const pair = await generateKeyPair('ES256');
-  privateKey = pair.privateKey;
-  const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'ES256', use: 'sig' };
-  keys = createServer((_request, response) => {
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: [jwk] }));
-  });
-  const port = await listen(keys, '127.0.0.1', 0);
+  tokens = await ProductTokens.start();
   server = await startEmbedded({
     auth: 'jwt',
-    jwksUrl: `http://127.0.0.1:${port}/`,
-    jwtIssuer: NAMES.issuer,
-    jwtAudience: NAMES.audience,
+    jwksUrl: tokens.jwksUrl,
+    jwtIssuer: tokens.issuer,
+    jwtAudience: tokens.audience,
     jwtWebhookUrl: product.url,
     jwtWebhookSecret: product.secret,
     accessTtlMs: 2_000,
@@ -43,21 +32,12 @@ afterEach(() => {
 afterAll(async () => {
   await stopServers();
   await product.stop();
-  keys.close();
+  tokens.stop();
 });
-
-const tokenOf = (sub: string, claims: object) =>
-  new SignJWT({ ...claims })
-    .setProtectedHeader({ alg: 'ES256', kid: 'k' })
-    .setSubject(sub)
-    .setIssuer(NAMES.issuer)
-    .setAudience(NAMES.audience)
-    .setExpirationTime('10m')
-    .sign(privateKey);
 
 /** The room in an editor of who has this token. */
 function edit(roomId: string, sub: string, claims: object = { tenant: 'acme' }): BoardEditor {
-  const editor = new BoardEditor(roomId, { url: server.url, getToken: () => tokenOf(sub, claims) });
+  const editor = new BoardEditor(roomId, { url: server.url, getToken: () => tokens.tokenOf(sub, claims) });
   editors.push(editor);
   return editor;
 }

@@ -41,7 +41,7 @@ describe('wall time', () => {
       'lib/accounts/context.ts': 'sessions, invites and restores end at a date that people were told',
       'lib/accounts/signing-keys.ts': 'keys follow each other by date, also over restarts',
       'lib/accounts/tokens.ts': '`exp` of a token is a date, by RFC 7519',
-      'lib/gateway/awareness-channel.ts': 'stamps `timestamp`',
+      'lib/gateway/awareness-records.ts': 'stamps `timestamp`',
       'lib/gateway/identify.ts': 'the end of a token is a date',
       'lib/gateway/role-webhook.ts': 'a signature says when it was made',
       'lib/gateway/shared-roles.ts': 'how long ago another process has asked',
