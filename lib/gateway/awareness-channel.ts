@@ -9,7 +9,8 @@ import type { DeliveredRecord, Stream, TopicPartition } from '../stream/port.ts'
 import type { TopicResolver } from '../stream/topics.ts';
 import type { Appender } from './appender.ts';
 import { AwarenessRecords } from './awareness-records.ts';
-import { FollowerPool, keyOf } from './follower-pool.ts';
+import { ByPartition } from './by-partition.ts';
+import { FollowerPool } from './follower-pool.ts';
 import { BEAT_KEY, GatewayBeats } from './gateway-beats.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import { Subscription, type HostedDocument } from './hosted-document.ts';
@@ -49,8 +50,8 @@ export class AwarenessChannel {
   readonly #pool: FollowerPool;
   readonly #beats: GatewayBeats;
   readonly #records: AwarenessRecords;
-  /** With the partition of their awareness. */
-  readonly #opened = new Map<HostedDocument, string>();
+  readonly #opened = new Set<HostedDocument>();
+  readonly #byPartition = new ByPartition<HostedDocument>();
   /** Those of them that use a follow. */
   readonly #followed = new Set<HostedDocument>();
   #guest: AwarenessGuest | undefined;
@@ -65,7 +66,8 @@ export class AwarenessChannel {
   /** Begins with the first join of a document: follows its awareness and asks the other gateways. */
   open(document: HostedDocument): void {
     if (this.#opened.has(document)) return;
-    this.#opened.set(document, keyOf(this.#targetOf(document)));
+    this.#opened.add(document);
+    this.#byPartition.add(this.#targetOf(document), document);
     this.#followAndAsk(document).catch((error: unknown) => {
       this.#parts.logger.warn({ err: error }, 'awareness not followed');
     });
@@ -73,8 +75,13 @@ export class AwarenessChannel {
 
   /** The document is no longer hosted. */
   close(document: HostedDocument): void {
-    this.#opened.delete(document);
+    this.#forget(document);
     if (this.#followed.delete(document)) this.#pool.release(this.#targetOf(document));
+  }
+
+  #forget(document: HostedDocument): void {
+    this.#opened.delete(document);
+    this.#byPartition.delete(this.#targetOf(document), document);
   }
 
   /** Takes a client's states; the reason when it is refused. */
@@ -125,7 +132,7 @@ export class AwarenessChannel {
   /** Appends the own beat, by whose return gateways that are silent are known. To be called at the beat interval. */
   beat(): void {
     this.#beats.send();
-    for (const { subscriptions } of this.#opened.keys())
+    for (const { subscriptions } of this.#opened)
       for (const subscription of subscriptions)
         if (subscription.isLive && subscription.owesAwareness) this.sendAll(subscription);
   }
@@ -158,7 +165,7 @@ export class AwarenessChannel {
       await this.#pool.acquire(target);
     } catch (error) {
       // There is nothing to give back: the next one who joins tries again.
-      this.#opened.delete(document);
+      this.#forget(document);
       throw error;
     }
     if (!this.#opened.has(document)) return this.#pool.release(target);
@@ -199,9 +206,7 @@ export class AwarenessChannel {
 
   /** Forgets the states of gateways that were not heard though the own beats were. */
   #dropSilent(target: TopicPartition): void {
-    const beaten = keyOf(target);
-    for (const [document, partition] of this.#opened) {
-      if (partition !== beaten) continue;
+    for (const document of this.#byPartition.of(target)) {
       for (const gateway of document.awareness.gateways()) {
         if (!this.#beats.isSilent(target, gateway)) continue;
         document.awareness.removeOwner(gateway);

@@ -11,7 +11,7 @@ import type { DeliveredRecord, Stream, TopicPartition } from '../stream/port.ts'
 import type { RoomOfTenant, TopicResolver } from '../stream/topics.ts';
 import type { Appender } from './appender.ts';
 import type { AwarenessChannel, AwarenessGuest } from './awareness-channel.ts';
-import { keyOf } from './follower-pool.ts';
+import { ByPartition } from './by-partition.ts';
 import { RecordHeader } from './record-headers.ts';
 
 export interface PresenceTopicParts {
@@ -31,7 +31,9 @@ const KEY_PREFIX = 'presence//';
 export class PresenceTopic implements PresenceBus, AwarenessGuest {
   readonly keyPrefix = KEY_PREFIX;
   readonly #parts: PresenceTopicParts;
-  readonly #open = new Map<string, { room: RoomOfTenant; target: TopicPartition }>();
+  readonly #open = new Map<string, RoomOfTenant>();
+  /** Keys of the open rooms. */
+  readonly #byPartition = new ByPartition<string>();
   readonly #alwaysThere: ReadonlySet<string>;
   /** Appends to topics that may be missing, one after the other. */
   #queue: Promise<void> = Promise.resolve();
@@ -45,11 +47,13 @@ export class PresenceTopic implements PresenceBus, AwarenessGuest {
   async open(room: RoomOfTenant): Promise<void> {
     const target = this.#targetOf(room);
     await this.#parts.channel.follow(target);
-    this.#open.set(recordKey(room), { room, target });
+    this.#open.set(recordKey(room), room);
+    this.#byPartition.add(target, recordKey(room));
   }
 
   close(room: RoomOfTenant): void {
     this.#open.delete(recordKey(room));
+    this.#byPartition.delete(this.#targetOf(room), recordKey(room));
     this.#parts.channel.release(this.#targetOf(room));
   }
 
@@ -64,7 +68,7 @@ export class PresenceTopic implements PresenceBus, AwarenessGuest {
   }
 
   onRecord({ key, value }: DeliveredRecord, gateway: string): void {
-    const room = this.#open.get(key)?.room;
+    const room = this.#open.get(key);
     if (!room) return;
     // Of an own one that has come back nothing but its number is wanted.
     const isOwn = gateway === this.#parts.gatewayId;
@@ -74,15 +78,11 @@ export class PresenceTopic implements PresenceBus, AwarenessGuest {
   }
 
   onGap(target: TopicPartition): void {
-    const missed = keyOf(target);
-    for (const open of this.#open.values())
-      if (keyOf(open.target) === missed) this.#parts.events.onGap(open.room);
+    for (const room of this.#roomsOf(target)) this.#parts.events.onGap(room);
   }
 
   onBeat(target: TopicPartition): void {
-    const beaten = keyOf(target);
-    for (const open of this.#open.values())
-      if (keyOf(open.target) === beaten) this.#parts.events.onBeat(open.room);
+    for (const room of this.#roomsOf(target)) this.#parts.events.onBeat(room);
   }
 
   /** The awareness channel beats. */
@@ -125,6 +125,10 @@ export class PresenceTopic implements PresenceBus, AwarenessGuest {
       // What does not come back is said again.
       logger.debug({ err: error }, 'presence not appended');
     }
+  }
+
+  #roomsOf(target: TopicPartition): RoomOfTenant[] {
+    return this.#byPartition.of(target).flatMap((key) => this.#open.get(key) ?? []);
   }
 
   #targetOf(room: RoomOfTenant): TopicPartition {
