@@ -35,6 +35,7 @@ export function sendTroublePage(
     <title>${escape(title)} · y-kafka</title>
     <link rel="icon" href="/icon.svg" type="image/svg+xml" />
     <link rel="stylesheet" href="/style.css" />
+    <link rel="stylesheet" href="/boards.css" />
   </head>
   <body>
     <main class="page">

@@ -87,8 +87,13 @@ describe('people with accounts', () => {
     const url = eve.page.url();
     await eve.page.reload();
     await eve.untilReady();
+    // Another tab of the same browser is signed out as well.
+    const other = await eve.page.context().newPage();
+    await other.goto(url);
+    await other.getByText('Connected', { exact: true }).waitFor();
     await eve.page.getByRole('button', { name: 'Sign out' }).click();
     await eve.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await other.getByText('You are no longer signed in.').waitFor();
     await eve.page.goto(url);
     await eve.page.getByRole('heading', { name: 'Sign in' }).waitFor();
     // Where one wanted to go, one gets to.

@@ -31,6 +31,8 @@ export function showGate(
   element('gate-actions').replaceChildren(...actions);
   document.title = `${title} · y-kafka`;
   showPart('gate');
+  // Whoever hears the page is told what has come.
+  element('gate-title').focus();
 }
 
 /** Copies, and says so on the button; where the browser does not let it, the text is shown. */
