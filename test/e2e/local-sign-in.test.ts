@@ -94,10 +94,3 @@ describe('a sign-in that fails in front of a person', () => {
     expect(JSON.parse(page.text)).toMatchObject({ code: 'SIGN_IN_FAILED' });
   });
 });
-
-it('nobody signs in here when everybody may come in', async () => {
-  const open = await startEmbedded({});
-  const answer = await fetch(`${open.url}/api/auth/providers`);
-  expect(await answer.json()).toEqual({ auth: 'none', rows: [] });
-  expect((await fetch(`${open.url}/api/auth/local`)).status).toBe(404);
-});

@@ -16,6 +16,12 @@ afterAll(stopServers);
 const A = { roomId: 'room', docId: 'a' };
 
 describe('gateway service', () => {
+  it('says that nobody signs in here when everybody may come in', async () => {
+    const answer = await fetch(`${server.url}/api/auth/providers`);
+    expect(await answer.json()).toEqual({ auth: 'none', rows: [] });
+    expect((await fetch(`${server.url}/api/auth/local`)).status).toBe(404);
+  });
+
   it('two sockets edit through log and store', async () => {
     const [ann, bob] = [await RawClient.connect(server.url), await RawClient.connect(server.url)];
     await ann.join(A);

@@ -1,12 +1,20 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { openAuth } from '../../lib/broker/auth-of.ts';
 import { ApiClient } from '../support/api-client.ts';
-import { startEmbedded, stopServers } from '../support/embedded.ts';
+import { fuzzedAuthRequests, sendFuzzedAuth } from '../support/auth-fuzz.ts';
+import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
 
+const SEED = 20_261_122;
+const REQUESTS = 300;
+
+let server: TestServer;
 let api: ApiClient;
 let [ann, bob] = ['', ''];
 
 beforeAll(async () => {
-  api = new ApiClient(await startEmbedded({ auth: 'accounts', guessesPerMinute: 0 }));
+  server = await startEmbedded({ auth: 'accounts', guessesPerMinute: 0 });
+  api = new ApiClient(server);
   [ann, bob] = [await api.person('Ann'), await api.person('Bob')];
 });
 afterAll(stopServers);
@@ -50,4 +58,17 @@ it('one’s own boards are those that one has made or been invited to, as long a
   await api.ask('delete', `/api/workspaces/${workspaceId}`, { as: ann });
   expect((await listed(bob)).rows).toEqual(['Bob’s: owner']);
   expect((await api.ask('get', '/api/boards')).status).toBe(401);
+});
+
+it('no request to the routes of sign-in is answered by a fault of the server, or otherwise than described', async () => {
+  const userId = await api.person('Eve');
+  const { token, sessionId } = await (await openAuth(server.runtime)).sessions.create(userId);
+  const world = { url: server.url, userId, sessionId, sessionToken: token };
+  const statuses = new Set<number>();
+  const property = fc.asyncProperty(fuzzedAuthRequests(world), async (request) => {
+    statuses.add(await sendFuzzedAuth(api, request));
+  });
+  await fc.assert(property, { seed: SEED, numRuns: REQUESTS, endOnFailure: true });
+  // Right ones were among them.
+  expect([...statuses].sort()).toEqual([200, 204, 302, 400, 401, 403, 404, 422]);
 });
