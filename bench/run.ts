@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { measure, type Measurement, type MeasureOptions } from './measure.ts';
 import { measureBackpressure, NUISANCES, type BackpressureMeasurement } from './backpressure.ts';
 import { measurePresence, PRESENCE_CASES, type PresenceMeasurement } from './presence.ts';
@@ -17,6 +16,7 @@ import {
   textTable,
   withResults,
 } from './report.ts';
+import { readOptions, runCommand, UsageError, wholeNumber } from '../scripts/lib/command-line.ts';
 import { redisAvailable } from '../scripts/dev/redis.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { SYSTEMS, type RunningSystem, type System, type SystemParts } from './systems.ts';
@@ -39,8 +39,6 @@ const USAGE = `Usage: npm run bench -- [options]
   --load N          load processes (default 1)
   --json FILE       also write the measurements there`;
 
-class UsageError extends Error {}
-
 interface Options extends MeasureOptions {
   systems: System[];
   scenarios: (typeof SCENARIOS)[number][];
@@ -51,18 +49,15 @@ interface Options extends MeasureOptions {
   jsonFile?: string;
 }
 
-/** Undefined when the usage is asked for. */
-function parseOptions(): Options | undefined {
+function parseOptions(): Options {
   const text = { type: 'string' } as const;
-  const flag = { type: 'boolean' } as const;
-  const options = { only: text, quick: flag, seconds: text, load: text, json: text, help: flag } as const;
-  let values;
-  try {
-    ({ values } = parseArgs({ options }));
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-  if (values.help) return undefined;
+  const values = readOptions({
+    only: text,
+    quick: { type: 'boolean', default: false },
+    seconds: text,
+    load: { ...text, default: '1' },
+    json: text,
+  });
   const names = values.only?.split(',').map((name) => name.trim()) ?? [];
   const systemNames = SYSTEMS.map(({ name }) => name);
   const scenarioNames = [...SCENARIOS.map(({ name }) => name), ...OTHERS];
@@ -72,7 +67,7 @@ function parseOptions(): Options | undefined {
     const named = all.filter((name) => names.includes(name));
     return named.length > 0 ? named : all;
   };
-  const isQuick = values.quick ?? false;
+  const isQuick = values.quick;
   return {
     systems: SYSTEMS.filter(({ name }) => chosen(systemNames).includes(name)),
     scenarios: SCENARIOS.filter(({ name }) => chosen(scenarioNames).includes(name)),
@@ -81,16 +76,10 @@ function parseOptions(): Options | undefined {
     hasPresence: chosen(scenarioNames).includes(PRESENCE),
     isQuick,
     warmUpMs: isQuick ? 1000 : 4000,
-    measureMs: 1000 * count('seconds', values.seconds, isQuick ? 3 : 15),
-    loadProcesses: count('load', values.load, 1),
+    measureMs: 1000 * wholeNumber('seconds', values.seconds ?? (isQuick ? '3' : '15'), { min: 1 }),
+    loadProcesses: wholeNumber('load', values.load, { min: 1 }),
     ...(values.json ? { jsonFile: values.json } : {}),
   };
-}
-
-function count(name: string, value: string | undefined, fallback: number): number {
-  if (value !== undefined && !/^[1-9]\d{0,3}$/.test(value))
-    throw new UsageError(`--${name} must be a whole number from 1.`);
-  return value === undefined ? fallback : Number(value);
 }
 
 /** The servers beside which y-kafka is measured are fetched for the bench only. */
@@ -103,6 +92,9 @@ function installPeers(): void {
   });
   if (status !== 0) throw new Error('npm could not fetch them.');
 }
+
+/** One run at least gave no figures. */
+let hasFailed = false;
 
 /** A fresh server for each run, so that peak memory and disk are its own. Undefined when it failed. */
 async function onFreshServer<T>(
@@ -118,7 +110,7 @@ async function onFreshServer<T>(
     return await run(running);
   } catch (error) {
     console.error(`FAILED: ${(error as Error).message}`);
-    process.exitCode = 1;
+    hasFailed = true;
     return undefined;
   } finally {
     await running?.stop();
@@ -171,9 +163,8 @@ async function measurePresenceOf(
   return found;
 }
 
-async function main(): Promise<void> {
+async function run(): Promise<number> {
   const options = parseOptions();
-  if (!options) return console.log(USAGE);
   const { systems, scenarios, isQuick, warmUpMs, measureMs, loadProcesses } = options;
   if (systems.some(({ wire }) => wire !== 'y-kafka')) installPeers();
   const rows: Measurement[] = [];
@@ -209,18 +200,14 @@ async function main(): Promise<void> {
   if (presence.length > 0) console.log(`\n${PRESENCE_TITLE}\n${presenceTable(presence)}`);
   const measured = { rows, papers, backpressure, presence };
   if (options.jsonFile) await writeFile(options.jsonFile, `${JSON.stringify(measured, null, 2)}\n`);
-  if (isQuick) return;
+  if (isQuick) return hasFailed ? 1 : 0;
   const how =
     `${measureMs / 1000} s measured after ${warmUpMs / 1000} s of warm-up, ${loadProcesses} load process(es) ` +
     'on the same machine, updates of about 100 bytes; a fresh server for each run.';
   const before = await readFile(RESULTS, 'utf8');
   await writeFile(RESULTS, withResults(before, measured, how));
   console.log(`\nWritten to ${RESULTS}`);
+  return hasFailed ? 1 : 0;
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : error);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-}
+await runCommand({ usage: USAGE, run });
