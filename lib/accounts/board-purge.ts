@@ -21,6 +21,8 @@ export interface BoardPurgeParts {
 const BOARDS_A_LOOK = 20;
 const DOCUMENTS_A_LOOK = 100;
 const STORED_POLL_MS = 200;
+/** A tombstone that the store has not heard of after so long is waited for by the next look. */
+const STORED_LIMIT_MS = 30_000;
 
 /**
  * Takes away what deleted boards hold once they can no longer be restored: every document by its tombstone, which
@@ -59,44 +61,51 @@ export class BoardPurge {
 
   /** Purges what is due now. */
   async look(): Promise<void> {
+    let left = 0;
     for (;;) {
-      const due = await this.#due();
-      for (const board of due) await this.#purge(board);
+      const due = await this.#due(left);
+      for (const board of due) if (!(await this.#purge(board))) left++;
       if (due.length < BOARDS_A_LOOK || this.#isStopped) break;
     }
     await this.#dropWorkspaces();
   }
 
-  #due(): Promise<{ id: string; workspaceId: string }[]> {
+  #due(offset: number): Promise<{ id: string; workspaceId: string }[]> {
     return this.#parts.context.database.entities((em) =>
       em.find(
         BoardEntity,
         { deletedAt: { $lt: this.#limit() } },
-        { orderBy: { deletedAt: 'asc' }, limit: BOARDS_A_LOOK },
+        { orderBy: { deletedAt: 'asc', id: 'asc' }, limit: BOARDS_A_LOOK, offset },
       ),
     );
   }
 
-  async #purge({ id, workspaceId }: { id: string; workspaceId: string }): Promise<void> {
+  /** False when something of it is still there. */
+  async #purge({ id, workspaceId }: { id: string; workspaceId: string }): Promise<boolean> {
     const { documentsOf, deleteDocument, clock } = this.#parts;
     const asked = new Set<DocumentKey>();
+    let givenUpAt = Infinity;
     for (;;) {
       const documents = await documentsOf({ tenantId: workspaceId, roomId: id, limit: DOCUMENTS_A_LOOK });
       if (documents.length === 0) break;
-      if (this.#isStopped) return;
+      if (this.#isStopped) return false;
       const fresh = documents.filter((document) => !asked.has(documentKey(document)));
       for (const document of fresh) {
         await deleteDocument(document, `purge-${id}`);
         asked.add(documentKey(document));
       }
+      if (fresh.length > 0) givenUpAt = clock.now() + STORED_LIMIT_MS;
+      // One that was made again meanwhile is asked for again by the next look, too.
+      else if (clock.now() >= givenUpAt) return false;
       // The tombstone is in the log; the store hears of it a moment later.
-      if (fresh.length === 0) await pause(clock, STORED_POLL_MS);
+      else await pause(clock, STORED_POLL_MS);
     }
     await this.#parts.context.database.entities(async (em) => {
       const gone = await em.nativeDelete(BoardEntity, { id, deletedAt: { $lt: this.#limit() } });
       if (gone > 0) recordAccessChange(em, { tenantId: workspaceId, roomId: id, revoked: true });
     });
     this.#parts.logger.info({ boardId: id }, 'deleted board purged');
+    return true;
   }
 
   #dropWorkspaces(): Promise<void> {

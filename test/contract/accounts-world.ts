@@ -83,20 +83,24 @@ export class AccountsWorld {
   }
 
   /** Documents by room; `beforeDelete` may fail. */
-  purge(left: Map<string, string[]>, beforeDelete: () => void): BoardPurge {
+  purge(
+    left: Map<string, string[]>,
+    beforeDelete: (docId: string) => void,
+    clock: Clock = systemClock,
+  ): BoardPurge {
     return new BoardPurge({
       context: { database: this.#database, clock: this.clock },
       documentsOf: async ({ tenantId, roomId, limit }) =>
         (left.get(roomId) ?? []).slice(0, Math.min(limit, 2)).map((docId) => ({ tenantId, roomId, docId })),
       deleteDocument: async ({ roomId, docId }, key) => {
-        beforeDelete();
+        beforeDelete(docId);
         expect(key).toBe(`purge-${roomId}`);
         left.set(
           roomId,
           left.get(roomId)!.filter((each) => each !== docId),
         );
       },
-      clock: systemClock,
+      clock,
       logger: silentLogger,
       restoreMs: RESTORE_MS,
       pollMs: 1_000,

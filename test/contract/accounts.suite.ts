@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
+import { systemClock } from '../../lib/clock.ts';
 import { refused, RESTORE_MS, type AccountsCheck } from './accounts-world.ts';
 
 /** What every database must do for accounts. */
@@ -270,5 +271,41 @@ export const accountsChecks: Record<string, AccountsCheck> = {
     await purge.look();
     expect([...left.values()]).toEqual([[], []]);
     expect(await world.rowsOf('workspaces', team)).toBe(0);
+  },
+
+  'a board of which something stays is left to the next look, and others do not wait for it': async (
+    world,
+  ) => {
+    const owner = await world.person();
+    const team = await world.team(owner);
+    const [stuck, gone] = [await world.board(owner, team), await world.board(owner, team)];
+    const left = new Map([
+      [stuck, ['a']],
+      [gone, ['b']],
+    ]);
+    let nowMs = 0;
+    const clock = { ...systemClock, now: () => (nowMs += 5_000) };
+    let isMadeAgain = true;
+    let deletions = 0;
+    const purge = world.purge(
+      left,
+      (docId) => {
+        if (docId !== 'a') return;
+        deletions++;
+        // Somebody makes it again at once: there it is.
+        if (isMadeAgain) queueMicrotask(() => left.set(stuck, ['a']));
+      },
+      clock,
+    );
+    await world.boards.remove(owner, stuck);
+    await world.boards.remove(owner, gone);
+    world.later(RESTORE_MS + 1);
+    await purge.look();
+    expect(deletions).toBe(1);
+    expect(await world.rowsOf('boards', stuck)).toBe(1);
+    expect(await world.rowsOf('boards', gone)).toBe(0);
+    isMadeAgain = false;
+    await purge.look();
+    expect(await world.rowsOf('boards', stuck)).toBe(0);
   },
 };
