@@ -105,6 +105,7 @@ export function assembleGateway(parts: GatewayParts): GatewayAssembly {
     gatewayId,
     beatTimeoutMs,
     onChanged: (document) => fanOut.schedule(document),
+    onClientIds: (subscription) => presence.regrouped(subscription),
   });
   const presence: PresenceDoor = new PresenceDoor({ ...shared, presence: () => people });
   const people: SharedPresence = new SharedPresence({

@@ -32,6 +32,8 @@ export interface AwarenessChannelParts {
   beatTimeoutMs: number;
   /** The document has changed states to be flushed. */
   onChanged: (document: HostedDocument) => void;
+  /** A subscription has other client ids than before. */
+  onClientIds?: (subscription: Subscription) => void;
 }
 
 /** What else travels on the awareness topics, by the prefix of its keys. */
@@ -117,6 +119,8 @@ export class AwarenessChannel {
 
   /** Sends what has changed in this tick: to the subscriptions here, and by the topic to the other gateways. */
   flush(document: HostedDocument): void {
+    for (const owner of document.awareness.takeResettled())
+      if (owner instanceof Subscription) this.#parts.onClientIds?.(owner);
     const changed = document.awareness.takeChanged();
     if (changed.length === 0) return;
     const local = changed.filter(({ isLocal }) => isLocal);

@@ -21,9 +21,11 @@ export class AwarenessStates {
   readonly #known = new Map<number, KnownState>();
   readonly #removed = new Map<number, number>();
   readonly #changed = new Map<number, boolean>();
+  /** Connections of this gateway that have gained or lost an id. */
+  readonly #resettled = new Set<object>();
 
   get isChanged(): boolean {
-    return this.#changed.size > 0;
+    return this.#changed.size > 0 || this.#resettled.size > 0;
   }
 
   /** The owner of an id that is present. */
@@ -45,6 +47,7 @@ export class AwarenessStates {
     const known = this.#known.get(clientId);
     const isRemoval = state === REMOVED_STATE;
     if (known ? clock < known.clock : clock < (this.#removed.get(clientId) ?? 0)) return false;
+    if (known?.owner !== owner || isRemoval) this.#resettle(known?.owner, isRemoval ? undefined : owner);
     if (known && clock === known.clock && !isRemoval) {
       known.owner = owner;
       return false;
@@ -62,6 +65,7 @@ export class AwarenessStates {
 
   /** Removes all states of an owner, with the last seen clock. Returns the removals. */
   removeOwner(owner: object | string): AwarenessState[] {
+    this.#resettle(owner);
     const removals = this.of(owner).map(({ clientId, clock }) => ({ clientId, clock, state: REMOVED_STATE }));
     for (const { clientId, clock } of removals) {
       this.#forget(clientId, clock);
@@ -90,6 +94,13 @@ export class AwarenessStates {
     return ids;
   }
 
+  /** Connections of this gateway of which `of` answers something else than at the last call. */
+  takeResettled(): object[] {
+    const owners = [...this.#resettled];
+    this.#resettled.clear();
+    return owners;
+  }
+
   /** The latest state of each id that has changed since the last call. */
   takeChanged(): ChangedState[] {
     const states = [...this.#changed].map(([clientId, isLocal]) => {
@@ -99,6 +110,10 @@ export class AwarenessStates {
     });
     this.#changed.clear();
     return states;
+  }
+
+  #resettle(...owners: (object | string | undefined)[]): void {
+    for (const owner of owners) if (typeof owner === 'object') this.#resettled.add(owner);
   }
 
   #forget(clientId: number, clock: number): void {

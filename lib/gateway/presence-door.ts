@@ -1,13 +1,15 @@
 import type { Clock } from '../clock.ts';
-import type { Person, Presence, RoomChange } from '../presence/port.ts';
+import type { Person, Presence, PresentConnection, RoomChange } from '../presence/port.ts';
 import { SocketEvent } from '../protocol/events.ts';
 import {
   readPresenceUpdate,
   readPresenceViewport,
   type PresencePerson,
+  type PresenceReach,
   type PresenceState,
 } from '../protocol/presence.ts';
 import type { RoomOfTenant } from '../stream/topics.ts';
+import { clientIdsOf } from './client-ids.ts';
 import type { ClientSession } from './client-session.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { Subscription } from './hosted-document.ts';
@@ -26,9 +28,7 @@ export interface PresenceDoorParts {
 export type PresenceEvent = typeof SocketEvent.PresenceUpdate | typeof SocketEvent.PresenceViewport;
 
 /** A connection in a room: as long as it has joined at least one document of it. */
-interface Member {
-  connectionId: string;
-  userId: string;
+interface Member extends Pick<PresentConnection, 'connectionId' | 'userId' | 'user'> {
   subscriptions: Set<Subscription>;
   /** All subscriptions of a connection share it. */
   outbox: Subscription['outbox'];
@@ -59,20 +59,31 @@ export class PresenceDoor {
     const connectionId = connectionOf(subscription);
     const { members } = this.#roomAt(room);
     const known = members.get(connectionId);
-    if (known) return void known.subscriptions.add(subscription);
+    if (known) {
+      known.subscriptions.add(subscription);
+      return this.#enter(room, known);
+    }
     // Nobody speaks for somebody else; without accounts every connection is a person.
     const { userId = connectionId, name } = subscription.identity;
-    members.set(connectionId, {
+    const member = {
       connectionId,
       userId,
+      user: name === undefined ? {} : { name },
       subscriptions: new Set([subscription]),
       outbox: subscription.outbox,
       owesAll: true,
       rate: this.#parts.rates.presence(),
       late: undefined,
-    });
-    const user = name === undefined ? {} : { name };
-    this.#parts.presence().enter(room, { connectionId, userId, user });
+    };
+    members.set(connectionId, member);
+    this.#enter(room, member);
+  }
+
+  /** It has other awareness client ids; those that came before it had entered are told with that. */
+  regrouped(subscription: Subscription): void {
+    const room = roomOf(subscription);
+    const member = this.#rooms.get(keyOf(room))?.members.get(connectionOf(subscription));
+    if (member?.subscriptions.has(subscription)) this.#enter(room, member);
   }
 
   /** It has left the document, lost its right to it, or has gone. Idempotent. */
@@ -80,7 +91,8 @@ export class PresenceDoor {
     const room = roomOf(subscription);
     const members = this.#rooms.get(keyOf(room))?.members;
     const member = members?.get(connectionOf(subscription));
-    if (!members || !member?.subscriptions.delete(subscription) || member.subscriptions.size > 0) return;
+    if (!members || !member?.subscriptions.delete(subscription)) return;
+    if (member.subscriptions.size > 0) return this.#enter(room, member);
     members.delete(member.connectionId);
     if (members.size === 0) this.#rooms.delete(keyOf(room));
     this.#parts.presence().leave(room, member.connectionId);
@@ -130,6 +142,12 @@ export class PresenceDoor {
       for (const member of members.values()) if (member.owesAll) this.#sendAll(room, member);
   }
 
+  /** With the client ids that it has now; the same as before change nothing. */
+  #enter(room: RoomOfTenant, { connectionId, userId, user, subscriptions }: Member): void {
+    const clients = clientIdsOf(subscriptions);
+    this.#parts.presence().enter(room, { connectionId, userId, user, clients });
+  }
+
   #show(open: MemberRoom, member: Member, change: Partial<PresenceState>): void {
     const { clock, presence, metrics } = this.#parts;
     if (member.late) {
@@ -149,7 +167,7 @@ export class PresenceDoor {
 
   #sendAll(room: RoomOfTenant, member: Member): void {
     const people = this.#parts.presence().people(room);
-    const users = people.map((person) => ({ ...shownOf(person), user: person.user }));
+    const users = people.map((person) => ({ ...shownOf(person), ...reachOf(person), user: person.user }));
     const all = { roomId: room.roomId, all: true, self: member.userId, users };
     member.owesAll = !member.outbox.offerEvent(shareEvent(SocketEvent.PresenceSync, all));
   }
@@ -180,19 +198,28 @@ function readViewport(content: unknown): Read {
   return { ok: true, roomId, change: { viewport: { x, y, zoom } } };
 }
 
-function eventsOf({ roomId }: RoomOfTenant, { joined, left, moved }: RoomChange): SharedEvent[] {
+function eventsOf({ roomId }: RoomOfTenant, { joined, left, moved, regrouped }: RoomChange): SharedEvent[] {
   const events = left.map((userId) => shareEvent(SocketEvent.PresenceLeave, { roomId, userId }));
-  for (const { userId, user } of joined)
-    events.push(shareEvent(SocketEvent.PresenceJoin, { roomId, userId, user }));
+  for (const person of joined) {
+    const { userId, user } = person;
+    events.push(shareEvent(SocketEvent.PresenceJoin, { roomId, userId, user, ...reachOf(person) }));
+  }
   // Who comes from another gateway may show something already.
   const shown = [...moved, ...joined.filter(({ lastSeen }) => lastSeen > 0)];
-  if (shown.length > 0)
-    events.push(shareEvent(SocketEvent.PresenceSync, { roomId, users: shown.map(shownOf) }));
+  const users = [
+    ...shown.map(shownOf),
+    ...regrouped.map((person) => ({ ...shownOf(person), ...reachOf(person) })),
+  ];
+  if (users.length > 0) events.push(shareEvent(SocketEvent.PresenceSync, { roomId, users }));
   return events;
 }
 
 function shownOf({ userId, cursor, selection, viewport }: Person): PresencePerson {
   return { userId, cursor, selection, viewport };
+}
+
+function reachOf({ connections, clients }: Person): PresenceReach {
+  return { connections, clients };
 }
 
 function connectionOf(subscription: Subscription): string {

@@ -1,4 +1,4 @@
-import type { PresenceState, PresenceUser } from '../protocol/presence.ts';
+import type { PresenceClients, PresenceState, PresenceUser } from '../protocol/presence.ts';
 import { EMPTY_PRESENCE } from '../protocol/presence.ts';
 import type { PresentConnection } from './port.ts';
 
@@ -9,7 +9,8 @@ import type { PresentConnection } from './port.ts';
  *     "ask": true?       the others are to answer with all they have
  *     "all": true?       what this gateway said before is void: it has what this message and the following say,
      "end": true?       up to the one with this mark
- *     "in":  [ { connectionId, userId, user } ]?
+ *     "in":  [ { connectionId, userId, user, clients: [ { docId, subdocId?, clientIds } ]? } ]?
+ *                        also of a connection that has other awareness client ids than before
  *     "out": [ connectionId ]?
  *     "at":  [ { userId, lastSeen, cursor, selection, viewport } ]? }
  */
@@ -86,9 +87,21 @@ function listOf<T>(value: unknown, read: (item: unknown) => T | undefined): T[] 
 }
 
 function readConnection(item: unknown): PresentConnection | undefined {
-  const { connectionId, userId, user } = objectOf(item) ?? {};
+  const { connectionId, userId, user, clients } = objectOf(item) ?? {};
   if (typeof connectionId !== 'string' || typeof userId !== 'string') return undefined;
-  return { connectionId, userId, user: (objectOf(user) ?? {}) as PresenceUser };
+  const read = listOf(clients, readClients);
+  if (!read) return undefined;
+  const connection = { connectionId, userId, user: (objectOf(user) ?? {}) as PresenceUser };
+  return read.length === 0 ? connection : { ...connection, clients: read };
+}
+
+function readClients(item: unknown): PresenceClients | undefined {
+  const { docId, subdocId, clientIds } = objectOf(item) ?? {};
+  if (typeof docId !== 'string' || !Array.isArray(clientIds)) return undefined;
+  if (!clientIds.every((id) => Number.isSafeInteger(id))) return undefined;
+  const ids = clientIds as number[];
+  if (subdocId === undefined) return { docId, clientIds: ids };
+  return typeof subdocId === 'string' ? { docId, subdocId, clientIds: ids } : undefined;
 }
 
 function readState(item: unknown): SeenState | undefined {

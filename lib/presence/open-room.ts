@@ -36,7 +36,10 @@ export class OpenRoom {
   #sentBeforeBeat = 0;
   #owesAll = false;
   #owesQuestion = false;
+  /** New ones, and those with other client ids. */
   readonly #entered = new Map<string, PresentConnection>();
+  /** Those of them of which nobody has been told yet. */
+  readonly #untold = new Set<string>();
   readonly #left = new Set<string>();
   readonly #shown = new Set<string>();
 
@@ -47,10 +50,10 @@ export class OpenRoom {
 
   /** False when it changes nothing. */
   enter(connection: PresentConnection): boolean {
-    const { connectionId, userId } = connection;
-    if (this.people.userOf(this.#gatewayId, connectionId) === userId) return false;
-    this.people.enter(this.#gatewayId, connection);
-    this.#left.delete(connectionId);
+    const { connectionId } = connection;
+    const isNew = this.people.userOf(this.#gatewayId, connectionId) === undefined;
+    if (!this.people.enter(this.#gatewayId, connection)) return false;
+    if (!this.#left.delete(connectionId) && isNew) this.#untold.add(connectionId);
     this.#entered.set(connectionId, connection);
     return true;
   }
@@ -59,8 +62,9 @@ export class OpenRoom {
   leave(connectionId: string): boolean {
     if (this.people.userOf(this.#gatewayId, connectionId) === undefined) return false;
     this.people.leave(this.#gatewayId, connectionId);
+    this.#entered.delete(connectionId);
     // Who entered in the same tick was never told of.
-    if (!this.#entered.delete(connectionId)) this.#left.add(connectionId);
+    if (!this.#untold.delete(connectionId)) this.#left.add(connectionId);
     return true;
   }
 
@@ -122,6 +126,7 @@ export class OpenRoom {
       at: this.people.isShared(this.#gatewayId) ? shown : [],
     };
     this.#entered.clear();
+    this.#untold.clear();
     this.#left.clear();
     this.#shown.clear();
     if (this.phase !== 'open') return { messages: [], shown };

@@ -1,4 +1,4 @@
-import type { PresenceState, PresenceUser } from '../protocol/presence.ts';
+import type { PresenceClients, PresenceReach, PresenceState, PresenceUser } from '../protocol/presence.ts';
 import type { RoomOfTenant } from '../stream/topics.ts';
 
 /** One connection of somebody to a room. Two tabs of a person are two of them. */
@@ -7,14 +7,14 @@ export interface PresentConnection {
   connectionId: string;
   userId: string;
   user: PresenceUser;
+  /** The awareness client ids that it has announced, by document. */
+  clients?: readonly PresenceClients[];
 }
 
 /** A person in a room: there as long as at least one connection is. */
-export interface Person extends PresenceState {
+export interface Person extends PresenceState, PresenceReach {
   userId: string;
   user: PresenceUser;
-  /** At all gateways. */
-  connections: number;
   /** Wall time of the last sign of life, in ms; 0 when nothing has been shown. */
   lastSeen: number;
 }
@@ -24,8 +24,10 @@ export interface RoomChange {
   joined: Person[];
   /** User ids. */
   left: string[];
-  /** Those whose state is another one. */
+  /** Those of whom nothing but the state is another one. */
   moved: Person[];
+  /** Those who have other connections or client ids, and perhaps another state. */
+  regrouped: Person[];
 }
 
 /**
@@ -35,7 +37,7 @@ export interface RoomChange {
  * test/contract/presence.suite.ts holds what each must do.
  */
 export interface Presence {
-  /** A connection of this gateway is in the room from now on. Repeated, it changes nothing. */
+  /** A connection of this gateway is in the room from now on. Repeated, it changes nothing but its client ids. */
   enter(room: RoomOfTenant, connection: PresentConnection): void;
   /** It has gone. Unknown connections change nothing. */
   leave(room: RoomOfTenant, connectionId: string): void;

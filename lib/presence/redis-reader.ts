@@ -58,7 +58,7 @@ export class RedisPresenceReader implements PresenceReader {
     for (const { userId, user } of this.#living(kept)) {
       const known = people.get(userId);
       if (known) known.connections++;
-      else people.set(userId, { userId, user, connections: 1, ...stateOf(states[userId]) });
+      else people.set(userId, { userId, user, connections: 1, clients: [], ...stateOf(states[userId]) });
     }
     return sliceOf([...people.values()], window);
   }

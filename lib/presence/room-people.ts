@@ -1,11 +1,18 @@
-import { EMPTY_PRESENCE, type PresenceState, type PresenceUser } from '../protocol/presence.ts';
+import {
+  EMPTY_PRESENCE,
+  type PresenceClients,
+  type PresenceState,
+  type PresenceUser,
+} from '../protocol/presence.ts';
+import { isSameClients, mergeClients } from './clients.ts';
 import type { SeenState } from './messages.ts';
 import type { Person, PresentConnection, RoomChange } from './port.ts';
 
 interface KnownPerson {
   user: PresenceUser;
-  /** Connection → gateway. */
-  connections: Map<string, string>;
+  connections: Map<string, { gateway: string; clients: readonly PresenceClients[] }>;
+  /** Of all connections, until one of them changes: it is asked for with every move. */
+  clients: readonly PresenceClients[] | undefined;
   /** Gateway → the state that was last shown there. */
   states: Map<string, SeenState>;
 }
@@ -18,18 +25,24 @@ export class RoomPeople {
   /** Users who were told to be there. */
   readonly #told = new Set<string>();
   readonly #changed = new Set<string>();
+  /** Users with other connections or client ids. */
+  readonly #regrouped = new Set<string>();
 
-  enter(gateway: string, { connectionId, userId, user }: PresentConnection): void {
-    const connections = this.#connectionsOf(gateway);
-    const before = connections.get(connectionId);
-    if (before === userId) return;
-    if (before !== undefined) this.leave(gateway, connectionId);
+  /** False when it changes nothing. */
+  enter(gateway: string, { connectionId, userId, user, clients = [] }: PresentConnection): boolean {
+    const before = this.userOf(gateway, connectionId);
+    if (before !== undefined && before !== userId) this.leave(gateway, connectionId);
+    let person = this.#people.get(userId);
+    const known = person?.connections.get(connectionId);
+    if (known?.gateway === gateway && isSameClients(known.clients, clients)) return false;
     this.#connectionsOf(gateway).set(connectionId, userId);
-    const person = this.#people.get(userId);
-    if (person) return void person.connections.set(connectionId, gateway);
-    const connection = new Map([[connectionId, gateway]]);
-    this.#people.set(userId, { user, connections: connection, states: new Map() });
-    this.#changed.add(userId);
+    if (!person) {
+      person = { user, connections: new Map(), clients: undefined, states: new Map() };
+      this.#people.set(userId, person);
+    }
+    person.connections.set(connectionId, { gateway, clients });
+    this.#regroup(userId, person);
+    return true;
   }
 
   leave(gateway: string, connectionId: string): void {
@@ -41,17 +54,16 @@ export class RoomPeople {
     const person = this.#people.get(userId);
     if (!person) return;
     person.connections.delete(connectionId);
+    this.#regroup(userId, person);
     // What was shown at a gateway goes with the last connection there.
-    const isGone = person.connections.size === 0;
-    const hasLeftGateway = !isAmong(gateway, person.connections.values());
-    if (isGone) this.#people.delete(userId);
-    if (isGone || (hasLeftGateway && person.states.delete(gateway))) this.#changed.add(userId);
+    if (person.connections.size === 0) this.#people.delete(userId);
+    else if (!hasConnectionAt(gateway, person)) person.states.delete(gateway);
   }
 
   /** Ignored for a user without a connection at that gateway: it would never be taken away again. */
   show(gateway: string, state: SeenState): void {
     const person = this.#people.get(state.userId);
-    if (!person || !isAmong(gateway, person.connections.values())) return;
+    if (!person || !hasConnectionAt(gateway, person)) return;
     person.states.set(gateway, state);
     this.#changed.add(state.userId);
   }
@@ -88,11 +100,12 @@ export class RoomPeople {
 
   connections(gateway: string): PresentConnection[] {
     const connections = [...(this.#gateways.get(gateway) ?? [])];
-    return connections.map(([connectionId, userId]) => ({
-      connectionId,
-      userId,
-      user: this.#people.get(userId)?.user ?? {},
-    }));
+    return connections.map(([connectionId, userId]) => {
+      const person = this.#people.get(userId);
+      const clients = person?.connections.get(connectionId)?.clients ?? [];
+      const connection = { connectionId, userId, user: person?.user ?? {} };
+      return clients.length === 0 ? connection : { ...connection, clients };
+    });
   }
 
   states(gateway: string): SeenState[] {
@@ -110,17 +123,18 @@ export class RoomPeople {
 
   /** What is another than at the last call. Somebody who came and went in between is not told at all. */
   takeChange(): RoomChange {
-    const change: RoomChange = { joined: [], left: [], moved: [] };
+    const change: RoomChange = { joined: [], left: [], moved: [], regrouped: [] };
     for (const userId of this.#changed) {
       const person = this.person(userId);
       const wasThere = this.#told.has(userId);
-      if (person && wasThere) change.moved.push(person);
+      if (person && wasThere) change[this.#regrouped.has(userId) ? 'regrouped' : 'moved'].push(person);
       else if (person) {
         this.#told.add(userId);
         change.joined.push(person);
       } else if (this.#told.delete(userId)) change.left.push(userId);
     }
     this.#changed.clear();
+    this.#regrouped.clear();
     return change;
   }
 
@@ -129,9 +143,11 @@ export class RoomPeople {
     if (!person) return undefined;
     const latest = this.stateOfPerson(userId);
     const { cursor, selection, viewport }: PresenceState = latest ?? EMPTY_PRESENCE;
-    const { user, connections } = person;
+    const { user } = person;
+    const connections = person.connections.size;
+    const clients = (person.clients ??= mergeClients([...person.connections.values()]));
     const lastSeen = latest?.lastSeen ?? 0;
-    return { userId, user, cursor, selection, viewport, connections: connections.size, lastSeen };
+    return { userId, user, cursor, selection, viewport, connections, clients, lastSeen };
   }
 
   /** The latest of what the person's connections have shown. */
@@ -142,6 +158,12 @@ export class RoomPeople {
     return latest;
   }
 
+  #regroup(userId: string, person: KnownPerson): void {
+    person.clients = undefined;
+    this.#changed.add(userId);
+    this.#regrouped.add(userId);
+  }
+
   #connectionsOf(gateway: string): Map<string, string> {
     let connections = this.#gateways.get(gateway);
     if (!connections) this.#gateways.set(gateway, (connections = new Map()));
@@ -150,7 +172,7 @@ export class RoomPeople {
 }
 
 /** Without an array of them: asked for every move. */
-function isAmong(gateway: string, gateways: Iterable<string>): boolean {
-  for (const other of gateways) if (other === gateway) return true;
+function hasConnectionAt(gateway: string, { connections }: KnownPerson): boolean {
+  for (const connection of connections.values()) if (connection.gateway === gateway) return true;
   return false;
 }

@@ -27,9 +27,24 @@ export interface PresenceUser {
   name?: string;
 }
 
-export interface PresencePerson extends PresenceState {
+/** The awareness client ids of a person in one document: proven by the server, nobody can announce another's. */
+export interface PresenceClients {
+  docId: string;
+  subdocId?: string;
+  clientIds: readonly number[];
+}
+
+/** By what connections a person is in a room. */
+export interface PresenceReach {
+  /** Tabs and devices, at all gateways. */
+  connections: number;
+  /** By these the awareness states of the documents belong to the person. */
+  clients: readonly PresenceClients[];
+}
+
+export interface PresencePerson extends PresenceState, Partial<PresenceReach> {
   userId: string;
-  /** Always there in a whole list. */
+  /** Always there in a whole list, as are `connections` and `clients`; those are left out while they do not change. */
   user?: PresenceUser;
 }
 
@@ -56,7 +71,7 @@ export interface PresenceSync {
 }
 
 /** Content of `presence:join`. */
-export interface PresenceJoin {
+export interface PresenceJoin extends PresenceReach {
   roomId: string;
   userId: string;
   user: PresenceUser;
@@ -73,6 +88,12 @@ export const MAX_SELECTION = 100;
 
 /** Most UTF-16 units of all ids of a selection together. */
 export const MAX_SELECTION_LENGTH = 4096;
+
+/** Most awareness client ids that are told of a connection, and of a person: of more the first. */
+export const MAX_CLIENT_IDS = { connection: 32, person: 256 } as const;
+
+/** Most UTF-16 units of the ids of the documents with which those of a connection are told. */
+export const MAX_CLIENTS_LENGTH = 2048;
 
 export const EMPTY_PRESENCE: Readonly<PresenceState> = Object.freeze({
   cursor: null,

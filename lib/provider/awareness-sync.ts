@@ -24,9 +24,11 @@ export class AwarenessSync {
 
   /** The own state is to be sent again: after a join, or after the server has dropped it. */
   announce(): void {
-    if (this.#options.awareness.getLocalState() === null) return;
-    this.#isDirty = true;
-    this.#options.onDirty();
+    const { awareness } = this.#options;
+    const state = awareness.getLocalState();
+    if (state === null) return;
+    // Where it was removed with its last clock, only a higher one brings it back: this raises it, and is an update.
+    awareness.setLocalState(state);
   }
 
   /** The payload with the own state, if it has changed since the last one. */
@@ -58,12 +60,11 @@ export class AwarenessSync {
     this.#options.awareness.off('update', this.#onUpdate);
   }
 
-  #onUpdate = ({ added, updated, removed }: Change, origin: unknown): void => {
+  #onUpdate = ({ added, updated, removed }: Change): void => {
     const { awareness } = this.#options;
     const own = awareness.clientID;
     if (![added, updated, removed].some((clients) => clients.includes(own))) return;
-    // From the server the own id comes only when it believes that this client has gone.
-    if (origin === this.#options.origin) return this.announce();
+    // Also from the server, which sends the own id only when it believes that this client has gone.
     this.#isDirty = true;
     this.#options.onDirty();
   };

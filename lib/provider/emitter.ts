@@ -22,6 +22,10 @@ export class TypedEmitter<Events extends object> {
     this.#listeners.get(name)?.delete(listener);
   }
 
+  protected hasListeners(name: keyof Events): boolean {
+    return (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
   /** A listener that throws must not stop the protocol: its error surfaces on its own, as an uncaught one. */
   protected emit<K extends keyof Events>(name: K, event: Events[K]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {

@@ -16,6 +16,8 @@ export type {
 } from './events.ts';
 export { ProtocolManager } from './manager.ts';
 export type { AddDocOptions, DocumentState, ManagerOptions } from './manager-options.ts';
+export { PeopleList } from './people.ts';
+export type { AwarenessOfPerson, PeopleEvents, PersonInRoom } from './people.ts';
 export { RoomPresence } from './presence.ts';
 export type { PresenceEvents, RoomPerson } from './presence.ts';
 export { ProtocolProcessing } from './processing.ts';

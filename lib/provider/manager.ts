@@ -1,12 +1,5 @@
 import type * as Y from 'yjs';
-import {
-  addressKey,
-  validateAddress,
-  type DocumentAddress,
-  type Metadata,
-  type Nack,
-} from '../protocol/index.ts';
-import type { ProtocolMessageEvent } from './connection-events.ts';
+import { addressKey, validateAddress, type DocumentAddress } from '../protocol/index.ts';
 import type { ConnectionStatus } from './connection-options.ts';
 import { ProtocolConnection } from './connection.ts';
 import { createDocumentAdapter, type DocumentAdapter, type SupportedDocument } from './document-adapter.ts';
@@ -15,8 +8,10 @@ import { systemEnvironment } from './environment.ts';
 import type { ManagerEvents } from './events.ts';
 import type { AddDocOptions, DocumentState, ManagerOptions } from './manager-options.ts';
 import { tuningOf, type ProcessingTuning } from './processing-context.ts';
+import { PeopleList } from './people.ts';
 import { RoomPresence } from './presence.ts';
 import { ProtocolProcessing } from './processing.ts';
+import { routeMessages } from './routes.ts';
 import { followSubdocuments } from './subdocuments.ts';
 
 interface Tracked {
@@ -37,6 +32,8 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
   readonly connection: ProtocolConnection;
   /** The people of the room: cursors, selections, viewports, who comes and goes. */
   readonly presence: RoomPresence;
+  /** The same people as one list with the awareness states of their tabs: what a page shows of who is there. */
+  readonly people: PeopleList;
   readonly #options: ManagerOptions;
   readonly #tuning: ProcessingTuning;
   /** By address; a removed document stays until its updates are settled. */
@@ -60,6 +57,7 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
       environment,
       send: (message) => connection.showPresence(message),
     });
+    this.people = new PeopleList({ presence: this.presence, environment });
     this.#listen();
     // Not `beforeunload`, which a person may answer by staying.
     globalThis.addEventListener?.('pagehide', this.#onPageHide);
@@ -109,6 +107,7 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
     const tracked: Tracked = { key, address, adapter, processing, stopFollowing: () => undefined };
     this.#track(tracked);
     const { awareness, position, recreate } = options;
+    this.people.watch(address, awareness);
     processing.attach(adapter, {
       ...(awareness ? { awareness } : {}),
       ...(position ? { position } : {}),
@@ -125,6 +124,7 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
     if (!tracked || this.#tracked.get(tracked.key) !== tracked) return;
     this.#tracked.delete(tracked.key);
     this.#byDocument.delete(tracked.adapter.document);
+    this.people.unwatch(tracked.address);
     tracked.stopFollowing();
     tracked.processing.detach();
   }
@@ -148,6 +148,7 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
     for (const tracked of [...this.#tracked.values()]) this.removeDoc(tracked.adapter.document);
     for (const processing of this.#processings.values()) processing.stop();
     this.connection.destroy();
+    this.people.destroy();
     this.presence.destroy();
     this.#processings.clear();
     this.removeAllListeners();
@@ -221,40 +222,12 @@ export class ProtocolManager extends TypedEmitter<ManagerEvents> {
   }
 
   #listen(): void {
-    const { connection } = this;
-    connection.on('status', ({ status }) => {
-      if (status === 'connected') for (const processing of this.#processings.values()) processing.connected();
-      else if (status !== 'connecting')
-        for (const processing of this.#processings.values()) processing.disconnected();
-      if (status !== 'connected') this.presence.forget();
-      this.emit('status', { status });
+    routeMessages(this.connection, {
+      presence: this.presence,
+      processings: () => this.#processings.values(),
+      find: (address) => this.#processings.get(addressKey(address)),
+      emit: (name, event) => this.emit(name, event),
     });
-    connection.on('presence', (message) => this.presence.receive(message));
-    connection.on('connection-error', (event) => this.emit('connection-error', event));
-    const route = (event: ProtocolMessageEvent) => this.#find(event.metadata);
-    connection.on('message-sync', (event) => route(event)?.onSync(event));
-    connection.on('message-awareness', (event) => route(event)?.onAwareness(event));
-    connection.on('message-auth', (event) => route(event)?.onAuth(event));
-    connection.on('message-control', (event) => route(event)?.onControl(event));
-    connection.on('acks', ({ address, acks }) => this.#find(address)?.onAcks(acks));
-    connection.on('state', ({ head, payload }) => this.#find(head)?.onState(head, payload));
-    connection.on('progress', ({ address, receivedBytes }) => this.#find(address)?.onProgress(receivedBytes));
-    connection.on('protocol-error', (event) => this.emit('protocol-error', event));
-    connection.on('nack', (nack) => {
-      if (nack.docId === undefined) this.emit('protocol-error', { code: nack.code, message: nack.message });
-      else this.#findNacked(nack)?.onNack(nack);
-    });
-  }
-
-  #find(address: DocumentAddress | Metadata): ProtocolProcessing | undefined {
-    return this.#processings.get(addressKey(address));
-  }
-
-  /** A nack without an address speaks of a frame as a whole: its updates stay unacked, and are sent again. */
-  #findNacked(nack: Nack): ProtocolProcessing | undefined {
-    const { roomId, docId, subdocId } = nack;
-    if (docId === undefined) return undefined;
-    return this.#find({ roomId: roomId ?? docId, docId, ...(subdocId === undefined ? {} : { subdocId }) });
   }
 
   /** Best effort: a page that is closed takes its cursors along. */

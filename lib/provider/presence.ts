@@ -1,7 +1,9 @@
 import {
   SocketEvent,
+  type PresenceClients,
   type PresenceCursor,
   type PresencePerson,
+  type PresenceReach,
   type PresenceState,
   type PresenceUser,
   type PresenceViewport,
@@ -11,9 +13,11 @@ import { Alarm, type ProviderEnvironment } from './environment.ts';
 import type { PresenceMessage } from './transport.ts';
 
 /** A person in the room as the server last said. */
-export interface RoomPerson extends PresenceState {
+export interface RoomPerson extends PresenceState, PresenceReach {
   userId: string;
   user: PresenceUser;
+  /** Those of `clients`, of all documents. */
+  clientIds: readonly number[];
 }
 
 export interface PresenceEvents {
@@ -24,6 +28,9 @@ export interface PresenceEvents {
   /** Somebody has gone, with the last connection; everybody when the own connection ends. */
   'presence-leave': { userId: string };
 }
+
+/** A server that does not tell it: one connection, no client ids. */
+const UNKNOWN_REACH = { connections: 1, clients: [], clientIds: [] } as const;
 
 export interface RoomPresenceParts {
   roomId: string;
@@ -81,13 +88,13 @@ export class RoomPresence extends TypedEmitter<PresenceEvents> {
 
   /** What the server says; of other rooms and of what cannot be read nothing is taken. */
   receive({ event, content }: PresenceMessage): void {
-    const { roomId, userId, user, users, all, self } = content as Record<string, unknown>;
+    const { roomId, userId, users, all, self } = content as Record<string, unknown>;
     if (roomId !== this.#parts.roomId) return;
     if (event === SocketEvent.PresenceSync && Array.isArray(users)) {
       if (all === true) this.#takeAll(users as PresencePerson[], self);
       else this.#take(users as PresencePerson[]);
     } else if (typeof userId !== 'string') return;
-    else if (event === SocketEvent.PresenceJoin) this.#join(userId, user);
+    else if (event === SocketEvent.PresenceJoin) this.#join(content as PresencePerson);
     else if (event === SocketEvent.PresenceLeave) this.#leave(userId);
   }
 
@@ -107,7 +114,7 @@ export class RoomPresence extends TypedEmitter<PresenceEvents> {
     const isNew = this.#self === undefined;
     const there = new Set(users.map(({ userId }) => userId));
     for (const userId of [...this.#people.keys()]) if (!there.has(userId)) this.#leave(userId);
-    for (const { userId, user } of users) this.#join(userId, user);
+    for (const person of users) this.#join(person);
     const shown = users.flatMap((person) => this.#change(person));
     this.emit('presence-sync', { users: shown, all: true });
     // An empty list says that the room was left.
@@ -122,23 +129,18 @@ export class RoomPresence extends TypedEmitter<PresenceEvents> {
     if (shown.length > 0) this.emit('presence-sync', { users: shown, all: false });
   }
 
-  #change({ userId, cursor, selection, viewport }: PresencePerson): RoomPerson[] {
+  #change({ userId, cursor, selection, viewport, ...news }: PresencePerson): RoomPerson[] {
     const known = this.#people.get(userId);
     if (!known) return [];
-    const person = { ...known, cursor, selection, viewport };
+    const person = { ...known, cursor, selection, viewport, ...reachOf(news) };
     this.#people.set(userId, person);
     return [person];
   }
 
-  #join(userId: string, user: unknown): void {
+  #join({ userId, user = {}, ...news }: Omit<PresencePerson, keyof PresenceState>): void {
     if (this.#people.has(userId)) return;
-    const person = {
-      userId,
-      user: (user ?? {}) as PresenceUser,
-      cursor: null,
-      selection: [],
-      viewport: null,
-    };
+    const nothing = { cursor: null, selection: [], viewport: null };
+    const person = { userId, user, ...nothing, ...UNKNOWN_REACH, ...reachOf(news) };
     this.#people.set(userId, person);
     this.emit('presence-join', { userId, user: person.user });
   }
@@ -159,4 +161,16 @@ export class RoomPresence extends TypedEmitter<PresenceEvents> {
       send({ event: SocketEvent.PresenceViewport, content: { roomId, ...this.#ownViewport } });
     this.#pause.set(SEND_INTERVAL_MS, () => this.#sendSoon());
   }
+}
+
+/** What is said of it; what is left out stays. */
+function reachOf({ connections, clients }: Partial<PresenceReach>): Partial<RoomPerson> {
+  return {
+    ...(typeof connections === 'number' ? { connections } : {}),
+    ...(Array.isArray(clients) ? { clients, clientIds: idsOf(clients as PresenceClients[]) } : {}),
+  };
+}
+
+function idsOf(clients: readonly PresenceClients[]): number[] {
+  return [...new Set(clients.flatMap(({ clientIds }) => clientIds))];
 }

@@ -48,6 +48,13 @@ describe('people with accounts', () => {
     await ada.personNamed('Bob').waitFor();
     await bob.personNamed('Ada').waitFor();
     await ada.untilSaved();
+    const second = await bob.page.context().newPage();
+    await second.goto(bob.page.url());
+    const twoTabs = ada.page.getByTitle('2 tabs').filter({ hasText: 'Bob' });
+    await twoTabs.waitFor();
+    expect(await ada.personNamed('Bob').count()).toBe(1);
+    await second.close();
+    await twoTabs.waitFor({ state: 'detached' });
     await ada.member('Bob').getByLabel('Role of Bob').waitFor();
     await bob.member('Ada').getByText('owner').waitFor();
 

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import type { PresenceReader } from '../../lib/presence/reader.ts';
 import type { RoomOfTenant } from '../../lib/stream/topics.ts';
 import { waitFor } from '../support/wait.ts';
-import { BEAT_MS, TIMEOUT_MS, type PresenceMedium, type PresenceNode } from './presence.suite.ts';
+import { BEAT_MS, TIMEOUT_MS, type PresenceMedium, type PresenceNode } from './presence-gateway.ts';
 
 /** What an adapter has to give to be checked. */
 export interface ReaderMedium extends PresenceMedium {

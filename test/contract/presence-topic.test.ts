@@ -21,7 +21,8 @@ import type { Stream } from '../../lib/stream/port.ts';
 import { createTopicResolver } from '../../lib/stream/topic-resolver.ts';
 import type { RoomOfTenant } from '../../lib/stream/topics.ts';
 import { waitFor } from '../support/wait.ts';
-import { presenceChecks, runPresenceCheck, TIMEOUT_MS, type PresenceNode } from './presence.suite.ts';
+import { TIMEOUT_MS, type PresenceNode } from './presence-gateway.ts';
+import { presenceChecks, runPresenceCheck } from './presence.suite.ts';
 import { readerChecks, runReaderCheck, type ReaderMedium } from './presence-reader.suite.ts';
 
 const cleanups: (() => Promise<void>)[] = [];

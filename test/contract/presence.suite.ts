@@ -1,95 +1,7 @@
 import { expect } from '@jest/globals';
-import type { OnRoomChange, Presence } from '../../lib/presence/port.ts';
 import { BEATS_BETWEEN_ALL } from '../../lib/presence/shared-presence.ts';
-import type { RoomOfTenant } from '../../lib/stream/topics.ts';
 import { waitFor } from '../support/wait.ts';
-
-export const BEAT_MS = 60;
-/** No multiple of the interval: who is looked at by the clock is then found in an outage, by the one who was heard last. */
-export const TIMEOUT_MS = 560;
-
-/** One process of the system under test. */
-export interface PresenceNode {
-  presence: Presence;
-  /** Ends without a word. */
-  kill(): void;
-}
-
-/** What an adapter has to give to be checked. */
-export interface PresenceMedium {
-  open(onChange: OnRoomChange): Promise<PresenceNode>;
-  /** Nobody hears anybody for so long. */
-  outage(forMs: number): Promise<void>;
-}
-
-const ROOM: RoomOfTenant = { tenantId: 't', roomId: 'r' };
-let people = 0;
-
-/** A gateway that writes down what it is told. */
-class Gateway {
-  readonly told: string[] = [];
-  readonly node: PresenceNode;
-  readonly #timer: NodeJS.Timeout;
-
-  private constructor(node: PresenceNode, told: string[]) {
-    this.node = node;
-    this.told = told;
-    this.#timer = setInterval(() => node.presence.beat(), BEAT_MS);
-  }
-
-  static async open(medium: PresenceMedium): Promise<Gateway> {
-    const told: string[] = [];
-    const node = await medium.open((room, { joined, left, moved }) => {
-      const where = room.tenantId === ROOM.tenantId ? '' : `@${room.tenantId}`;
-      for (const { userId } of joined) told.push(`+${userId}${where}`);
-      for (const userId of left) told.push(`-${userId}${where}`);
-      for (const { userId, cursor } of moved) told.push(`${userId}${where}:${cursor?.x}`);
-    });
-    return new Gateway(node, told);
-  }
-
-  enter(userId: string, connectionId = `connection ${people++}`, room = ROOM): string {
-    this.node.presence.enter(room, { connectionId, userId, user: { name: userId } });
-    return connectionId;
-  }
-
-  leave(connectionId: string): void {
-    this.node.presence.leave(ROOM, connectionId);
-  }
-
-  move(connectionId: string, x: number): void {
-    this.node.presence.update(ROOM, connectionId, { cursor: { x, y: 0 } });
-  }
-
-  count(what: string): number {
-    return this.told.filter((told) => told === what).length;
-  }
-
-  users(): string[] {
-    return this.node.presence
-      .people(ROOM)
-      .map(({ userId }) => userId)
-      .sort();
-  }
-
-  async sees(...users: string[]): Promise<void> {
-    await waitFor(() => this.users().join() === users.join(), { what: `${users.join()} in the room` });
-  }
-
-  async isTold(...what: string[]): Promise<void> {
-    await waitFor(() => what.every((one) => this.told.includes(one)), { what: what.join() });
-  }
-
-  kill(): void {
-    clearInterval(this.#timer);
-    this.node.kill();
-  }
-
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.node.presence.stop();
-  }
-}
+import { BEAT_MS, Gateway, ROOM, TIMEOUT_MS, type PresenceMedium } from './presence-gateway.ts';
 
 type Check = (open: () => Promise<Gateway>, medium: PresenceMedium) => Promise<void>;
 
@@ -197,6 +109,34 @@ export const presenceChecks: Record<string, Check> = {
     await b.sees('ann', 'bob', 'cleo');
     expect([a.count('-bob'), b.count('-ann'), b.count('+ann'), a.count('+bob')]).toEqual([0, 0, 1, 1]);
   },
+
+  'client ids and connections of a person are known everywhere, told when they change, and go with a gateway':
+    async (open) => {
+      const [a, b] = [await open(), await open()];
+      b.enter('bob');
+      const [first, second] = [a.enter('ann'), b.enter('ann')];
+      await a.isTold('+bob');
+      await a.reaches('ann', '2');
+      a.announce('ann', first, [{ docId: 'doc', clientIds: [1] }]);
+      b.announce('ann', second, [
+        { docId: 'doc', clientIds: [2] },
+        { docId: 'doc', subdocId: 'sub', clientIds: [1] },
+      ]);
+      for (const gateway of [a, b]) await gateway.isTold('ann=2 doc/sub:1 doc:1,2');
+      // Who comes later gets them with the people; what is said again is no news.
+      const c = await open();
+      c.enter('cleo');
+      await c.reaches('ann', '2 doc/sub:1 doc:1,2');
+      const before = a.told.length;
+      a.announce('ann', first, [{ docId: 'doc', clientIds: [1] }]);
+      await waitMs((BEATS_BETWEEN_ALL + 3) * BEAT_MS);
+      expect(a.told.slice(before).filter((told) => told.startsWith('ann='))).toEqual([]);
+      b.announce('ann', second, []);
+      for (const gateway of [a, b, c]) await gateway.reaches('ann', '2 doc:1');
+      a.kill();
+      for (const gateway of [b, c]) await gateway.isTold('ann=1');
+      expect([b.count('-ann'), c.count('-ann'), b.count('+ann')]).toEqual([0, 0, 1]);
+    },
 
   'rooms of one name in two tenants do not meet': async (open) => {
     const [a, b] = [await open(), await open()];

@@ -1,11 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Awareness } from 'y-protocols/awareness';
 import * as Y from 'yjs';
-import { ProtocolManager } from '../../lib/provider/index.ts';
+import { ProtocolManager, type ManagerOptions } from '../../lib/provider/index.ts';
+import { ApiClient } from '../support/api-client.ts';
+import { makeBoardWorld, makePeople } from '../support/board-world.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
 import { waitFor } from '../support/wait.ts';
 
 let server: TestServer;
 const managers: ProtocolManager[] = [];
+const awarenesses: Awareness[] = [];
 let rooms = 0;
 
 beforeAll(async () => {
@@ -13,6 +17,7 @@ beforeAll(async () => {
 });
 afterEach(() => {
   for (const manager of managers.splice(0)) manager.destroy();
+  for (const awareness of awarenesses.splice(0)) awareness.destroy();
 });
 afterAll(() => stopServers());
 
@@ -77,5 +82,74 @@ describe('people in a room, by the provider', () => {
     await waitFor(() => ann.told.includes(`-${bob.self}`), { what: 'the leave' });
     await waitFor(() => bob.manager.presence.people.size === 0, { what: 'nobody known' });
     expect(bob.manager.presence.self).toBeUndefined();
+  });
+});
+
+/** A tab that shows a name in the awareness of its document. */
+async function openNamedTab(name: string, options: ManagerOptions) {
+  const manager = new ProtocolManager({ reconnectMinMs: 20, ...options });
+  managers.push(manager);
+  const awareness = new Awareness(new Y.Doc());
+  awarenesses.push(awareness);
+  awareness.setLocalState({ name });
+  manager.addDoc(awareness.doc, { docId: 'doc', awareness });
+  await waitFor(() => manager.presence.self !== undefined, { what: 'the own person' });
+  return { manager, awareness, self: manager.presence.self! };
+}
+
+type Tab = Awaited<ReturnType<typeof openNamedTab>>;
+
+/** As a page shows them: each person by what the tabs say, with how many of them there are. */
+const listOf = ({ manager }: Tab) =>
+  manager.people
+    .list()
+    .map(({ awareness, connections, isSelf, clientIds }) => {
+      const names = awareness.map(({ state }) => String(state.name)).sort();
+      return `${names.join('+')} ${connections}/${clientIds.length}${isSelf ? ' (you)' : ''}`;
+    })
+    .sort()
+    .join(', ');
+
+async function shows(tab: Tab, list: string): Promise<void> {
+  await waitFor(() => listOf(tab) === list, { what: `${list}, not ${listOf(tab)}` });
+}
+
+describe('one list of people and what their tabs show', () => {
+  it('two tabs of one person are one with two connections and two client ids; a closed one takes its own away', async () => {
+    const accounts = await startEmbedded({ auth: 'accounts' });
+    const people = await makePeople(new ApiClient(accounts));
+    const { boardId } = await makeBoardWorld(accounts, people);
+    const open = (name: string, userId: string) =>
+      openNamedTab(name, { url: accounts.url, roomId: boardId, getToken: () => `token-of-${userId}` });
+    const watcher = await open('viewer', people.viewer);
+    const [first, second] = [await open('one', people.editor), await open('two', people.editor)];
+    let told = '';
+    watcher.manager.people.on('people', () => (told = listOf(watcher)));
+    await shows(watcher, 'one+two 2/2, viewer 1/1 (you)');
+    await shows(first, 'one+two 2/2 (you), viewer 1/1');
+    await shows(second, 'one+two 2/2 (you), viewer 1/1');
+    const editor = watcher.manager.people.list().find(({ userId }) => userId === people.editor);
+    expect([...editor!.clientIds].sort()).toEqual(
+      [first.awareness.clientID, second.awareness.clientID].sort(),
+    );
+    first.manager.destroy();
+    await shows(watcher, 'two 1/1, viewer 1/1 (you)');
+    await waitFor(() => told === 'two 1/1, viewer 1/1 (you)', { what: `the event, not ${told}` });
+    second.awareness.setLocalState({ name: 'renamed' });
+    await waitFor(() => told === 'renamed 1/1, viewer 1/1 (you)', { what: `the event, not ${told}` });
+  });
+
+  it('without accounts every tab is a person, also after its connection was lost', async () => {
+    const options = { url: server.url, roomId: newRoom() };
+    const ann = await openNamedTab('ann', options);
+    const bob = await openNamedTab('bob', options);
+    await shows(ann, 'ann 1/1 (you), bob 1/1');
+    await shows(bob, 'ann 1/1, bob 1/1 (you)');
+    bob.manager.disconnect();
+    await shows(ann, 'ann 1/1 (you)');
+    expect(listOf(bob)).toBe('');
+    bob.manager.connect();
+    await shows(ann, 'ann 1/1 (you), bob 1/1');
+    await shows(bob, 'ann 1/1, bob 1/1 (you)');
   });
 });

@@ -8,13 +8,8 @@ import { RedisPresenceBus } from '../../lib/presence/redis.ts';
 import { RedisPresenceReader } from '../../lib/presence/redis-reader.ts';
 import { SharedPresence } from '../../lib/presence/shared-presence.ts';
 import { startRedis, type RunningRedis } from '../../scripts/dev/redis.ts';
-import {
-  BEAT_MS,
-  presenceChecks,
-  runPresenceCheck,
-  TIMEOUT_MS,
-  type PresenceNode,
-} from '../contract/presence.suite.ts';
+import { BEAT_MS, TIMEOUT_MS, type PresenceNode } from '../contract/presence-gateway.ts';
+import { presenceChecks, runPresenceCheck } from '../contract/presence.suite.ts';
 import { readerChecks, runReaderCheck, type ReaderMedium } from '../contract/presence-reader.suite.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -1,7 +1,7 @@
-import { openRoom, type Room } from './editor-page.ts';
+import { openRoom } from './editor-page.ts';
 import { element } from './elements.ts';
-import { colorClass, nameOf, type Person } from './identity.ts';
 import { make } from './make.ts';
+import { showPeople } from './people.ts';
 import { showMembers, showInvites, type BoardRole } from './share.ts';
 import { Problem, type Session } from './session.ts';
 import { showGate, showPart, view } from './shell.ts';
@@ -40,7 +40,8 @@ export async function showBoard(session: Session, boardId: string): Promise<void
   members.refresh(board.role);
   const getToken = () => session.token();
   const room = openRoom({ roomId: board.id, person: session.user, getToken, onClosed: showClosed });
-  showPresence(room, session.user.id, () => members.refresh());
+  showPeople(room.manager.people, { list: element('people'), alone: element('alone') });
+  room.manager.presence.on('presence-join', () => members.refresh());
   room.manager.on('read-only', () => {
     session.ask<Board>('GET', path).then(
       ({ role }) => {
@@ -65,36 +66,4 @@ function showRole(role: BoardRole): void {
   badge.hidden = false;
   badge.textContent = role;
   element('invite').hidden = role === 'viewer';
-}
-
-/** The others as the server knows them, by account: two tabs of a person are one. */
-function showPresence({ manager, awareness }: Room, ownId: string, onCome: () => void): void {
-  const { presence } = manager;
-  const colors = () =>
-    new Map(
-      [...awareness.getStates()].map(([clientId, { user }]) => {
-        const person = user as Partial<Person> | undefined;
-        return [person?.id, colorClass(person, clientId)] as const;
-      }),
-    );
-  const render = () => {
-    const shown = colors();
-    const people = [...presence.people.values()]
-      .filter(({ userId }) => userId !== ownId)
-      .sort((a, b) => nameOf(a.user).localeCompare(nameOf(b.user)) || a.userId.localeCompare(b.userId));
-    const items = people.map(({ userId, user }) => {
-      const swatch = make('span', { className: `swatch ${shown.get(userId) ?? ''}` });
-      swatch.setAttribute('aria-hidden', 'true');
-      return make('li', {}, swatch, make('span', {}, nameOf(user)));
-    });
-    element('people').replaceChildren(...items);
-    element('alone').hidden = items.length > 0;
-  };
-  presence.on('presence-join', () => {
-    render();
-    onCome();
-  });
-  for (const event of ['presence-leave', 'presence-sync'] as const) presence.on(event, render);
-  awareness.on('change', render);
-  render();
 }

@@ -13,7 +13,7 @@ const TEXT_NAME = 'text';
 export interface RoomOptions {
   roomId: string;
   /** Shown to the others, and not to be changed; without it the visitor chooses. */
-  person?: { id: string; name: string };
+  person?: { name: string };
   getToken?: () => Promise<string | undefined>;
   /** The room is no longer, or not, this person's to see. */
   onClosed?: () => void;
@@ -54,7 +54,7 @@ function showYou(awareness: Awareness, editor: Editor, person: RoomOptions['pers
   input.readOnly = person !== undefined;
   const publish = () => {
     input.size = Math.max(4, input.value.length);
-    publishPerson(awareness, input.value.trim() || loadName(), person?.id);
+    publishPerson(awareness, input.value.trim() || loadName());
   };
   if (!person) {
     input.addEventListener('input', publish);

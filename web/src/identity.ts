@@ -24,8 +24,6 @@ export interface Person {
   name: string;
   color: string;
   colorLight: string;
-  /** Of the account; by it the list of people finds the colour. */
-  id?: string;
 }
 
 /** The name chosen before; else one for this tab, so that two tabs can be told apart. */
@@ -58,7 +56,7 @@ export function nameOf(person: Partial<Person> | undefined): string {
 }
 
 /** Publishes the name, with a colour that nobody with a lower client id has. */
-export function publishPerson(awareness: Awareness, name: string, id?: string): void {
+export function publishPerson(awareness: Awareness, name: string): void {
   const own = awareness.clientID;
   const taken = new Set<number>();
   for (const [id, state] of awareness.getStates()) {
@@ -69,6 +67,6 @@ export function publishPerson(awareness: Awareness, name: string, id?: string): 
   const color = COLORS[index]!;
   const before = awareness.getLocalState()?.user as Person | undefined;
   if (before?.name === name && before.color === color) return;
-  const person: Person = { name, color, colorLight: `${color}33`, ...(id === undefined ? {} : { id }) };
+  const person: Person = { name, color, colorLight: `${color}33` };
   awareness.setLocalStateField('user', person);
 }

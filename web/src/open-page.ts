@@ -13,6 +13,6 @@ export function showOpenPage(): void {
   element<HTMLAnchorElement>('fresh').href = linkTo(freshRoom(), location.origin);
   offerCopy(element<HTMLButtonElement>('copy'), () => linkTo(roomId, location.origin));
   showPart('workspace');
-  const { awareness } = openRoom({ roomId });
-  showPeople(awareness, { list: element('people'), alone: element('alone') });
+  const { manager } = openRoom({ roomId });
+  showPeople(manager.people, { list: element('people'), alone: element('alone') });
 }

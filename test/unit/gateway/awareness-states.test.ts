@@ -55,4 +55,24 @@ describe('awareness states', () => {
     expect(states.hasRoomFor(ann, 32)).toBe(false);
     expect(states.hasRoomFor({}, 32)).toBe(true);
   });
+
+  it('tells which connections have gained or lost an id, once, also when nobody else notices', () => {
+    const states = new AwarenessStates();
+    const bob = {};
+    states.apply(state(1, 1), ann);
+    expect(states.takeResettled()).toEqual([ann]);
+    states.apply(state(1, 2, '{"moved":true}'), ann);
+    states.apply(state(1, 1), bob);
+    expect(states.takeResettled()).toEqual([]);
+    states.takeChanged();
+    states.apply(state(1, 2), bob);
+    expect([states.isChanged, states.takeResettled(), states.takeChanged()]).toEqual([true, [ann, bob], []]);
+    states.apply(state(1, 3), 'gateway');
+    expect(states.takeResettled()).toEqual([bob]);
+    states.removeOwner('gateway');
+    expect(states.takeResettled()).toEqual([]);
+    states.apply(state(2, 1), ann);
+    states.apply(state(2, 2, 'null'), ann);
+    expect(states.takeResettled()).toEqual([ann]);
+  });
 });

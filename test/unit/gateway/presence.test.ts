@@ -69,7 +69,12 @@ describe('people in a room', () => {
       roomId: 'r',
       all: true,
       self: 'bob',
-      users: [{ userId: 'bob', user: { name: 'BOB' }, cursor: null, selection: [], viewport: null }],
+      users: [
+        {
+          ...{ userId: 'bob', user: { name: 'BOB' }, connections: 1, clients: [] },
+          ...{ cursor: null, selection: [], viewport: null },
+        },
+      ],
     });
     const first = await Person.in(url, 'ann');
     await bob.hears('+ann');

@@ -109,7 +109,50 @@ describe('presence told by messages', () => {
     a.presence.leave(ROOM, 'c');
     a.clock.advance(TICK_MS);
     expect(a.takeSent()).toEqual([]);
-    expect(a.takeChanges()).toEqual([{ joined: [], left: [], moved: [] }]);
+    expect(a.takeChanges()).toEqual([{ joined: [], left: [], moved: [], regrouped: [] }]);
+  });
+
+  it('other client ids are told once, with the person, and never with a move', async () => {
+    const { a, b } = await pair();
+    for (const message of a.takeSent()) b.hear('a', message);
+    const ids = (...clientIds: number[]) => ({ clients: [{ docId: 'd', clientIds }] });
+    const enter = (connectionId: string, clients: object) => {
+      a.presence.enter(ROOM, { connectionId, userId: 'u', user: {}, ...clients });
+      a.clock.advance(TICK_MS);
+    };
+    enter('c', ids(1));
+    enter('second', ids(2));
+    for (const message of a.takeSent()) b.hear('a', message);
+    [a, b].forEach(({ takeChanges }) => takeChanges());
+    enter('c', ids(1));
+    expect([a.takeSent(), a.takeChanges()]).toEqual([[], []]);
+    enter('c', ids(1, 3));
+    const sent = a.takeSent();
+    expect(sent).toMatchObject([
+      { in: [{ connectionId: 'c', clients: [{ docId: 'd', clientIds: [1, 3] }] }] },
+    ]);
+    b.hear('a', sent[0]!);
+    const person = { userId: 'u', connections: 2, clients: [{ docId: 'd', clientIds: [1, 3, 2] }] };
+    for (const gateway of [a, b]) expect(gateway.takeChanges()).toMatchObject([{ regrouped: [person] }]);
+    a.presence.update(ROOM, 'c', { cursor: { x: 1, y: 1 } });
+    a.clock.advance(TICK_MS);
+    expect(a.takeChanges()).toMatchObject([{ moved: [{ userId: 'u' }], regrouped: [] }]);
+    // All that is said again, as with every fifteenth beat, is no news.
+    a.gap();
+    for (const message of a.takeSent()) b.hear('a', message);
+    expect(b.takeChanges().flatMap(({ regrouped }) => regrouped)).toEqual([]);
+  });
+
+  it('who gets other client ids and goes in one tick is told to have gone', async () => {
+    const { a } = await pair();
+    const connection = { connectionId: 'c', userId: 'u', user: {} };
+    a.presence.enter(ROOM, connection);
+    a.clock.advance(TICK_MS);
+    a.takeSent();
+    a.presence.enter(ROOM, { ...connection, clients: [{ docId: 'd', clientIds: [1] }] });
+    a.presence.leave(ROOM, 'c');
+    a.clock.advance(TICK_MS);
+    expect(a.takeSent()).toMatchObject([{ out: ['c'] }]);
   });
 
   it('moves are told only while another gateway has somebody in the room, who gets what was shown before', async () => {

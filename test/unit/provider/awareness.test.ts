@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Awareness } from 'y-protocols/awareness';
+import { applyAwarenessUpdate, Awareness } from 'y-protocols/awareness';
 import * as Y from 'yjs';
+import { encodeAwarenessUpdate } from '../../../lib/protocol/index.ts';
 import { ROOM, TestWorld, type TestClient } from './harness.ts';
 
 let world: TestWorld;
@@ -74,6 +75,21 @@ describe('awareness', () => {
     second.awareness.meta.delete(first.awareness.clientID);
     [...world.server.sessions][0]!.nack(ROOM, 0, 'FOREIGN_AWARENESS');
     world.run(3000);
+    expect(stateOf(second.awareness, first.awareness.clientID)).toEqual({ name: 'Ann' });
+  });
+
+  it('is announced with a higher clock: those who saw it removed with the last one take it again', () => {
+    const { a, first, second } = pair();
+    first.awareness.setLocalState({ name: 'Ann' });
+    world.run();
+    const removed = second.awareness.meta.get(first.awareness.clientID)!.clock;
+    a.manager.disconnect();
+    // As the server does it for a connection that has ended.
+    const gone = { clientId: first.awareness.clientID, clock: removed, state: 'null' };
+    applyAwarenessUpdate(second.awareness, encodeAwarenessUpdate([gone]), 'server');
+    expect(stateOf(second.awareness, first.awareness.clientID)).toBeUndefined();
+    a.manager.connect();
+    world.run();
     expect(stateOf(second.awareness, first.awareness.clientID)).toEqual({ name: 'Ann' });
   });
 });
