@@ -106,6 +106,7 @@ export function assembleGateway(parts: GatewayParts): GatewayAssembly {
     beatTimeoutMs,
     onChanged: (document) => fanOut.schedule(document),
     onClientIds: (subscription) => presence.regrouped(subscription),
+    announcerOf: ({ id }, clientId) => people.announcerOf(id, clientId),
   });
   const presence: PresenceDoor = new PresenceDoor({ ...shared, presence: () => people });
   const people: SharedPresence = new SharedPresence({

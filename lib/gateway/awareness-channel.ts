@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
-import { decodeAwarenessUpdate, REMOVED_STATE, type AwarenessState } from '../protocol/awareness.ts';
+import { decodeAwarenessUpdate } from '../protocol/awareness.ts';
 import { tryDecodeAwareness, tryDecodeEnvelope } from '../protocol/envelope.ts';
 import type { DocumentKey } from '../protocol/ids.ts';
 import { ProtocolMessageType } from '../protocol/message-types.ts';
@@ -8,6 +8,7 @@ import type { NackCode } from '../protocol/nack-codes.ts';
 import type { DeliveredRecord, Stream, TopicPartition } from '../stream/port.ts';
 import type { TopicResolver } from '../stream/topics.ts';
 import type { Appender } from './appender.ts';
+import { mayTake } from './awareness-ownership.ts';
 import { AwarenessRecords } from './awareness-records.ts';
 import { ByPartition } from './by-partition.ts';
 import { FollowerPool } from './follower-pool.ts';
@@ -34,6 +35,8 @@ export interface AwarenessChannelParts {
   onChanged: (document: HostedDocument) => void;
   /** A subscription has other client ids than before. */
   onClientIds?: (subscription: Subscription) => void;
+  /** Who announces the client id at any gateway, as far as it is known. */
+  announcerOf?: (document: HostedDocument, clientId: number) => string | undefined;
 }
 
 /** What else travels on the awareness topics, by the prefix of its keys. */
@@ -93,7 +96,8 @@ export class AwarenessChannel {
     const { document } = subscription;
     for (const state of states.value) {
       const owner = document.awareness.ownerOf(state.clientId);
-      if (!mayTake(subscription, owner, state)) return 'FOREIGN_AWARENESS';
+      const announcer = () => this.#parts.announcerOf?.(document, state.clientId);
+      if (!mayTake(state, { subscription, owner, announcer })) return 'FOREIGN_AWARENESS';
       if (!document.awareness.hasRoomFor(subscription, state.clientId)) return 'BAD_AWARENESS';
     }
     for (const state of states.value) document.awareness.apply(state, subscription);
@@ -228,18 +232,4 @@ export class AwarenessChannel {
     for (const state of states.value) document.awareness.apply(state, gateway);
     if (document.awareness.isChanged) this.#parts.onChanged(document);
   }
-}
-
-/**
- * An id belongs to the connection that brought it. Another connection may take it over only as the same
- * provider (after a reconnect); one of another gateway may have moved here, which its higher clock shows.
- */
-function mayTake(
-  subscription: Subscription,
-  owner: object | string | undefined,
-  { state }: AwarenessState,
-): boolean {
-  if (owner === undefined || owner === subscription) return true;
-  if (owner instanceof Subscription) return owner.owner === subscription.owner;
-  return state !== REMOVED_STATE;
 }

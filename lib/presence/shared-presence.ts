@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { EMPTY_PRESENCE, type PresenceState } from '../protocol/presence.ts';
+import type { DocumentId } from '../protocol/ids.ts';
 import type { RoomOfTenant } from '../stream/topics.ts';
 import type { PresenceMessage, SeenState } from './messages.ts';
 import type { OnRoomChange, Person, Presence, PresentConnection } from './port.ts';
@@ -96,6 +97,15 @@ export class SharedPresence implements Presence {
 
   people(room: RoomOfTenant): Person[] {
     return this.#rooms.get(keyOf(room))?.people.people() ?? [];
+  }
+
+  /** The person who announces an awareness client id in a document. */
+  announcerOf({ tenantId, roomId, docId, subdocId }: DocumentId, clientId: number): string | undefined {
+    const announces = ({ clients = [] }: Person) =>
+      clients.some(
+        (own) => own.docId === docId && own.subdocId === subdocId && own.clientIds.includes(clientId),
+      );
+    return this.people({ tenantId, roomId }).find(announces)?.userId;
   }
 
   beat(): void {

@@ -157,6 +157,26 @@ describe('awareness client ids of people', () => {
     expect(bob.left).toEqual([]);
   });
 
+  it('nobody gets the client id of somebody at another gateway, not even to take it away; the same person does', async () => {
+    const log = await openLog();
+    const [here, there] = [await openGateway(log), await openGateway(log)];
+    const ann = await Tab.in(there.url, 'ann', 1);
+    const eve = await Tab.in(here.url, 'eve');
+    await eve.sees('ann', 1, 'a:1');
+    for (let newer = 0; newer < 3; newer++) eve.announce(A, 1);
+    eve.withdraw(A, 1);
+    await waitFor(() => eve.client.nacks().length === 4, { what: 'the refusals' });
+    expect(new Set(eve.client.nacks().map(({ code }) => code))).toEqual(new Set(['FOREIGN_AWARENESS']));
+    await ann.sees('ann', 1, 'a:1');
+    await ann.sees('eve', 1);
+    // Her page has come to this gateway, and the other one does not know yet that she has gone.
+    const again = await Tab.in(here.url, 'ann');
+    again.announce(A, 1);
+    again.announce(A, 1);
+    await ann.sees('ann', 2, 'a:1');
+    expect(again.client.nacks()).toEqual([]);
+  });
+
   it('of too many client ids the first are told', async () => {
     const { url } = await openGateway();
     const bob = await Tab.in(url, 'bob');
