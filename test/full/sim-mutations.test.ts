@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
-import { MUTATIONS } from './mutations/list.ts';
+import { MUTATIONS } from '../sim/mutations/list.ts';
 
 /** Seeds that the simulator has for each; most need fewer than ten. */
 const MOST_SEEDS = 2_000;
@@ -18,7 +18,7 @@ describe('the simulator sees', () => {
   it(
     'each fault that is put into the code on purpose',
     async () => {
-      const args = [join(import.meta.dirname, 'mutations/find.ts'), String(MOST_SEEDS)];
+      const args = [join(import.meta.dirname, '../sim/mutations/find.ts'), String(MOST_SEEDS)];
       const { stdout } = await promisify(execFile)(process.execPath, args);
       const results = stdout
         .trim()
