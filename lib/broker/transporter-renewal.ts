@@ -58,7 +58,8 @@ async function renew(broker: ServiceBroker, parts: RenewalParts, reason: string)
       transit.tx.opts.consumer.groupId = nextGroup();
       await transit.makeSubscriptions();
       await Promise.all([transit.discoverer.discoverAllNodes(), transit.discoverer.sendLocalNodeInfo()]);
-      if (transit.tx.consumerStream?.destroyed) continue; // failed again meanwhile, which nobody has heard
+      // It has failed again meanwhile, which nobody has heard: after a pause, and within the limit.
+      if (transit.tx.consumerStream?.destroyed) throw new Error('The new consumer has failed.');
       logger.info({}, 'the transporter hears again');
       return;
     } catch (error) {
