@@ -42,6 +42,8 @@ export class OpenRoom {
   readonly #untold = new Set<string>();
   readonly #left = new Set<string>();
   readonly #shown = new Set<string>();
+  /** Users whose state others have not been told: there was none, as far as was known. */
+  readonly #untoldShown = new Set<string>();
 
   constructor(room: RoomOfTenant, gatewayId: string) {
     this.room = room;
@@ -116,19 +118,23 @@ export class OpenRoom {
 
   /**
    * What has to be told now, and what has been shown. Before the room is open nobody has to know: then everything is
-   * told. Where no other gateway has anybody, moves are not told at all: who comes asks, and gets them.
+   * told. Where no other gateway has anybody, moves are not told: who comes asks, and gets them. Of one that has not
+   * answered yet nothing is known, so they are told when it does.
    */
   take(nextNumber: () => number): { messages: PresenceMessage[]; shown: SeenState[] } {
-    const shown = [...this.#shown].flatMap((userId) => this.people.stateOf(this.#gatewayId, userId) ?? []);
+    const isShared = this.people.isShared(this.#gatewayId);
+    for (const userId of this.#shown) this.#untoldShown.add(userId);
+    const shown = this.#statesOf(this.#shown);
     const changes: Said = {
       in: [...this.#entered.values()],
       out: [...this.#left],
-      at: this.people.isShared(this.#gatewayId) ? shown : [],
+      at: isShared ? this.#statesOf(this.#untoldShown) : [],
     };
     this.#entered.clear();
     this.#untold.clear();
     this.#left.clear();
     this.#shown.clear();
+    if (isShared) this.#untoldShown.clear();
     if (this.phase !== 'open') return { messages: [], shown };
     if (!this.#owesAll && this.#sent > 0) return { messages: this.#cut(changes, {}, nextNumber), shown };
     const all: Said = {
@@ -138,7 +144,12 @@ export class OpenRoom {
     };
     const ask = this.#owesQuestion;
     this.#owesAll = this.#owesQuestion = false;
+    this.#untoldShown.clear();
     return { messages: this.#cut(all, { all: true, ...(ask ? { ask: true } : {}) }, nextNumber), shown };
+  }
+
+  #statesOf(userIds: ReadonlySet<string>): SeenState[] {
+    return [...userIds].flatMap((userId) => this.people.stateOf(this.#gatewayId, userId) ?? []);
   }
 
   #cut(said: Said, flags: Pick<PresenceMessage, 'all' | 'ask'>, nextNumber: () => number): PresenceMessage[] {

@@ -89,9 +89,11 @@ export class SharedPresence implements Presence {
     const { gatewayId, clock } = this.#parts;
     const userId = open?.people.userOf(gatewayId, connectionId);
     if (!open || userId === undefined) return;
-    const { cursor, selection, viewport }: PresenceState =
-      open.people.stateOfPerson(userId) ?? EMPTY_PRESENCE;
-    open.show({ userId, lastSeen: clock.wallTime(), cursor, selection, viewport, ...change });
+    const known = open.people.stateOfPerson(userId);
+    const { cursor, selection, viewport }: PresenceState = known ?? EMPTY_PRESENCE;
+    // What is shown later counts, also where another gateway's clock is ahead of this one's.
+    const lastSeen = Math.max(clock.wallTime(), (known?.lastSeen ?? 0) + 1);
+    open.show({ userId, lastSeen, cursor, selection, viewport, ...change });
     this.#schedule(open);
   }
 

@@ -176,6 +176,52 @@ describe('presence told by messages', () => {
     expect(a.takeSent()).toEqual([]);
   });
 
+  it('what is shown before the first answer of another gateway is told when it comes', async () => {
+    const { a, b } = await pair();
+    // Asked by the one who came, and on its way to the other.
+    const question = a.takeSent();
+    expect(question).toMatchObject([{ all: true, ask: true }]);
+    a.presence.update(ROOM, 'a', { cursor: { x: 5, y: 0 } });
+    a.clock.advance(TICK_MS);
+    b.takeSent();
+    for (const message of question) b.hear('a', message);
+    for (const message of b.takeSent()) a.hear('b', message);
+    for (const message of a.takeSent()) b.hear('a', message);
+    expect(b.presence.people(ROOM)).toMatchObject([{ userId: 'b' }, { userId: 'a', cursor: { x: 5 } }]);
+    // Once: an answer to another question has no more of it.
+    b.gap();
+    for (const message of b.takeSent()) a.hear('b', message);
+    expect(a.takeSent()).toMatchObject([{ all: true, at: [{ cursor: { x: 5 } }] }]);
+  });
+
+  it('what a person shows later counts, whichever gateway has a clock that is ahead', async () => {
+    const [a, b] = [openGateway('a'), openGateway('b')];
+    a.clock.advance(60_000);
+    await Promise.all([a.opened(), b.opened()]);
+    const exchange = () => {
+      for (let round = 0; round < 3; round++) {
+        for (const message of a.takeSent()) b.hear('a', message);
+        for (const message of b.takeSent()) a.hear('b', message);
+      }
+    };
+    for (const gateway of [a, b]) {
+      const connectionId = `tab at ${gateway === a ? 'a' : 'b'}`;
+      gateway.presence.enter(ROOM, { connectionId, userId: 'u', user: {} });
+      gateway.clock.advance(TICK_MS);
+      exchange();
+    }
+    const show = (gateway: typeof a, connectionId: string, x: number) => {
+      gateway.presence.update(ROOM, connectionId, { cursor: { x, y: 0 } });
+      gateway.clock.advance(TICK_MS);
+      exchange();
+      for (const { presence } of [a, b])
+        expect(presence.people(ROOM).find(({ userId }) => userId === 'u')).toMatchObject({ cursor: { x } });
+    };
+    show(a, 'tab at a', 1);
+    show(b, 'tab at b', 2);
+    show(a, 'tab at a', 3);
+  });
+
   it('rooms have ticks of their own, the first thing after a pause is told at once', async () => {
     const { a } = await pair();
     const other = { ...ROOM, roomId: 'other' };
