@@ -1,15 +1,13 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
 import type { Auth } from '../lib/accounts/auth.ts';
-import type { RoomRoles } from '../lib/accounts/principal.ts';
 import type { SignInAnswer, SignInRequest } from '../lib/accounts/sign-ins.ts';
-import { MAX_TOKEN_MS } from '../lib/accounts/signing-keys.ts';
 import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
 import { actorOf, type CallMeta } from '../lib/broker/actor.ts';
 import { openAuth } from '../lib/broker/auth-of.ts';
 import { holdRelay } from '../lib/broker/relay-of.ts';
 import { runtimeOf } from '../lib/broker/runtime.ts';
-import { AppError } from '../lib/errors.ts';
+import { openedAuth, serviceTokenActions } from '../lib/broker/service-token-actions.ts';
 
 interface AuthService extends Service {
   auth: Auth | undefined;
@@ -22,11 +20,6 @@ const nameParam = { type: 'string', min: 1, max: 64 } as const;
 const urlParam = { type: 'string', min: 8, max: 4_096 } as const;
 const userAgentParam = { type: 'string', max: 1_024, optional: true } as const;
 
-function opened({ auth }: AuthService): Auth {
-  if (!auth) throw new AppError('SERVICE_UNAVAILABLE');
-  return auth;
-}
-
 /** Who somebody is: sign-in by OpenID providers, sessions, access tokens and their keys. */
 const schema: ServiceSchema<ServiceSettingSchema, AuthService> = {
   name: 'auth',
@@ -36,7 +29,7 @@ const schema: ServiceSchema<ServiceSettingSchema, AuthService> = {
       repetition: 'idempotent',
       params: { $$strict: true },
       handler(this: AuthService) {
-        return opened(this).providers.list();
+        return openedAuth(this).providers.list();
       },
     },
     /** The address of the provider to which the browser goes. */
@@ -51,7 +44,7 @@ const schema: ServiceSchema<ServiceSettingSchema, AuthService> = {
         returnTo: { ...urlParam, optional: true },
       },
       handler(this: AuthService, ctx: Context<SignInRequest>) {
-        return opened(this).signIns.begin(ctx.params);
+        return openedAuth(this).signIns.begin(ctx.params);
       },
     },
     /** Takes what the provider has sent back, once: a second run of one sign-in is refused. */
@@ -66,7 +59,7 @@ const schema: ServiceSchema<ServiceSettingSchema, AuthService> = {
         userAgent: userAgentParam,
       },
       handler(this: AuthService, ctx: Context<SignInAnswer>) {
-        return opened(this).signIns.finish(ctx.params);
+        return openedAuth(this).signIns.finish(ctx.params);
       },
     },
     /** Replaces the token of a session; the same token again gives the same answer for a while. */
@@ -74,14 +67,14 @@ const schema: ServiceSchema<ServiceSettingSchema, AuthService> = {
       repetition: { key: 'token' },
       params: { $$strict: true, token: tokenParam },
       handler(this: AuthService, ctx: Context<{ token: string }>) {
-        return opened(this).signIns.refresh(ctx.params.token);
+        return openedAuth(this).signIns.refresh(ctx.params.token);
       },
     },
     'sessions.end': {
       repetition: 'idempotent',
       params: { $$strict: true, token: tokenParam },
       async handler(this: AuthService, ctx: Context<{ token: string }>) {
-        await opened(this).sessions.end(ctx.params.token);
+        await openedAuth(this).sessions.end(ctx.params.token);
       },
     },
     /** One's own. */
@@ -89,7 +82,7 @@ const schema: ServiceSchema<ServiceSettingSchema, AuthService> = {
       repetition: 'idempotent',
       params: { $$strict: true },
       handler(this: AuthService, ctx: Context<object, CallMeta>) {
-        return opened(this).sessions.list(actorOf(ctx), ctx.meta.principal?.sessionId);
+        return openedAuth(this).sessions.list(actorOf(ctx), ctx.meta.principal?.sessionId);
       },
     },
     /** Ends one of one's own. */
@@ -97,7 +90,7 @@ const schema: ServiceSchema<ServiceSettingSchema, AuthService> = {
       repetition: 'idempotent',
       params: { $$strict: true, sessionId: { type: 'uuid' } },
       async handler(this: AuthService, ctx: Context<{ sessionId: string }, CallMeta>) {
-        await opened(this).sessions.endOne(actorOf(ctx), ctx.params.sessionId);
+        await openedAuth(this).sessions.endOne(actorOf(ctx), ctx.params.sessionId);
       },
     },
     /** Who asks. */
@@ -113,30 +106,10 @@ const schema: ServiceSchema<ServiceSettingSchema, AuthService> = {
       repetition: 'idempotent',
       params: { $$strict: true },
       handler(this: AuthService) {
-        return opened(this).keys.publicKeys();
+        return openedAuth(this).keys.publicKeys();
       },
     },
-    /** For an operator: the token of a server that acts by itself in the rooms that are named. */
-    'serviceTokens.create': {
-      repetition: 'idempotent',
-      params: {
-        $$strict: true,
-        name: { type: 'string', pattern: '^[\\w.-]{1,64}$' },
-        tenantId: { type: 'string', pattern: '^[\\w.-]{1,64}$' },
-        rooms: {
-          type: 'record',
-          key: 'string',
-          value: { type: 'enum', values: ['viewer', 'editor', 'owner'] },
-        },
-        lifeMs: { type: 'number', integer: true, min: 1_000, max: MAX_TOKEN_MS, default: MAX_TOKEN_MS },
-      },
-      handler(
-        this: AuthService,
-        ctx: Context<{ name: string; tenantId: string; rooms: RoomRoles; lifeMs: number }>,
-      ) {
-        return opened(this).tokens.issueForService(ctx.params);
-      },
-    },
+    ...serviceTokenActions,
   }),
   created(this: AuthService) {
     runtimeOf(this.broker).health.register('auth', () => ({ ready: this.auth !== undefined }));

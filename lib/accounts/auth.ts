@@ -4,6 +4,7 @@ import type { Accounts } from './accounts.ts';
 import { withLocalSignIn } from './local-sign-in.ts';
 import { Providers, type SignInProviders } from './providers.ts';
 import { Sealer } from './sealer.ts';
+import { ServiceTokens } from './service-tokens.ts';
 import { Sessions } from './sessions.ts';
 import { SignIns } from './sign-ins.ts';
 import { SigningKeys } from './signing-keys.ts';
@@ -14,6 +15,7 @@ export interface Auth {
   readonly keys: SigningKeys;
   readonly tokens: AccessTokens;
   readonly sessions: Sessions;
+  readonly serviceTokens: ServiceTokens;
   readonly providers: SignInProviders;
   readonly signIns: SignIns;
 }
@@ -39,8 +41,9 @@ export function createAuth({ accounts, logger, secret, ...options }: AuthOptions
   const { issuer, audience, accessTokenMs, sessionIdleMs } = options;
   const tokens = new AccessTokens(keys, { issuer, audience, clock, lifeMs: accessTokenMs });
   const sessions = new Sessions(context, { sealer, logger, idleMs: sessionIdleMs });
+  const serviceTokens = new ServiceTokens(context, tokens);
   const configured = new Providers(options.providers, { clock, logger });
   const providers = options.hasLocalSignIn ? withLocalSignIn(configured) : configured;
   const signIns = new SignIns(context, { providers, users, sessions, tokens });
-  return { keys, tokens, sessions, providers, signIns };
+  return { keys, tokens, sessions, serviceTokens, providers, signIns };
 }

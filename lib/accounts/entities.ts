@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { RoomRoles } from './principal.ts';
 
 /** The tables of people and what they own. Migrations make them; a test holds that both say the same. */
 
@@ -82,6 +83,21 @@ export const SigningKeyEntity = defineEntity({
     retiresAt: at(),
     /** Proves nothing from here on. */
     expiresAt: at(),
+  },
+});
+
+/** What tokens of servers say, without the tokens themselves; gone when they have ended. */
+export const ServiceTokenEntity = defineEntity({
+  name: 'ServiceToken',
+  tableName: 'service_tokens',
+  properties: {
+    id: p.uuid().primary(),
+    name: p.text(),
+    tenantId: p.text(),
+    rooms: p.json<RoomRoles>(),
+    createdAt: at(),
+    expiresAt: at(),
+    revokedAt: at().nullable(),
   },
 });
 
@@ -200,6 +216,7 @@ export const ACCOUNT_ENTITIES = [
   SpentTokenEntity,
   SignInEntity,
   SigningKeyEntity,
+  ServiceTokenEntity,
   WorkspaceEntity,
   WorkspaceMemberEntity,
   BoardEntity,

@@ -7,7 +7,7 @@ export type RoomRoles = Readonly<Record<string, BoardRole>>;
 export interface Principal {
   kind: 'user' | 'service';
   userId: string;
-  /** Of the own accounts: its end ends the tokens that were made for it. */
+  /** Of the own accounts: its end ends the tokens that were made for it. Each service token is one of its own. */
   sessionId?: string;
   /** Shown to others. */
   name?: string;

@@ -37,10 +37,13 @@ export interface TokenOwner {
 }
 
 export interface ServiceGrant {
+  /** Of the token (`jti`): by it the token can be revoked. */
+  id: string;
   name: string;
   tenantId: string;
   rooms: RoomRoles;
-  lifeMs: number;
+  /** Wall time; at most a day from now. */
+  expiresAtMs: number;
 }
 
 /** Makes the access tokens of the own accounts. */
@@ -58,18 +61,19 @@ export class AccessTokens {
   }
 
   issue({ userId, sessionId, name }: TokenOwner): Promise<AccessToken> {
-    return this.#sign({ sid: sessionId, name }, userId, this.#lifeMs);
+    return this.#sign({ sid: sessionId, name }, userId, this.#clock.wallTime() + this.#lifeMs);
   }
 
-  /** For a server of the same installation: it acts by itself, in the rooms that are named. At most a day. */
-  issueForService({ name, tenantId, rooms, lifeMs }: ServiceGrant): Promise<AccessToken> {
-    return this.#sign({ name, tenant: tenantId, rooms, svc: true }, name, Math.min(lifeMs, MAX_TOKEN_MS));
+  /** For a server of the same installation: it acts by itself, in the rooms that are named. */
+  issueForService({ id, name, tenantId, rooms, expiresAtMs }: ServiceGrant): Promise<AccessToken> {
+    const endsAtMs = Math.min(expiresAtMs, this.#clock.wallTime() + MAX_TOKEN_MS);
+    return this.#sign({ jti: id, name, tenant: tenantId, rooms, svc: true }, name, endsAtMs);
   }
 
-  async #sign(claims: JWTPayload, subject: string, lifeMs: number): Promise<AccessToken> {
+  async #sign(claims: JWTPayload, subject: string, expiresAtMs: number): Promise<AccessToken> {
     const { kid, key } = await this.#keys.current();
     const nowSeconds = Math.floor(this.#clock.wallTime() / 1_000);
-    const expiresAt = nowSeconds + Math.floor(lifeMs / 1_000);
+    const expiresAt = Math.floor(expiresAtMs / 1_000);
     const token = await new SignJWT(claims)
       .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: TOKEN_TYPE, kid })
       .setSubject(subject)
@@ -128,9 +132,12 @@ function isBadKeySet(error: errors.JOSEError): boolean {
 }
 
 function principalOf(payload: JWTPayload, isOwn: boolean): Principal {
-  const { sub, exp, sid, name, tenant, svc } = payload;
+  const { sub, exp, name, tenant, svc } = payload;
   const rooms = roomsOf(payload.rooms);
   const isService = svc === true;
+  // A token of ours that nobody could revoke is none.
+  if (isOwn && isService && typeof payload.jti !== 'string') throw new AppError('UNAUTHENTICATED');
+  const sid = isOwn && isService ? payload.jti : payload.sid;
   // A person's token of ours gives nothing by itself: roles are asked for, so that they can be taken away.
   const isGrant = isService || !isOwn;
   return {

@@ -23,7 +23,7 @@ const sharedRoles = new WeakMap<ServiceBroker, SharedRoles>();
 export function openAccess(
   broker: ServiceBroker,
   runtime: Runtime,
-): { access: AccessControl; roles?: RoomRoles } {
+): { access: AccessControl; roles?: RoomRoles; revokedTokens?: () => Promise<string[]> } {
   const { config, clock, logger } = runtime;
   const verify: TokenVerifier = (token) => tokenVerifierOf(runtime)(token);
   const control = createAccessControl(config, createIdentify({ config, verify, clock, logger }));
@@ -53,7 +53,21 @@ export function openAccess(
     sharedRoles.set(broker, shared);
   }
   const roles = new RoomRoles({ ...decisions, ...(shared ? { shared } : {}) });
-  return { access: together(createAccountAccess(roles, control.identify)), roles };
+  const access = together(createAccountAccess(roles, control.identify));
+  return { access, roles, revokedTokens: () => askRevoked(broker) };
+}
+
+/** All pages of the auth service's list. */
+async function askRevoked(broker: Pick<ServiceBroker, 'call'>): Promise<string[]> {
+  const found: string[] = [];
+  for (;;) {
+    const after = found.at(-1);
+    const params = after === undefined ? {} : { after };
+    const options = { timeout: LOOK_UP_LIMIT_MS };
+    const { ids }: { ids: string[] } = await broker.call('auth.revokedTokens.list', params, options);
+    if (ids.length === 0) return found;
+    found.push(...ids);
+  }
 }
 
 function webhookOf({ config, clock, randomId }: Runtime): RoomRolesParts['lookUp'] {

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { StreamRecord } from '../stream/port.ts';
@@ -6,6 +5,7 @@ import { encodePulse, readAccessRecord, type AccessChange } from '../lifecycle/a
 import { accessOf } from './account-access.ts';
 import { ChangeOrder } from './change-order.ts';
 import type { ClientSession } from './client-session.ts';
+import { EndedSessions } from './ended-sessions.ts';
 import type { Subscription } from './hosted-document.ts';
 import type { Joins } from './joins.ts';
 import { concerns, type RoomRoles } from './room-roles.ts';
@@ -16,6 +16,8 @@ export interface AccessEnforcementParts {
   roles: RoomRoles;
   sessions: ReadonlySet<ClientSession>;
   joins: Pick<Joins, 'end'>;
+  /** Ids of service tokens that were revoked and would still be taken; rejects when it cannot be told now. */
+  revokedTokens?: () => Promise<readonly string[]>;
   /** Appends to the control topic. */
   append: (record: StreamRecord) => Promise<unknown>;
   /** Of this gateway. */
@@ -25,8 +27,6 @@ export interface AccessEnforcementParts {
   graceMs: number;
 }
 
-/** Ended sessions that are remembered. */
-const MAX_ENDED = 50_000;
 const PULSE_MS = 5_000;
 /** The control topic counts as unread when the own pulse has not come back for so long. */
 const UNREAD_MS = 30_000;
@@ -40,9 +40,9 @@ const UNREAD_TTL_MS = 5_000;
  */
 export class AccessEnforcement {
   readonly #parts: AccessEnforcementParts;
+  /** Whose tokens are taken no more. */
+  readonly ended: EndedSessions;
   readonly #refreshing = new Set<string>();
-  /** Their access tokens live on for some minutes. */
-  readonly #ended = new LRUCache<string, true>({ max: MAX_ENDED });
   /** When somebody last vouched for an open document, by the clock; also after the decision itself has been forgotten. */
   readonly #vouchedAt = new WeakMap<Subscription, number>();
   readonly #order = new ChangeOrder();
@@ -51,16 +51,12 @@ export class AccessEnforcement {
 
   constructor(parts: AccessEnforcementParts) {
     this.#parts = parts;
+    this.ended = new EndedSessions(parts);
   }
 
   /** True once the control topic is read: until then no connection may be let in, since a change could be missed. */
   get isReading(): boolean {
     return this.#parts.clock.now() - this.#readAt < UNREAD_MS;
-  }
-
-  /** True when this gateway has heard of the end of the session. */
-  hasEnded(sessionId: string): boolean {
-    return this.#ended.has(sessionId);
   }
 
   /** Every record of the control topic. */
@@ -75,6 +71,7 @@ export class AccessEnforcement {
   /** Records of the control topic may have been missed. */
   onGap(): void {
     this.#parts.roles.forgetAll();
+    this.ended.onGap();
     for (const { session, subscription } of this.#open()) this.#review(session, subscription);
   }
 
@@ -82,6 +79,7 @@ export class AccessEnforcement {
   check(): void {
     const { clock, roles, ttlMs, graceMs } = this.#parts;
     if (clock.now() - this.#pulseSentAt >= PULSE_MS) this.#pulse();
+    this.ended.check();
     const holdsMs = this.isReading ? ttlMs : UNREAD_TTL_MS;
     roles.believeFor(holdsMs);
     for (const { session, subscription } of this.#open()) {
@@ -112,10 +110,9 @@ export class AccessEnforcement {
     // One that comes behind a later change may no longer hold: the next join tells.
     const code = change.revoked && order === 'next' ? 'PERMISSION_DENIED' : 'ACCESS_CHANGED';
     this.#parts.roles.changed(change);
-    if (change.sessionId !== undefined) this.#ended.set(change.sessionId, true);
+    if (change.sessionId !== undefined) this.ended.onEnded(change.sessionId);
     for (const session of [...this.#parts.sessions]) {
-      const { userId, sessionId } = session.identity;
-      if (change.sessionId !== undefined && change.sessionId === sessionId) session.close('UNAUTHENTICATED');
+      const { userId } = session.identity;
       for (const subscription of [...session.subscriptions.values()])
         if (concerns(change, { ...subscription.document.id, userId })) this.#end(session, subscription, code);
     }

@@ -15,7 +15,6 @@ const RIGHTS_CHECK_MS = 500;
 
 /** The gateway without its transports: sessions in, the log in the middle, frames out. Holds no Y.Doc. */
 export class Gateway {
-  readonly access: AccessControl;
   readonly #parts: GatewayParts;
   readonly #members: GatewayAssembly;
   readonly #timers = new Map<string, TimerHandle>();
@@ -24,7 +23,6 @@ export class Gateway {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
-    this.access = parts.access;
     this.#members = assembleGateway(parts);
     const { registry, attempts } = this.#members;
     parts.metrics?.watch('connections', () => this.connections);
@@ -51,9 +49,17 @@ export class Gateway {
     return this.#members.enforcement?.isReading ?? true;
   }
 
-  /** False for one whose session is known to have ended, whatever its token says. */
-  admits({ sessionId }: Identity): boolean {
-    return sessionId === undefined || this.#members.enforcement?.hasEnded(sessionId) !== true;
+  /** Who connects, or comes with a new token. One whose session has ended is refused, whatever its token says. */
+  async identify(auth: unknown): ReturnType<AccessControl['identify']> {
+    const result = await this.#parts.access.identify(auth);
+    if (!result.ok) return result;
+    const code = await this.#members.enforcement?.ended.refusalOf(result.identity);
+    return code === undefined ? result : { ok: false, code };
+  }
+
+  /** True when the session is known to have ended, maybe since it was identified. */
+  hasEnded({ sessionId }: Identity): boolean {
+    return sessionId !== undefined && this.#members.enforcement?.ended.has(sessionId) === true;
   }
 
   /** True from the beginning of a drain: new connections are to be refused. */

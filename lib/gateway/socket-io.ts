@@ -62,10 +62,9 @@ export function openSocketServer({
     if (!running) return next(connectError('UNAVAILABLE'));
     if (!running.hearsOfRights) return next(connectError('UNAVAILABLE'));
     if (running.isDraining) return next(connectError('SERVER_STOPPING', config.drainRetryMs));
-    running.access.identify(socket.handshake.auth).then(
+    running.identify(socket.handshake.auth).then(
       (result) => {
         if (!result.ok) return next(connectError(result.code));
-        if (!running.admits(result.identity)) return next(connectError('UNAUTHENTICATED'));
         (socket.data as { identity?: Identity }).identity = result.identity;
         next();
       },
@@ -79,7 +78,8 @@ export function openSocketServer({
     const running = gateway();
     const { identity } = socket.data as { identity?: Identity };
     const clientAddress = clientAddressOf(socket.request, config.trustedProxyHops);
-    if (running && identity) serve(socket, { running, identity, clientAddress, clock, logger });
+    const isWelcome = running && identity && !running.hasEnded(identity);
+    if (isWelcome) serve(socket, { running, identity, clientAddress, clock, logger });
     else socket.disconnect(true);
   });
   return {
@@ -139,7 +139,7 @@ function serve(socket: Socket, { running, identity, clientAddress, clock, logger
   );
   const life = new TokenLife({
     clock,
-    access: running.access,
+    access: running,
     session,
     ask: (expiresInMs) => void socket.emit(SocketEvent.Renew, { expiresInMs }),
   });

@@ -10,6 +10,7 @@ import { AccountsWorld } from './accounts-world.ts';
 import { accountsChecks } from './accounts.suite.ts';
 import { rightsChecks } from './rights.suite.ts';
 import { checkRoleChanges } from './role-changes.suite.ts';
+import { serviceTokenChecks } from './service-tokens.suite.ts';
 import { sessionChecks } from './sessions.suite.ts';
 
 describe('accounts on PGlite', () => {
@@ -36,5 +37,7 @@ describe('accounts on PGlite', () => {
   it('nobody and nothing is left without an owner, whatever people do at the same time', () =>
     checkRoleChanges(new AccountsWorld(database), { numRuns: 8, seed: 4 }));
 
-  it.each(Object.entries(sessionChecks))('%s', (_name, check) => check(database));
+  it.each(Object.entries({ ...sessionChecks, ...serviceTokenChecks }))('%s', (_name, check) =>
+    check(database),
+  );
 });

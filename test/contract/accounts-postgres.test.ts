@@ -6,6 +6,7 @@ import { AccountsWorld } from './accounts-world.ts';
 import { accountsChecks } from './accounts.suite.ts';
 import { rightsChecks } from './rights.suite.ts';
 import { checkRoleChanges } from './role-changes.suite.ts';
+import { serviceTokenChecks } from './service-tokens.suite.ts';
 import { sessionChecks } from './sessions.suite.ts';
 import { makeDatabase, type TestDatabase } from './store-database.ts';
 
@@ -31,5 +32,7 @@ describe('accounts on PostgreSQL', () => {
   it('nobody and nothing is left without an owner, whatever people do at the same time', () =>
     checkRoleChanges(new AccountsWorld(database), { numRuns: 20, seed: 5 }));
 
-  it.each(Object.entries(sessionChecks))('%s', (_name, check) => check(database));
+  it.each(Object.entries({ ...sessionChecks, ...serviceTokenChecks }))('%s', (_name, check) =>
+    check(database),
+  );
 });

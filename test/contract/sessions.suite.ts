@@ -1,75 +1,12 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { expect } from '@jest/globals';
-import { createLocalJWKSet, decodeProtectedHeader } from 'jose';
-import { createAccounts } from '../../lib/accounts/accounts.ts';
-import { createAuth, type Auth } from '../../lib/accounts/auth.ts';
-import { AccessChangeEntity } from '../../lib/accounts/entities.ts';
-import { createTokenVerifier } from '../../lib/accounts/tokens.ts';
-import { systemClock, type Clock } from '../../lib/clock.ts';
-import { silentLogger } from '../../lib/log.ts';
-import type { Database } from '../../lib/store/database.ts';
+import { decodeProtectedHeader } from 'jose';
+import { DAY_MS, IDLE_MS, inAuthWorld, TOKEN_MS } from './auth-world.ts';
 
-const DAY_MS = 24 * 3_600_000;
-const IDLE_MS = 30 * DAY_MS;
-const TOKEN_MS = 15 * 60_000;
-const NAMES = { issuer: 'y-kafka', audience: 'y-kafka' };
-const SECRET = randomBytes(32).toString('hex');
 const refused = expect.objectContaining({ type: 'UNAUTHENTICATED' }) as unknown;
 
-/** Sessions and tokens on one database, by a clock that tests move. */
-class AuthWorld {
-  #laterMs = 0;
-  readonly clock: Clock = { ...systemClock, wallTime: () => systemClock.wallTime() + this.#laterMs };
-  readonly accounts;
-  readonly auth: Auth;
-  readonly #database: Database;
-
-  constructor(database: Database) {
-    this.#database = database;
-    this.accounts = createAccounts({ database, clock: this.clock, restoreMs: DAY_MS });
-    this.auth = this.another();
-  }
-
-  later(ms: number): void {
-    this.#laterMs += ms;
-  }
-
-  /** As in another process. */
-  another(secret = SECRET): Auth {
-    return createAuth({
-      accounts: this.accounts,
-      logger: silentLogger,
-      secret,
-      ...NAMES,
-      accessTokenMs: TOKEN_MS,
-      sessionIdleMs: IDLE_MS,
-      providers: [],
-    });
-  }
-
-  async person(): Promise<string> {
-    const subject = randomUUID();
-    return (await this.accounts.users.signedIn({ provider: 'test', subject, name: 'Ada' })).id;
-  }
-
-  async verify(token: string): Promise<unknown> {
-    const keys = createLocalJWKSet(await this.auth.keys.publicKeys());
-    return createTokenVerifier({ keys, clock: this.clock, kind: 'own', ...NAMES })(token);
-  }
-
-  async endings(userId: string): Promise<unknown[]> {
-    const rows = await this.#database.entities((em) => em.find(AccessChangeEntity, {}));
-    return rows.map(({ change }) => change).filter((change) => change.userId === userId);
-  }
-
-  async rows(table: string): Promise<Record<string, unknown>[]> {
-    return this.#database.client.query(`select * from ${table}`, []);
-  }
-}
-
-type Check = (world: AuthWorld) => Promise<void>;
-
-const checks: Record<string, Check> = {
+/** What every database must do for sessions and keys. */
+export const sessionChecks = inAuthWorld({
   'a session is refreshed by its newest token, and the database has hashes only': async (world) => {
     const { sessions } = world.auth;
     const userId = await world.person();
@@ -188,22 +125,6 @@ const checks: Record<string, Check> = {
     await expect(world.verify(token)).rejects.toEqual(refused);
   },
 
-  'a service token names its rooms and its tenant': async (world) => {
-    const grant = {
-      name: 'exporter',
-      tenantId: 't1',
-      rooms: { 'a*': 'viewer' as const },
-      lifeMs: 2 * DAY_MS,
-    };
-    const { token, expiresAtMs } = await world.auth.tokens.issueForService(grant);
-    expect(await world.verify(token)).toMatchObject({
-      kind: 'service',
-      tenantId: 't1',
-      rooms: { 'a*': 'viewer' },
-    });
-    expect(expiresAtMs).toBeLessThanOrEqual(world.clock.wallTime() + DAY_MS);
-  },
-
   'keys follow each other: the next is known before it signs, the last one proves until its tokens have ended':
     async (world) => {
       const owner = { userId: await world.person(), sessionId: 's', name: 'Ada' };
@@ -244,15 +165,4 @@ const checks: Record<string, Check> = {
     expect(await world.verify(before.token)).toBeDefined();
     expect(await world.verify(after.token)).toBeDefined();
   },
-};
-
-/** What every database must do for sessions and keys. */
-export const sessionChecks: Record<string, (database: Database) => Promise<void>> = Object.fromEntries(
-  Object.entries(checks).map(([name, check]) => [
-    name,
-    async (database: Database) => {
-      await database.client.query('delete from signing_keys', []);
-      await check(new AuthWorld(database));
-    },
-  ]),
-);
+});

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RoomRoles } from '../../lib/accounts/principal.ts';
 import { BoardEditor } from '../support/board-editor.ts';
@@ -16,10 +17,15 @@ function edit(roomId: string, getToken: () => Promise<string>): BoardEditor {
   return editor;
 }
 
-async function serviceToken(rooms: RoomRoles, { tenantId = board.workspaceId, lifeMs = 60_000 } = {}) {
+async function create(rooms: RoomRoles, { tenantId = board.workspaceId, lifeMs = 60_000 } = {}) {
   const params = { name: 'exporter', tenantId, rooms, lifeMs };
-  return (await server.broker.call<{ token: string }, object>('auth.serviceTokens.create', params)).token;
+  return server.broker.call<{ id: string; token: string }, object>('auth.serviceTokens.create', params);
 }
+
+const serviceToken = async (...[rooms, more]: Parameters<typeof create>) => (await create(rooms, more)).token;
+
+const revoke = (params: object) =>
+  server.broker.call<{ revoked: number }, object>('auth.serviceTokens.revoke', params);
 
 beforeAll(async () => {
   server = await startEmbedded({ auth: 'accounts', guessesPerMinute: 0 });
@@ -72,6 +78,39 @@ describe('the token of a server', () => {
       const headers = { authorization: `Bearer ${token}` };
       expect([path, (await fetch(`${server.url}${path}`, { headers })).status]).toEqual([path, 403]);
     }
+  });
+
+  it('can be revoked: its connections are closed at once, and it opens none; others go on', async () => {
+    const [one, other] = [await create({ [board.id]: 'editor' }), await create({ [board.id]: 'editor' })];
+    const [bad, good] = [one, other].map(({ token }) => edit(board.id, async () => token));
+    await Promise.all([bad!.synced(), good!.synced()]);
+    const listed = await server.broker.call<{ rows: { id: string }[] }, object>('auth.serviceTokens.list', {
+      tenantId: board.workspaceId,
+    });
+    expect(listed.rows.map(({ id }) => id)).toEqual(expect.arrayContaining([one.id, other.id]));
+    expect(JSON.stringify(listed)).not.toContain(one.token.split('.')[2]);
+    expect(await revoke({ id: one.id })).toEqual({ revoked: 1 });
+    await waitFor(() => bad!.notices.length > 0, { timeoutMs: 1_000 });
+    expect(bad!.notices[0]).toMatchObject({ code: 'UNAUTHENTICATED', permanent: true });
+    const again = edit(board.id, async () => one.token);
+    await waitFor(() => again.errors.length > 0);
+    expect(again.errors[0]).toMatchObject({ code: 'UNAUTHENTICATED' });
+    expect(again.text).toBe('');
+    const before = good!.text;
+    good!.type('+');
+    await good!.saved();
+    expect([good!.notices, good!.text]).toEqual([[], `${before}+`]);
+  });
+
+  it('can be revoked by its name, in one tenant; a request says which are meant', async () => {
+    await expect(revoke({})).rejects.toMatchObject({ type: 'BAD_INPUT' });
+    await expect(revoke({ name: 'a', id: randomUUID() })).rejects.toMatchObject({ type: 'BAD_INPUT' });
+    await expect(revoke({ name: 'nobody' })).rejects.toMatchObject({ type: 'NOT_FOUND' });
+    const token = await serviceToken({ [board.id]: 'viewer' }, { tenantId: '2024' });
+    const reader = await edit(board.id, async () => token).synced();
+    // As the REPL reads it.
+    expect(await revoke({ name: 'exporter', tenantId: 2024 })).toEqual({ revoked: 1 });
+    await waitFor(() => reader.notices[0]?.code === 'UNAUTHENTICATED');
   });
 
   it('ends', async () => {

@@ -133,6 +133,15 @@ describe('tokens of the own accounts', () => {
     await expect(verify(await key.sign(claims()))).rejects.toMatchObject(refused);
   });
 
+  it('name what can be revoked: a service token without an id is none', async () => {
+    const key = await keyPair('1', 'ES256');
+    const { verify } = verifierFor({ auth: 'accounts' }, async () => ({ keys: [key.jwk] }));
+    const service = { ...claims(), svc: true, tenant: 't1', rooms: { plan: 'editor' } };
+    const principal = await verify(await key.sign({ ...service, jti: 'id-1' }, 'at+jwt'));
+    expect(principal).toMatchObject({ kind: 'service', sessionId: 'id-1', rooms: { plan: 'editor' } });
+    await expect(verify(await key.sign(service, 'at+jwt'))).rejects.toMatchObject(refused);
+  });
+
   it('go on to be checked while the auth service is away', async () => {
     const key = await keyPair('1', 'ES256');
     let isAway = false;

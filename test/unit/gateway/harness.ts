@@ -28,6 +28,7 @@ import {
   addVersion,
 } from '../../../lib/protocol/index.ts';
 import { createEmbeddedStream } from '../../../lib/stream/embedded.ts';
+import { openInline } from '../../support/inline-log.ts';
 import type { Stream } from '../../../lib/stream/port.ts';
 import { createTopicResolver } from '../../../lib/stream/topic-resolver.ts';
 import type { TopicResolver } from '../../../lib/stream/topics.ts';
@@ -60,6 +61,7 @@ export function onCleanUp(clean: () => Promise<void>): void {
 export async function openLog(pattern = 'yjs-{channel}', partitions = 2): Promise<TestLog> {
   const folder = await mkdtemp(join(tmpdir(), 'ykafka-gateway-'));
   const stream = await createEmbeddedStream({
+    openFile: openInline,
     file: join(folder, 'log.sqlite'),
     clock: systemClock,
     logger: silentLogger,
@@ -81,6 +83,7 @@ export interface GatewayOptions {
   sync?: SyncSource;
   access?: AccessControl;
   roles?: RoomRoles;
+  revokedTokens?: () => Promise<string[]>;
   checker?: UpdateChecker;
   logger?: Logger;
 }
@@ -97,6 +100,7 @@ export async function startGateway(log: TestLog, options: GatewayOptions = {}): 
     sync: options.sync ?? log.sync,
     access: options.access ?? createAccessControl(config),
     ...(options.roles ? { roles: options.roles } : {}),
+    ...(options.revokedTokens ? { revokedTokens: options.revokedTokens } : {}),
     checker:
       options.checker ?? createUpdateChecker({ logger: silentLogger, inlineBytes: config.inlineCheckBytes }),
     randomId: () => randomBytes(16).toString('hex'),

@@ -4,13 +4,15 @@ import { systemClock } from '../../../lib/clock.ts';
 import { createAccessControl } from '../../../lib/gateway/access-control.ts';
 import { createIdentify } from '../../../lib/gateway/identify.ts';
 import type { AccessControl } from '../../../lib/gateway/port.ts';
+import { RoomRoles } from '../../../lib/gateway/room-roles.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import { ProtocolManager, type ConnectionErrorEvent } from '../../../lib/provider/index.ts';
 import type { CloseNotice, RenewAnswer } from '../../../lib/protocol/index.ts';
 import { waitFor } from '../../support/wait.ts';
-import { cleanUp, onCleanUp, openLog, startGateway } from './harness.ts';
+import { cleanUp, onCleanUp, openLog, startGateway, type TestLog } from './harness.ts';
 import { RawClient } from './raw-client.ts';
+import { announce } from './rights-world.ts';
 
 afterEach(cleanUp);
 
@@ -30,6 +32,22 @@ function accessByTokens(): AccessControl {
     },
   });
   return createAccessControl(config, identify);
+}
+
+/** Each token is that of a service, by its id. */
+async function startForServices(log: TestLog, revokedTokens: () => Promise<string[]>) {
+  const control = createAccessControl({ auth: 'accounts', tenant: 'default' }, async (auth) => {
+    const { token: sessionId } = auth as { token: string };
+    const rooms = { room: 'editor' as const };
+    return {
+      ok: true,
+      identity: { userId: 'exporter', tenantId: 'default', sessionId, rooms, isService: true },
+    };
+  });
+  const roles = new RoomRoles({ clock: systemClock, ttlMs: 300_000, lookUp: async () => undefined });
+  const started = await startGateway(log, { access: control, roles, revokedTokens });
+  await waitFor(() => started.gateway.hearsOfRights);
+  return started;
 }
 
 const start = async () => startGateway(await openLog(), { access: accessByTokens() });
@@ -125,6 +143,51 @@ describe('the token of a connection', () => {
     await waitFor(() => !manager.hasUnackedChanges);
     expect([statuses, errors]).toEqual([['connecting', 'connected'], []]);
   }, 30_000);
+});
+
+describe('a service token that was revoked', () => {
+  const refused = { code: 'UNAUTHENTICATED', permanent: true };
+
+  it('closes its connections at every gateway; nobody connects by it, or renews', async () => {
+    const log = await openLog();
+    const gateways = [
+      await startForServices(log, async () => []),
+      await startForServices(log, async () => []),
+    ];
+    const bad = gateways.map(({ url }) => connect(url, 'one'));
+    const good = connect(gateways[0]!.url, 'other');
+    await waitFor(() => [...bad, good].every(({ client }) => client.socket.connected));
+    await announce(log, { sessionId: 'one' });
+    for (const { closes } of bad) expect(await waitFor(() => closes[0])).toMatchObject(refused);
+    const again = connect(gateways[1]!.url, 'one');
+    expect(await waitFor(() => again.errors[0])).toMatchObject({ data: refused });
+    expect(await good.renew({ token: 'one' })).toMatchObject({ ok: false, ...refused });
+    expect(await good.renew({ token: 'third' })).toMatchObject({ ok: true });
+    expect(good.client.socket.connected).toBe(true);
+    // From now on the connection is by the third one.
+    await announce(log, { sessionId: 'other' });
+    await announce(log, { sessionId: 'third' });
+    expect(await waitFor(() => good.closes[0])).toMatchObject(refused);
+    expect(good.closes).toHaveLength(1);
+  });
+
+  it('is known to a gateway that starts later; while nobody can tell it, services wait', async () => {
+    const log = await openLog();
+    let isAway = true;
+    const { url } = await startForServices(log, async () => {
+      if (isAway) throw new AppError('SERVICE_UNAVAILABLE');
+      return ['one'];
+    });
+    const early = connect(url, 'other');
+    expect(await waitFor(() => early.errors[0])).toMatchObject({
+      data: { code: 'UNAVAILABLE', permanent: false },
+    });
+    isAway = false;
+    const bad = connect(url, 'one');
+    expect(await waitFor(() => bad.errors[0])).toMatchObject({ data: refused });
+    const good = connect(url, 'other');
+    await waitFor(() => good.client.socket.connected);
+  });
 });
 
 describe('a handshake', () => {

@@ -1,0 +1,137 @@
+import { describe, expect, it } from '@jest/globals';
+import { EndedSessions } from '../../../lib/gateway/ended-sessions.ts';
+import type { Identity } from '../../../lib/gateway/port.ts';
+import { silentLogger } from '../../../lib/log.ts';
+import { ManualClock } from './manual-clock.ts';
+
+const FIVE_MINUTES_MS = 5 * 60_000;
+
+function setup() {
+  const clock = new ManualClock();
+  const revoked: string[] = [];
+  const world = { asked: 0, isAway: false, hold: Promise.resolve(), warnings: 0 };
+  const sessions = new Set<{ identity: Identity; close: (code: string) => void }>();
+  const ended = new EndedSessions({
+    clock,
+    logger: { ...silentLogger, warn: () => void world.warnings++ },
+    sessions,
+    revokedTokens: async () => {
+      world.asked++;
+      const answer = [...revoked];
+      await world.hold;
+      if (world.isAway) throw new Error('away');
+      return answer;
+    },
+  });
+  /** A connection; tells by which code it was closed. */
+  const connect = (sessionId: string) => {
+    const closes: string[] = [];
+    sessions.add({ identity: { sessionId, isService: true }, close: (code) => void closes.push(code) });
+    return closes;
+  };
+  const refusal = (sessionId: string) => ended.refusalOf({ sessionId, isService: true });
+  return { clock, revoked, world, ended, connect, refusal };
+}
+
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+describe('sessions that have ended', () => {
+  it('the list of revoked service tokens is asked for at the first of them, not for people', async () => {
+    const { revoked, world, ended, refusal } = setup();
+    revoked.push('bad');
+    ended.check();
+    expect(await ended.refusalOf({ sessionId: 'of-ann' })).toBeUndefined();
+    expect(await ended.refusalOf({})).toBeUndefined();
+    expect(world.asked).toBe(0);
+    expect(await Promise.all(['bad', 'good', 'bad'].map(refusal))).toEqual([
+      'UNAUTHENTICATED',
+      undefined,
+      'UNAUTHENTICATED',
+    ]);
+    expect(world.asked).toBe(1);
+  });
+
+  it('what is heard counts at once, for what is open and for what comes', async () => {
+    const { ended, connect, refusal } = setup();
+    const [one, other] = [connect('one'), connect('other')];
+    expect(await refusal('one')).toBeUndefined();
+    ended.onEnded('one');
+    expect([one, other]).toEqual([['UNAUTHENTICATED'], []]);
+    expect(await refusal('one')).toBe('UNAUTHENTICATED');
+    expect([ended.has('one'), ended.has('other')]).toEqual([true, false]);
+  });
+
+  it('what is heard while the list is on its way counts, although the list does not have it', async () => {
+    const { world, ended, refusal } = setup();
+    let letGo = () => undefined as void;
+    world.hold = new Promise((resolve) => (letGo = resolve));
+    const refused = refusal('one');
+    ended.onEnded('one');
+    letGo();
+    expect(await refused).toBe('UNAUTHENTICATED');
+  });
+
+  it('nobody can tell while the list cannot be had: services wait, people do not; said once', async () => {
+    const { world, ended, refusal, clock } = setup();
+    world.isAway = true;
+    expect([await refusal('one'), await refusal('one')]).toEqual(['UNAVAILABLE', 'UNAVAILABLE']);
+    expect(await ended.refusalOf({ sessionId: 'of-ann' })).toBeUndefined();
+    expect(world.warnings).toBe(1);
+    world.isAway = false;
+    clock.advance(5_000);
+    ended.check();
+    await settled();
+    world.isAway = true;
+    expect(await refusal('one')).toBeUndefined();
+  });
+
+  it('the list is asked for again now and then; what is known holds while it cannot be had', async () => {
+    const { clock, revoked, world, ended, connect, refusal } = setup();
+    revoked.push('bad');
+    await refusal('one');
+    const closes = connect('one');
+    clock.advance(FIVE_MINUTES_MS - 1);
+    ended.check();
+    expect(world.asked).toBe(1);
+    world.isAway = true;
+    revoked.push('one');
+    for (let n = 0; n < 4; n++) {
+      clock.advance(1_000);
+      ended.check();
+      await settled();
+    }
+    expect(world.asked).toBe(2);
+    expect([await refusal('bad'), await refusal('one')]).toEqual(['UNAUTHENTICATED', undefined]);
+    world.isAway = false;
+    clock.advance(5_000);
+    ended.check();
+    await settled();
+    expect([world.asked, closes]).toEqual([3, ['UNAUTHENTICATED']]);
+  });
+
+  it('after a gap nobody is believed before the list has come anew, and what is open is looked at', async () => {
+    const { clock, revoked, world, ended, connect, refusal } = setup();
+    await refusal('one');
+    const closes = connect('one');
+    let letGo = () => undefined as void;
+    world.hold = new Promise((resolve) => (letGo = resolve));
+    clock.advance(FIVE_MINUTES_MS);
+    ended.check();
+    // Asked before the gap: its answer may lack what was revoked since.
+    revoked.push('one', 'two');
+    ended.onGap();
+    const refused = refusal('two');
+    letGo();
+    expect(await refused).toBe('UNAUTHENTICATED');
+    expect([world.asked, closes]).toEqual([3, ['UNAUTHENTICATED']]);
+  });
+
+  it('after a gap it is asked at once, whenever it was asked last', async () => {
+    const { world, ended, refusal } = setup();
+    await refusal('one');
+    ended.onGap();
+    ended.check();
+    await settled();
+    expect(world.asked).toBe(2);
+  });
+});
