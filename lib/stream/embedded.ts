@@ -6,8 +6,11 @@ import { Appender } from './embedded/appender.ts';
 import { DroppableRing } from './embedded/droppable-ring.ts';
 import { Follower } from './embedded/follower.ts';
 import { ConsumerGroup } from './embedded/group.ts';
-import { LogFile } from './embedded/log-file.ts';
-import { yieldTo } from './embedded/pause.ts';
+import type { LogStore } from './embedded/log-store.ts';
+import { LogThread } from './embedded/log-thread.ts';
+import type { LogThreadData } from './embedded/log-work.ts';
+import { packRecords } from './embedded/packed-records.ts';
+import type { PartitionLog } from './embedded/partition-log.ts';
 import { withStreamErrors } from './embedded/sqlite-errors.ts';
 import { noSuchPartition, TopicTable } from './embedded/topic-table.ts';
 import type {
@@ -42,19 +45,24 @@ export interface EmbeddedStreamOptions {
   maxFileBytes?: number;
   /** Makes topic and cluster ids; default random uuids. */
   newId?: () => string;
+  /** Default: in a thread of its own. */
+  openFile?: (data: LogThreadData) => Promise<LogStore>;
 }
 
 /**
  * The log of embedded mode, in one SQLite file that this process holds alone (STREAM_LOCKED otherwise).
- * All appends of a tick are one commit with one fsync. Values are shared by all readers: nobody changes them.
+ * The file is in a thread of its own: no fsync stops the event loop. What is appended while one is under way is
+ * committed with the next. Values are shared by all readers: nobody changes them.
  */
-export function createEmbeddedStream(options: EmbeddedStreamOptions): Promise<EmbeddedStream> {
-  return Promise.resolve().then(() => new EmbeddedStream(options));
+export async function createEmbeddedStream(options: EmbeddedStreamOptions): Promise<EmbeddedStream> {
+  const { file, maxFileBytes, newId = randomUUID, openFile = (data) => LogThread.open(data) } = options;
+  const limit = maxFileBytes === undefined ? {} : { maxFileBytes };
+  return new EmbeddedStream(await openFile({ file, newClusterId: newId(), ...limit }), options);
 }
 
 export class EmbeddedStream implements Stream {
   readonly #options: EmbeddedStreamOptions;
-  readonly #file: LogFile;
+  readonly #file: LogStore;
   readonly #table: TopicTable;
   readonly #appender: Appender;
   readonly #followers = new Set<Follower>();
@@ -64,21 +72,18 @@ export class EmbeddedStream implements Stream {
   readonly #listeners = new Set<(topic: string) => void>();
   #closing: Promise<void> | undefined;
 
-  constructor(options: EmbeddedStreamOptions) {
+  constructor(file: LogStore, options: EmbeddedStreamOptions) {
     const { clock, logger, bufferBytes, newId = randomUUID } = options;
     this.#options = options;
-    const file = LogFile.open(options.file, newId);
-    if (options.maxFileBytes !== undefined) file.limitBytes(options.maxFileBytes);
     const ring = new DroppableRing();
     this.#file = file;
-    this.#table = new TopicTable({ file, ring, newId });
+    this.#table = new TopicTable({ file, ring, newId, onMade: (topic) => this.#announce(topic) });
     this.#appender = new Appender({ file, ring, clock, logger, bufferBytes });
   }
 
   async ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
     this.#requireOpen();
-    const made = withStreamErrors(() => this.#table.ensure(specs));
-    for (const topic of made) this.#announce(topic);
+    await withStreamErrors(() => this.#table.ensure(specs));
   }
 
   async identity(topic: string): Promise<TopicIdentity | undefined> {
@@ -162,7 +167,8 @@ export class EmbeddedStream implements Stream {
     const toOffset = Math.min(request.toOffset, log.nextOffset);
     if (fromOffset >= request.toOffset)
       return { topic, partition, fetchOffset: fromOffset, nextOffset: fromOffset, records: [] };
-    const batch = withStreamErrors(() => log.read(fromOffset, toOffset, { maxRecords: Infinity, maxBytes }));
+    const bounds = { maxRecords: Infinity, maxBytes };
+    const batch = await withStreamErrors(() => log.read(fromOffset, toOffset, bounds));
     const bytes = batch.records.reduce((sum, record) => sum + record.value.byteLength, 0);
     if (batch.nextOffset < toOffset || bytes > maxBytes)
       throw new AppError('STORE_BEHIND', { data: { topic, partition, fromOffset, toOffset, maxBytes } });
@@ -177,9 +183,7 @@ export class EmbeddedStream implements Stream {
     while (log.startOffset < beforeOffset) {
       this.#requireOpen();
       const upTo = Math.min(log.startOffset + TRIM_STEP, beforeOffset);
-      withStreamErrors(() => this.#file.trim(log.id, upTo));
-      log.startOffset = upTo;
-      await yieldTo(this.#options.clock);
+      await this.#trimTo(log, upTo);
     }
   }
 
@@ -192,24 +196,35 @@ export class EmbeddedStream implements Stream {
   }
 
   async #close(): Promise<void> {
-    this.#appender.flush();
+    await this.#appender.drain();
     this.#listeners.clear();
     await Promise.all([
       ...[...this.#followers].map((follower) => follower.stop()),
       ...[...this.#groups.values()].map((group) => group.stopAll()),
     ]);
-    this.#releaseReservations();
-    this.#file.close();
+    await this.#releaseReservations();
+    await this.#file.close();
+  }
+
+  /** Whoever asks for what is being deleted is refused from now on: the file would answer with nothing. */
+  async #trimTo(log: PartitionLog, beforeOffset: number): Promise<void> {
+    const { startOffset } = log;
+    log.startOffset = beforeOffset;
+    try {
+      await withStreamErrors(() => this.#file.trim(log.id, beforeOffset));
+    } catch (error) {
+      if (log.startOffset === beforeOffset) log.startOffset = startOffset;
+      throw error;
+    }
   }
 
   /** After an orderly end the next start goes on without a hole. */
-  #releaseReservations(): void {
+  async #releaseReservations(): Promise<void> {
     const reserving = [...this.#table.partitions()].filter((log) => log.reservedOffset > log.nextOffset);
     if (reserving.length === 0) return;
     try {
-      this.#file.transaction(() => {
-        for (const log of reserving) this.#file.reserve(log.id, log.nextOffset);
-      });
+      const reservations = reserving.map((log) => ({ partitionId: log.id, offset: log.nextOffset }));
+      await this.#file.commit({ reservations, records: packRecords([]) });
     } catch (error) {
       // Safe: the reservation stays, which only leaves a hole in the offsets.
       this.#options.logger.warn({ error: String(error) }, 'reserved offsets not released');

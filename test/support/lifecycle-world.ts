@@ -13,6 +13,7 @@ import { DEFAULT_LIMITS } from '../../lib/protocol/limits.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { PERSISTER_CONSUMER, type PersistenceAdapter } from '../../lib/store/port.ts';
 import { createEmbeddedStream } from '../../lib/stream/embedded.ts';
+import { openInline } from './inline-log.ts';
 import { EpochBook, registerTopics } from '../../lib/stream/epochs.ts';
 import type { DeliveredRecord, Stream } from '../../lib/stream/port.ts';
 import { createTopicResolver } from '../../lib/stream/topic-resolver.ts';
@@ -53,6 +54,7 @@ export class LifecycleWorld {
   static async open(): Promise<LifecycleWorld> {
     const folder = await mkdtemp(join(tmpdir(), 'ykafka-lifecycle-'));
     const stream = await createEmbeddedStream({
+      openFile: openInline,
       file: join(folder, 'log.sqlite'),
       clock: systemClock,
       logger: silentLogger,

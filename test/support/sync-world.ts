@@ -9,6 +9,7 @@ import type { DocumentId } from '../../lib/protocol/ids.ts';
 import { PERSISTER_CONSUMER, type IncomingRecord, type PersistenceAdapter } from '../../lib/store/port.ts';
 import { createPostgresStore } from '../../lib/store/postgres.ts';
 import { createEmbeddedStream } from '../../lib/stream/embedded.ts';
+import { openInline } from './inline-log.ts';
 import { EpochBook, registerTopics } from '../../lib/stream/epochs.ts';
 import type { DeliveredRecord, Stream, TopicPartition } from '../../lib/stream/port.ts';
 import { createTopicResolver } from '../../lib/stream/topic-resolver.ts';
@@ -87,6 +88,7 @@ export class SyncWorld {
   static async open(options: SyncWorldOptions): Promise<SyncWorld> {
     const folder = await mkdtemp(join(tmpdir(), 'ykafka-sync-'));
     const stream = await createEmbeddedStream({
+      openFile: openInline,
       file: join(folder, 'log.sqlite'),
       clock: systemClock,
       logger: silentLogger,

@@ -3,7 +3,8 @@ import { AppError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { DeliveredRecord, StreamRecord } from '../port.ts';
 import type { DroppableRing } from './droppable-ring.ts';
-import type { LogFile } from './log-file.ts';
+import { LogBroken, type LogStore, type Reservation } from './log-store.ts';
+import { OFFSETS_OF_PARTITION, packRecords, rowOf, type RowOfRecord } from './packed-records.ts';
 import type { PartitionLog } from './partition-log.ts';
 
 /** Offsets that are set aside at a time for records that are never written. */
@@ -11,7 +12,7 @@ const RESERVED_OFFSETS = 1_000_000;
 const SQLITE_IOERR_FSYNC = 1034;
 
 export interface AppenderParts {
-  file: LogFile;
+  file: Pick<LogStore, 'commit'>;
   ring: DroppableRing;
   clock: Clock;
   logger: Logger;
@@ -21,24 +22,32 @@ export interface AppenderParts {
 interface PendingAppend {
   log: PartitionLog;
   records: readonly StreamRecord[];
+  bytes: number;
   droppable: boolean;
   resolve: (offsets: number[]) => void;
   reject: (error: Error) => void;
 }
 
-/** Records of one tick with the offsets that they get if the commit succeeds. */
+/** Records with the offsets that they get if the commit succeeds. */
 interface Staged {
   delivered: Map<PartitionLog, DeliveredRecord[]>;
   offsets: number[][];
   reserved: Map<PartitionLog, number>;
 }
 
-/** Collects the appends of a tick and commits them together; then resolves and delivers them. */
+/**
+ * Commits together what is appended in a tick, or while the disk is busy with what came before; then resolves and
+ * delivers it. Droppable records wait for the disk only behind durable ones of their partition.
+ */
 export class Appender {
   readonly #parts: AppenderParts;
-  #pending: PendingAppend[] = [];
+  #toCommit: PendingAppend[] = [];
+  #droppable: PendingAppend[] = [];
+  /** Partitions with appends that wait for the disk, and how many. */
+  readonly #waiting = new Map<PartitionLog, number>();
   #pendingBytes = 0;
-  #scheduled = false;
+  #isScheduled = false;
+  #committing: Promise<void> | undefined;
   #broken: unknown;
 
   constructor(parts: AppenderParts) {
@@ -55,66 +64,111 @@ export class Appender {
     if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#parts.bufferBytes)
       return Promise.reject(new AppError('STREAM_BUFFER_FULL'));
     this.#pendingBytes += bytes;
-    if (!this.#scheduled) {
-      this.#scheduled = true;
-      this.#parts.clock.setImmediate(() => this.flush());
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      this.#parts.clock.setImmediate(() => this.#flush());
     }
     return new Promise((resolve, reject) => {
-      this.#pending.push({ log, records, droppable, resolve, reject });
+      const append = { log, records, bytes, droppable, resolve, reject };
+      if (droppable && !this.#waiting.has(log)) this.#droppable.push(append);
+      else this.#wait(append, 'last');
     });
   }
 
-  /** Commits what is waiting now; on return all of it has been resolved and delivered, or rejected. */
-  flush(): void {
-    this.#scheduled = false;
-    const appends = this.#pending;
+  /** Resolves when everything that was appended has been resolved and delivered, or rejected. */
+  async drain(): Promise<void> {
+    this.#flush();
+    while (this.#committing) await this.#committing;
+  }
+
+  #flush(): void {
+    this.#isScheduled = false;
+    this.#deliverDroppable();
+    if (!this.#committing && this.#toCommit.length > 0) this.#begin();
+  }
+
+  #deliverDroppable(): void {
+    const appends = this.#droppable;
     if (appends.length === 0) return;
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    this.#droppable = [];
+    const counts = new Map<PartitionLog, number>();
+    for (const { log, records } of appends) counts.set(log, (counts.get(log) ?? 0) + records.length);
+    const isReserved = ({ log }: PendingAppend) =>
+      this.#broken === undefined && log.nextOffset + counts.get(log)! <= log.reservedOffset;
+    // Before what was appended to their partitions after them.
+    for (const append of appends.filter((each) => !isReserved(each)).reverse()) this.#wait(append, 'first');
+    const ready = appends.filter(isReserved);
+    if (ready.length > 0) this.#deliver(ready, stage(ready, this.#parts.clock.wallTime()));
+  }
+
+  #begin(): void {
+    // Their partitions may be among those that get durable records now, which come after them.
+    this.#deliverDroppable();
+    const appends = this.#toCommit;
+    this.#toCommit = [];
+    this.#committing = this.#commit(appends).finally(() => {
+      this.#committing = undefined;
+      // What came meanwhile has waited long enough.
+      if (this.#toCommit.length > 0) this.#begin();
+    });
+  }
+
+  /** Never rejects. */
+  async #commit(appends: readonly PendingAppend[]): Promise<void> {
     let staged: Staged;
     try {
-      staged = this.#commit(appends);
+      if (this.#broken !== undefined) throw this.#broken as Error;
+      staged = stage(appends, this.#parts.clock.wallTime());
+      await this.#parts.file.commit(toCommit(appends, staged));
     } catch (error) {
-      this.#fail(appends, error);
-      return;
+      return this.#fail(appends, error);
     }
+    for (const append of appends) this.#done(append.log);
     for (const [log, offset] of staged.reserved) log.reservedOffset = offset;
-    appends.forEach((append, at) => {
-      append.resolve(staged.offsets[at]!);
-    });
-    for (const [log, records] of staged.delivered) log.deliver(records);
+    this.#deliver(appends, staged);
   }
 
-  #commit(appends: readonly PendingAppend[]): Staged {
-    if (this.#broken !== undefined) throw this.#broken;
-    const staged = stage(appends, this.#parts.clock.wallTime());
-    const { file, ring } = this.#parts;
-    const durable = appends.some((append) => !append.droppable);
-    if (durable || staged.reserved.size > 0) {
-      file.transaction(() => {
-        for (const [log, offset] of staged.reserved) file.reserve(log.id, offset);
-        eachRecord(appends, staged, (append, record) => {
-          if (!append.droppable) file.insert(append.log.id, record);
-        });
-      });
-    }
-    eachRecord(appends, staged, (append, record) => {
-      if (append.droppable) ring.add(append.log, record);
+  #deliver(appends: readonly PendingAppend[], { delivered, offsets }: Staged): void {
+    appends.forEach((append, at) => {
+      this.#pendingBytes -= append.bytes;
+      if (append.droppable)
+        for (const record of recordsOf(append, { delivered, offsets: offsets[at]! }))
+          this.#parts.ring.add(append.log, record);
+      append.resolve(offsets[at]!);
     });
-    return staged;
+    for (const [log, records] of delivered) log.deliver(records);
   }
 
   #fail(appends: readonly PendingAppend[], cause: unknown): void {
     // After a failed fsync the kernel may have dropped the pages: a later success would prove nothing.
-    if ((cause as { errcode?: unknown }).errcode === SQLITE_IOERR_FSYNC) this.#broken = cause;
+    const isFinal =
+      cause instanceof LogBroken || (cause as { errcode?: unknown }).errcode === SQLITE_IOERR_FSYNC;
+    if (isFinal) this.#broken = cause;
     this.#parts.logger.error(
       { error: String(cause), appends: appends.length, needsRestart: this.#broken !== undefined },
       'append to the embedded log failed',
     );
-    for (const append of appends) append.reject(new AppError('STREAM_APPEND_FAILED', { cause }));
+    for (const { log, bytes, reject } of appends) {
+      this.#pendingBytes -= bytes;
+      this.#done(log);
+      reject(new AppError('STREAM_APPEND_FAILED', { cause }));
+    }
+  }
+
+  #wait(append: PendingAppend, place: 'first' | 'last'): void {
+    this.#waiting.set(append.log, (this.#waiting.get(append.log) ?? 0) + 1);
+    if (place === 'first') this.#toCommit.unshift(append);
+    else this.#toCommit.push(append);
+  }
+
+  #done(log: PartitionLog): void {
+    const left = this.#waiting.get(log)! - 1;
+    if (left === 0) this.#waiting.delete(log);
+    else this.#waiting.set(log, left);
   }
 }
 
+/** Offsets begin where the partition ends: nothing else of it may be on its way. */
 function stage(appends: readonly PendingAppend[], timestampMs: number): Staged {
   const delivered = new Map<PartitionLog, DeliveredRecord[]>();
   const reserved = new Map<PartitionLog, number>();
@@ -124,6 +178,8 @@ function stage(appends: readonly PendingAppend[], timestampMs: number): Staged {
     const list = ofLog;
     return records.map(({ key, value, headers }) => {
       const offset = log.nextOffset + list.length;
+      if (offset >= OFFSETS_OF_PARTITION)
+        throw new AppError('STREAM_APPEND_FAILED', { message: 'The partition has no offsets left.' });
       list.push({ key, value, headers, offset, timestampMs });
       if (droppable && offset >= (reserved.get(log) ?? log.reservedOffset))
         reserved.set(log, offset + RESERVED_OFFSETS);
@@ -133,13 +189,25 @@ function stage(appends: readonly PendingAppend[], timestampMs: number): Staged {
   return { delivered, offsets, reserved };
 }
 
-function eachRecord(
-  appends: readonly PendingAppend[],
-  staged: Staged,
-  visit: (append: PendingAppend, record: DeliveredRecord) => void,
-): void {
+function toCommit(appends: readonly PendingAppend[], { delivered, offsets, reserved }: Staged) {
+  const reservations = Array.from(reserved, ([log, offset]): Reservation => ({
+    partitionId: log.id,
+    offset,
+  }));
+  const rows: RowOfRecord[] = [];
   appends.forEach((append, at) => {
-    const records = staged.delivered.get(append.log)!;
-    for (const offset of staged.offsets[at]!) visit(append, records[offset - append.log.nextOffset]!);
+    if (append.droppable) return;
+    for (const record of recordsOf(append, { delivered, offsets: offsets[at]! }))
+      rows.push(rowOf(append.log.id, record));
   });
+  return { reservations, records: packRecords(rows) };
+}
+
+function recordsOf(
+  { log }: PendingAppend,
+  { delivered, offsets }: { delivered: Staged['delivered']; offsets: readonly number[] },
+): DeliveredRecord[] {
+  const records = delivered.get(log)!;
+  const first = records[0]!.offset;
+  return offsets.map((offset) => records[offset - first]!);
 }

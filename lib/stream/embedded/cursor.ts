@@ -19,6 +19,8 @@ export class Cursor {
   #next: number;
   #queue: DeliveredRecord[] = [];
   #queuedBytes = 0;
+  /** While the file is being read: how far. */
+  #readsTo: number | undefined;
   #wake: (() => void) | undefined;
   #closed = false;
 
@@ -30,8 +32,8 @@ export class Cursor {
 
   /** Takes what was just appended, if this reader has everything before it; else it will read the file. */
   push(firstOffset: number, records: readonly DeliveredRecord[]): void {
-    const expected = this.#queue.at(-1)?.offset ?? this.#next - 1;
-    if (firstOffset === expected + 1) {
+    const last = this.#queue.at(-1)?.offset ?? (this.#readsTo ?? this.#next) - 1;
+    if (firstOffset === last + 1) {
       for (const record of records) {
         this.#queue.push(record);
         this.#queuedBytes += record.value.byteLength;
@@ -42,12 +44,24 @@ export class Cursor {
   }
 
   /** The next batch, undefined at the end of the log. STREAM_OFFSET_OUT_OF_RANGE when it has been trimmed. */
-  take(): { batch: RecordBatch; fromFile: boolean } | undefined {
+  async take(): Promise<{ batch: RecordBatch; fromFile: boolean } | undefined> {
     if (this.#queue.length > 0) return { batch: this.#takeQueued(), fromFile: false };
     if (this.#next === this.#log.nextOffset) return undefined;
-    const batch = withStreamErrors(() => this.#log.read(this.#next, this.#log.nextOffset, BATCH_BOUNDS));
-    this.#next = batch.nextOffset;
-    return { batch, fromFile: true };
+    return { batch: await this.#read(), fromFile: true };
+  }
+
+  async #read(): Promise<RecordBatch> {
+    const to = this.#log.nextOffset;
+    this.#readsTo = to;
+    try {
+      const batch = await withStreamErrors(() => this.#log.read(this.#next, to, BATCH_BOUNDS));
+      this.#next = batch.nextOffset;
+      return batch;
+    } finally {
+      this.#readsTo = undefined;
+      // What came meanwhile goes on where the reading has not ended.
+      if (this.#next !== to) this.#clear();
+    }
   }
 
   seek(offset: number): void {

@@ -78,9 +78,9 @@ export class Follower implements StartedFollow {
     this.#parts.onEnd();
   }
 
-  async #take(cursor: Cursor): Promise<ReturnType<Cursor['take']> | 'ended'> {
+  async #take(cursor: Cursor): Promise<Awaited<ReturnType<Cursor['take']>> | 'ended'> {
     try {
-      return cursor.take();
+      return await cursor.take();
     } catch (error) {
       const retrying = !isAppError(error, 'STREAM_OFFSET_OUT_OF_RANGE');
       this.#request.onError?.(error as Error, { retrying });

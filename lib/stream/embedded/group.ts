@@ -121,7 +121,7 @@ class Member {
         held = false;
       };
       try {
-        const taken = this.#stop.stopped ? undefined : cursor.take();
+        const taken = this.#stop.stopped ? undefined : await cursor.take();
         if (!taken) {
           free();
           await cursor.changed();

@@ -2,45 +2,26 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { AppError } from '../../errors.ts';
-import type { DeliveredRecord, TopicKind } from '../port.ts';
+import type { LogCommit, NewTopic, OffsetRange, PartitionRow, ReadBounds, TopicRow } from './log-store.ts';
+import {
+  MAX_PARTITIONS,
+  OFFSETS_OF_PARTITION,
+  packRecords,
+  positionOf,
+  unpackRecords,
+  type PackedRecords,
+  type RowOfRecord,
+} from './packed-records.ts';
 import { prepareSchema } from './schema.ts';
 import { openFailure } from './sqlite-errors.ts';
-
-/*
- * One SQLite file. A record's row id is partitionId * 2^34 + offset: the records of a partition lie
- * together, a range is one scan, and there is no second index to keep. 2^34 offsets for each of 2^19
- * partitions stay below 2^53, so plain numbers do.
- */
-const OFFSETS_OF_PARTITION = 2 ** 34;
-const MAX_PARTITIONS = 2 ** 19;
 
 /** Checkpoint after this many WAL pages of 4 KiB: rarely enough that its fsyncs do not show. */
 const CHECKPOINT_PAGES = 4096;
 const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
 
-export interface PartitionRow {
-  id: number;
-  partition: number;
-  startOffset: number;
-  /** Offsets below this may have been given to records that are not in the file. */
-  reservedOffset: number;
-}
-
-export interface TopicRow {
-  name: string;
-  topicId: string;
-  kind: TopicKind;
-  partitions: PartitionRow[];
-}
-
-export interface ReadBounds {
-  maxRecords: number;
-  maxBytes: number;
-}
-
-export interface FileRange {
-  records: DeliveredRecord[];
-  /** False when the bounds ended the reading before the range did. */
+/** What lies in a range, with its values as they were read. */
+export interface PackedRange {
+  records: PackedRecords;
   complete: boolean;
 }
 
@@ -103,8 +84,16 @@ export class LogFile {
     this.#reserve = db.prepare('UPDATE partitions SET reserved_offset = ? WHERE id = ?');
   }
 
-  /** Runs `work` in one transaction: all of it is on disk when this returns, nothing when it throws. */
-  transaction<T>(work: () => T): T {
+  /** Reservations and records, in one transaction: all of it is on disk when this returns, nothing when it throws. */
+  commit({ reservations, records }: LogCommit): void {
+    this.#transaction(() => {
+      for (const { partitionId, offset } of reservations) this.#reserve.run(offset, partitionId);
+      for (const { position, timestampMs, key, headers, value } of unpackRecords(records))
+        this.#insert.run(position, timestampMs, key, headers, value);
+    });
+  }
+
+  #transaction<T>(work: () => T): T {
     this.#begin.run();
     try {
       const result = work();
@@ -127,12 +116,22 @@ export class LogFile {
       .all()
       .map((row) => {
         const { id, name, topicId, kind } = row as unknown as TopicRow & { id: number };
-        return { name, topicId, kind, partitions: partitions.all(id) as unknown as PartitionRow[] };
+        const rows = partitions.all(id) as unknown as Omit<PartitionRow, 'lastOffset'>[];
+        return {
+          name,
+          topicId,
+          kind,
+          partitions: rows.map((partition) => ({ ...partition, lastOffset: this.#lastOffset(partition.id) })),
+        };
       });
   }
 
-  /** Makes a topic; inside a transaction. */
-  insertTopic(topic: { name: string; topicId: string; kind: TopicKind; partitions: number }): TopicRow {
+  /** Makes the topics, all or none. */
+  insertTopics(topics: readonly NewTopic[]): TopicRow[] {
+    return this.#transaction(() => topics.map((topic) => this.#insertTopic(topic)));
+  }
+
+  #insertTopic(topic: NewTopic): TopicRow {
     const { name, topicId, kind } = topic;
     const id = this.#db
       .prepare('INSERT INTO topics (name, topic_id, kind, partitions) VALUES (?, ?, ?, ?)')
@@ -143,64 +142,40 @@ export class LogFile {
       const partitionId = Number(insert.run(id, partition).lastInsertRowid);
       if (partitionId >= MAX_PARTITIONS)
         throw new AppError('STREAM_APPEND_FAILED', { message: 'The embedded log has too many partitions.' });
-      partitions.push({ id: partitionId, partition, startOffset: 0, reservedOffset: 0 });
+      partitions.push({ id: partitionId, partition, startOffset: 0, reservedOffset: 0, lastOffset: -1 });
     }
     return { name, topicId, kind, partitions };
   }
 
-  /** Writes one record; inside a transaction. */
-  insert(partitionId: number, record: DeliveredRecord): void {
-    if (record.offset >= OFFSETS_OF_PARTITION)
-      throw new AppError('STREAM_APPEND_FAILED', { message: 'The partition has no offsets left.' });
-    this.#insert.run(
-      partitionId * OFFSETS_OF_PARTITION + record.offset,
-      record.timestampMs,
-      record.key,
-      JSON.stringify(record.headers),
-      record.value,
-    );
-  }
-
   /** The records of [from, to) that are in the file; at least one, if there is one, whatever its size. */
-  range(partitionId: number, offsets: { from: number; to: number }, bounds: ReadBounds): FileRange {
-    const base = partitionId * OFFSETS_OF_PARTITION;
-    const records: DeliveredRecord[] = [];
+  range({ partitionId, from, to }: OffsetRange, { maxRecords, maxBytes }: ReadBounds): PackedRange {
+    const rows: RowOfRecord[] = [];
     let bytes = 0;
-    for (const row of this.#range.iterate(base + offsets.from, base + offsets.to)) {
-      const { position, timestamp_ms, key, headers, value } = row as unknown as RecordRow;
+    let complete = true;
+    for (const row of this.#range.iterate(positionOf(partitionId, from), positionOf(partitionId, to))) {
+      const { position, timestamp_ms: timestampMs, key, headers, value } = row as unknown as RecordRow;
       bytes += value.byteLength;
-      if (records.length > 0 && (records.length >= bounds.maxRecords || bytes > bounds.maxBytes))
-        return { records, complete: false };
-      records.push({
-        offset: position - base,
-        timestampMs: timestamp_ms,
-        key,
-        value,
-        headers: JSON.parse(headers) as Record<string, string>,
-      });
+      if (rows.length > 0 && (rows.length >= maxRecords || bytes > maxBytes)) {
+        complete = false;
+        break;
+      }
+      rows.push({ position, timestampMs, key, headers, value });
     }
-    return { records, complete: true };
+    return { records: packRecords(rows), complete };
   }
 
-  /** The offset of the partition's last record in the file, or -1. */
-  lastOffset(partitionId: number): number {
-    const base = partitionId * OFFSETS_OF_PARTITION;
+  #lastOffset(partitionId: number): number {
+    const base = positionOf(partitionId, 0);
     const row = this.#last.get(base, base + OFFSETS_OF_PARTITION);
     return row === undefined ? -1 : (row.position as number) - base;
   }
 
   /** Deletes the records below `beforeOffset` and remembers the new beginning. */
   trim(partitionId: number, beforeOffset: number): void {
-    const base = partitionId * OFFSETS_OF_PARTITION;
-    this.transaction(() => {
-      this.#delete.run(base, base + beforeOffset);
+    this.#transaction(() => {
+      this.#delete.run(positionOf(partitionId, 0), positionOf(partitionId, beforeOffset));
       this.#setStart.run(beforeOffset, partitionId);
     });
-  }
-
-  /** Offsets up to `offset` may be used without being written; inside a transaction. */
-  reserve(partitionId: number, offset: number): void {
-    this.#reserve.run(offset, partitionId);
   }
 
   /** Caps the file's size: beyond it every append fails like on a full disk. */

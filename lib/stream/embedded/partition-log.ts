@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts';
 import type { DeliveredRecord, RecordBatch, TopicPartition } from '../port.ts';
 import type { Cursor } from './cursor.ts';
-import type { LogFile, PartitionRow, ReadBounds } from './log-file.ts';
+import type { LogStore, PartitionRow, ReadBounds } from './log-store.ts';
 import type { DroppableRing } from './droppable-ring.ts';
 
 /** One partition: its range of offsets, who reads its tail, and its records that are in memory only. */
@@ -13,17 +13,21 @@ export class PartitionLog implements TopicPartition {
   startOffset: number;
   nextOffset: number;
   reservedOffset: number;
-  readonly #file: LogFile;
+  readonly #file: Pick<LogStore, 'range'>;
   readonly #ring: DroppableRing;
 
-  constructor(topic: string, row: PartitionRow, parts: { file: LogFile; ring: DroppableRing }) {
+  constructor(
+    topic: string,
+    row: PartitionRow,
+    parts: { file: Pick<LogStore, 'range'>; ring: DroppableRing },
+  ) {
     this.topic = topic;
     this.partition = row.partition;
     this.id = row.id;
     this.startOffset = row.startOffset;
     this.reservedOffset = row.reservedOffset;
     // A trimmed partition may have no record left; its offsets go on all the same.
-    this.nextOffset = Math.max(parts.file.lastOffset(row.id) + 1, row.startOffset, row.reservedOffset);
+    this.nextOffset = Math.max(row.lastOffset + 1, row.startOffset, row.reservedOffset);
     this.#file = parts.file;
     this.#ring = parts.ring;
   }
@@ -36,9 +40,9 @@ export class PartitionLog implements TopicPartition {
   }
 
   /** The records of [from, to), within the bounds; STREAM_OFFSET_OUT_OF_RANGE when `from` is not in the log. */
-  read(from: number, to: number, bounds: ReadBounds): RecordBatch {
+  async read(from: number, to: number, bounds: ReadBounds): Promise<RecordBatch> {
     this.requireInRange(from);
-    const { records, complete } = this.#file.range(this.id, { from, to }, bounds);
+    const { records, complete } = await this.#file.range({ partitionId: this.id, from, to }, bounds);
     const nextOffset = complete ? to : records.at(-1)!.offset + 1;
     const droppable = this.#ring.range(this, from, nextOffset);
     if (droppable.length > 0) {

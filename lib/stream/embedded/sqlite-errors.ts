@@ -1,4 +1,5 @@
 import { AppError } from '../../errors.ts';
+import { LogBroken } from './log-store.ts';
 
 const SQLITE_BUSY = 5;
 const SQLITE_NOTADB = 26;
@@ -22,12 +23,13 @@ export function openFailure(error: unknown, file: string): unknown {
   });
 }
 
-/** An error of SQLite leaves the adapter as STREAM_UNAVAILABLE. */
-export function withStreamErrors<T>(work: () => T): T {
+/** An error of SQLite, or of the thread that runs it, leaves the adapter as STREAM_UNAVAILABLE. */
+export async function withStreamErrors<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } catch (error) {
-    throw sqliteCode(error) === undefined ? error : new AppError('STREAM_UNAVAILABLE', { cause: error });
+    const isOfFile = sqliteCode(error) !== undefined || error instanceof LogBroken;
+    throw isOfFile ? new AppError('STREAM_UNAVAILABLE', { cause: error }) : error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts';
 import type { TopicIdentity, TopicPartition, TopicSpec } from '../port.ts';
 import type { DroppableRing } from './droppable-ring.ts';
-import type { LogFile, TopicRow } from './log-file.ts';
+import type { LogStore, TopicRow } from './log-store.ts';
 import { PartitionLog } from './partition-log.ts';
 
 interface Topic {
@@ -10,19 +10,23 @@ interface Topic {
 }
 
 export interface TopicTableParts {
-  file: LogFile;
+  file: Pick<LogStore, 'clusterId' | 'topics' | 'insertTopics' | 'range'>;
   ring: DroppableRing;
   newId: () => string;
+  /** Told of each new topic in the same step in which it can be found. */
+  onMade?: (topic: string) => void;
 }
 
 /** The topics of the file, all in memory. */
 export class TopicTable {
   readonly #parts: TopicTableParts;
   readonly #topics = new Map<string, Topic>();
+  /** One after the other: two that make the same topic at once would both find it missing. */
+  #making: Promise<unknown> = Promise.resolve();
 
   constructor(parts: TopicTableParts) {
     this.#parts = parts;
-    for (const row of parts.file.topics()) this.#add(row);
+    for (const row of parts.file.topics) this.#add(row);
   }
 
   names(): string[] {
@@ -57,20 +61,32 @@ export class TopicTable {
     return log;
   }
 
-  /** Makes what is missing, all or nothing; the names of the new ones. STREAM_PARTITIONS_CHANGED for a wrong count. */
-  ensure(specs: readonly TopicSpec[]): string[] {
+  /** Makes what is missing, all or nothing. STREAM_PARTITIONS_CHANGED for a wrong count. */
+  async ensure(specs: readonly TopicSpec[]): Promise<void> {
+    if (this.#missing(specs).length === 0) return;
+    const made = this.#making.then(() => this.#make(specs));
+    this.#making = made.catch(() => undefined);
+    await made;
+  }
+
+  async #make(specs: readonly TopicSpec[]): Promise<void> {
+    const missing = this.#missing(specs);
+    if (missing.length === 0) return;
+    const { file, newId, onMade } = this.#parts;
+    const rows = await file.insertTopics(
+      missing.map(({ topic, kind, partitions }) => ({ name: topic, topicId: newId(), kind, partitions })),
+    );
+    for (const row of rows) {
+      this.#add(row);
+      onMade?.(row.name);
+    }
+  }
+
+  #missing(specs: readonly TopicSpec[]): TopicSpec[] {
     for (const spec of specs) this.#requirePartitions(spec);
     const missing = new Map<string, TopicSpec>();
     for (const spec of specs) if (!this.#topics.has(spec.topic)) missing.set(spec.topic, spec);
-    if (missing.size === 0) return [];
-    const { file, newId } = this.#parts;
-    const rows = file.transaction(() =>
-      [...missing.values()].map(({ topic, kind, partitions }) =>
-        file.insertTopic({ name: topic, topicId: newId(), kind, partitions }),
-      ),
-    );
-    for (const row of rows) this.#add(row);
-    return rows.map((row) => row.name);
+    return [...missing.values()];
   }
 
   #requirePartitions({ topic, partitions }: TopicSpec): void {

@@ -28,6 +28,7 @@ import {
   addVersion,
 } from '../../../lib/protocol/index.ts';
 import { createEmbeddedStream } from '../../../lib/stream/embedded.ts';
+import { openInline } from '../../support/inline-log.ts';
 import type { Stream } from '../../../lib/stream/port.ts';
 import { createTopicResolver } from '../../../lib/stream/topic-resolver.ts';
 import type { TopicResolver } from '../../../lib/stream/topics.ts';
@@ -60,6 +61,7 @@ export function onCleanUp(clean: () => Promise<void>): void {
 export async function openLog(pattern = 'yjs-{channel}', partitions = 2): Promise<TestLog> {
   const folder = await mkdtemp(join(tmpdir(), 'ykafka-gateway-'));
   const stream = await createEmbeddedStream({
+    openFile: openInline,
     file: join(folder, 'log.sqlite'),
     clock: systemClock,
     logger: silentLogger,

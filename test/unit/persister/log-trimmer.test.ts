@@ -11,6 +11,7 @@ import { Persister } from '../../../lib/persister/persister.ts';
 import { DEFAULT_LIMITS } from '../../../lib/protocol/limits.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
 import { createEmbeddedStream } from '../../../lib/stream/embedded.ts';
+import { openInline } from '../../support/inline-log.ts';
 import { EpochBook, registerTopics } from '../../../lib/stream/epochs.ts';
 import { createTopicResolver } from '../../../lib/stream/topic-resolver.ts';
 import { createSyncSource } from '../../../lib/sync/join.ts';
@@ -30,6 +31,7 @@ afterEach(async () => {
 /** The embedded log of a folder with a persister and a trimmer over it, as one process has them. */
 async function openProcess(folder: string, store: MemoryStore) {
   const stream = await createEmbeddedStream({
+    openFile: openInline,
     file: join(folder, 'log.sqlite'),
     clock: systemClock,
     logger: silentLogger,

@@ -10,6 +10,7 @@ import { DEFAULT_LIMITS } from '../../../lib/protocol/limits.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
 import { PERSISTER_CONSUMER, type IncomingBatch, type PersistenceAdapter } from '../../../lib/store/port.ts';
 import { createEmbeddedStream, type EmbeddedStream } from '../../../lib/stream/embedded.ts';
+import { openInline } from '../../support/inline-log.ts';
 import { EpochBook, registerTopics } from '../../../lib/stream/epochs.ts';
 import type { StreamRecord } from '../../../lib/stream/port.ts';
 import { createTopicResolver } from '../../../lib/stream/topic-resolver.ts';
@@ -26,6 +27,7 @@ afterEach(async () => {
 async function openLog(): Promise<EmbeddedStream> {
   const folder = await mkdtemp(join(tmpdir(), 'y-kafka-persister-'));
   const stream = await createEmbeddedStream({
+    openFile: openInline,
     file: join(folder, 'log.sqlite'),
     clock: systemClock,
     logger: silentLogger,
