@@ -143,8 +143,9 @@ export function assembleGateway(parts: GatewayParts): GatewayAssembly {
     states,
     onSubscribed: ({ document }) => awareness.open(document),
     onLeft(subscription) {
-      awareness.left(subscription);
-      presence.left(subscription);
+      const how = subscription.isMoving ? 'moved' : 'left';
+      awareness[how](subscription);
+      presence[how](subscription);
     },
   });
   const enforcement = parts.roles && enforcementOf({ ...parts, roles: parts.roles, sessions, joins });

@@ -16,6 +16,7 @@ import { BEAT_KEY, GatewayBeats } from './gateway-beats.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import { Subscription, type HostedDocument } from './hosted-document.ts';
 import type { RoomRegistry } from './port.ts';
+import { MovedSubscriptions } from './moved-subscriptions.ts';
 import { RecordHeader } from './record-headers.ts';
 import { shareFrame } from './shared-frame.ts';
 
@@ -59,10 +60,12 @@ export class AwarenessChannel {
   readonly #byPartition = new ByPartition<HostedDocument>();
   /** Those of them that use a follow. */
   readonly #followed = new Set<HostedDocument>();
+  readonly #moved: MovedSubscriptions;
   #guest: AwarenessGuest | undefined;
 
   constructor(parts: AwarenessChannelParts) {
     this.#parts = parts;
+    this.#moved = new MovedSubscriptions(parts.beatTimeoutMs);
     this.#pool = new FollowerPool({ ...parts, listenerOf: (target) => this.#listenerOf(target) });
     this.#records = new AwarenessRecords(parts);
     this.#beats = new GatewayBeats({ ...parts, targets: () => this.#pool.targets() });
@@ -80,6 +83,9 @@ export class AwarenessChannel {
 
   /** The document is no longer hosted. */
   close(document: HostedDocument): void {
+    // Nobody else would say that they have not come back.
+    for (const subscription of this.#moved.takeOf(document))
+      this.#records.append(document, document.awareness.removeOwner(subscription));
     this.#forget(document);
     if (this.#followed.delete(document)) this.#pool.release(this.#targetOf(document));
   }
@@ -121,6 +127,11 @@ export class AwarenessChannel {
     if (removed.length > 0) this.#parts.onChanged(subscription.document);
   }
 
+  /** The connection was asked to go on at another gateway: its client ids stay until that has them, or it has not come. */
+  moved(subscription: Subscription): void {
+    this.#moved.add(subscription, this.#parts.clock.now());
+  }
+
   /** Sends what has changed in this tick: to the subscriptions here, and by the topic to the other gateways. */
   flush(document: HostedDocument): void {
     for (const owner of document.awareness.takeResettled())
@@ -140,6 +151,7 @@ export class AwarenessChannel {
   /** Appends the own beat, by whose return gateways that are silent are known. To be called at the beat interval. */
   beat(): void {
     this.#beats.send();
+    for (const subscription of this.#moved.takeLate(this.#parts.clock.now())) this.left(subscription);
     for (const { subscriptions } of this.#opened)
       for (const subscription of subscriptions)
         if (subscription.isLive && subscription.owesAwareness) this.sendAll(subscription);

@@ -41,7 +41,8 @@ export class AwarenessStates {
 
   /**
    * Takes a state as y-protocols does: a higher clock wins; a removal also with an equal clock. A state
-   * that is as new as the known one changes nothing but the owner (a client that moved to another gateway).
+   * that is as new as the known one changes nothing but the owner (a client that moved to another gateway); the others
+   * are told when that is here, or they would forget the client with the gateway it was at.
    */
   apply({ clientId, clock, state }: AwarenessState, owner: object | string): boolean {
     const known = this.#known.get(clientId);
@@ -49,6 +50,7 @@ export class AwarenessStates {
     if (known ? clock < known.clock : clock < (this.#removed.get(clientId) ?? 0)) return false;
     if (known?.owner !== owner || isRemoval) this.#resettle(known?.owner, isRemoval ? undefined : owner);
     if (known && clock === known.clock && !isRemoval) {
+      if (isLocal(owner) && !isLocal(known.owner)) this.#changed.set(clientId, true);
       known.owner = owner;
       return false;
     }

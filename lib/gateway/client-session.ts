@@ -69,6 +69,7 @@ export class ClientSession {
   #badMessages = 0;
   #joins = 0;
   #isClosed = false;
+  #closedBy: CloseCode | undefined;
 
   constructor(parts: ClientSessionParts) {
     this.#parts = parts;
@@ -133,6 +134,11 @@ export class ClientSession {
     return this.#isClosed;
   }
 
+  /** Why this gateway has closed it; undefined when it was not the gateway. */
+  get closedBy(): CloseCode | undefined {
+    return this.#closedBy;
+  }
+
   nextJoin(): number {
     return ++this.#joins;
   }
@@ -163,6 +169,7 @@ export class ClientSession {
   /** Tells the client why, disconnects and gives everything up. Idempotent. */
   close(code: CloseCode, details: CloseDetails = {}): void {
     if (this.#isClosed) return;
+    this.#closedBy = code;
     this.#parts.transport.close(code, details);
     this.closed();
   }

@@ -136,7 +136,7 @@ export class Gateway {
 
   /**
    * Moves the connections to other gateways, at the configured rate and within the configured time. Those that are
-   * open go on meanwhile; new ones are to be refused.
+   * open go on meanwhile; new ones are to be refused. Who is moved has not left for the others, for the beat time-out.
    */
   async drain(): Promise<void> {
     this.#isDraining = true;
@@ -153,13 +153,16 @@ export class Gateway {
     logger.info({ moved }, 'connections moved');
   }
 
-  /** Tells every connection, then ends follows and timers, within a time limit. What was received is still appended. */
+  /**
+   * Tells every connection, then ends follows and timers, within a time limit. What was received is still appended.
+   * After a drain nobody is told of those that were moved: the others find out who has not come back in time.
+   */
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
     for (const session of [...this.#members.sessions]) session.close('SERVER_STOPPING');
-    // The other gateways are told at once who has gone.
+    // The other gateways are told at once who has gone for good.
     this.#members.fanOut.flush();
     const { clock, logger, checker } = this.#parts;
     const ended = Promise.all([
@@ -176,8 +179,11 @@ export class Gateway {
 
   #closed(session: ClientSession): void {
     this.#members.sessions.delete(session);
-    for (const subscription of [...session.subscriptions.values()])
+    const isMoving = this.#isDraining && session.closedBy === 'SERVER_STOPPING';
+    for (const subscription of [...session.subscriptions.values()]) {
+      subscription.isMoving = isMoving;
       this.#members.joins.end(session, subscription);
+    }
   }
 
   #every(name: string, intervalMs: number, work: () => void): void {

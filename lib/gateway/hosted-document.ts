@@ -88,6 +88,8 @@ export class Subscription {
   /** A join or resume is under way: one at a time. */
   isJoining = false;
   isClosed = false;
+  /** It has ended because its connection was asked to go on at another gateway. */
+  isMoving = false;
   /** Entries up to here are in the state that was sent. */
   deliverAfter = -1;
   /** Position of what was last handed to the connection; a resume begins here. */

@@ -1,22 +1,15 @@
 import type { Clock } from '../clock.ts';
 import type { Person, Presence, PresentConnection, RoomChange } from '../presence/port.ts';
 import { SocketEvent } from '../protocol/events.ts';
-import {
-  readPresenceUpdate,
-  readPresenceViewport,
-  type PresencePerson,
-  type PresenceReach,
-  type PresenceState,
-} from '../protocol/presence.ts';
+import { readPresenceUpdate, readPresenceViewport, type PresenceState } from '../protocol/presence.ts';
 import type { RoomOfTenant } from '../stream/topics.ts';
 import { clientIdsOf } from './client-ids.ts';
 import type { ClientSession } from './client-session.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { Subscription } from './hosted-document.ts';
-import type { SharedEvent } from './port.ts';
+import { eventOfAll, eventsOf } from './presence-events.ts';
 import type { RateLimit, RateLimits } from './rate-limits.ts';
 import { RecordHeader } from './record-headers.ts';
-import { shareEvent } from './shared-frame.ts';
 
 export interface PresenceDoorParts {
   clock: Clock;
@@ -89,16 +82,22 @@ export class PresenceDoor {
   /** It has left the document, lost its right to it, or has gone. Idempotent. */
   left(subscription: Subscription): void {
     const room = roomOf(subscription);
-    const members = this.#rooms.get(keyOf(room))?.members;
-    const member = members?.get(connectionOf(subscription));
-    if (!members || !member?.subscriptions.delete(subscription)) return;
+    const member = this.#take(room, subscription);
+    if (!member) return;
     if (member.subscriptions.size > 0) return this.#enter(room, member);
-    members.delete(member.connectionId);
-    if (members.size === 0) this.#rooms.delete(keyOf(room));
     this.#parts.presence().leave(room, member.connectionId);
     // From here on it hears nothing of the room; one that has gone hears not even this.
-    const nobody = { roomId: room.roomId, all: true, self: member.userId, users: [] };
-    subscription.outbox.offerEvent(shareEvent(SocketEvent.PresenceSync, nobody));
+    subscription.outbox.offerEvent(eventOfAll(room, { people: [], self: member.userId }));
+  }
+
+  /** The connection was asked to go on at another gateway: until it is there nobody is told that it has left. Idempotent. */
+  moved(subscription: Subscription): void {
+    // Without accounts it comes back as somebody else.
+    if (subscription.identity.userId === undefined) return this.left(subscription);
+    const room = roomOf(subscription);
+    const member = this.#take(room, subscription);
+    // Each of its documents is moved; those before the last one take no client ids with them.
+    if (member?.subscriptions.size === 0) this.#parts.presence().move(room, member.connectionId);
   }
 
   /** What a client shows of itself. Never throws for what a client can send. */
@@ -148,6 +147,17 @@ export class PresenceDoor {
     this.#parts.presence().enter(room, { connectionId, userId, user, clients });
   }
 
+  /** Without the subscription, and out of the room with the last one; undefined when it has none of that room. */
+  #take(room: RoomOfTenant, subscription: Subscription): Member | undefined {
+    const members = this.#rooms.get(keyOf(room))?.members;
+    const member = members?.get(connectionOf(subscription));
+    if (!members || !member?.subscriptions.delete(subscription)) return undefined;
+    if (member.subscriptions.size > 0) return member;
+    members.delete(member.connectionId);
+    if (members.size === 0) this.#rooms.delete(keyOf(room));
+    return member;
+  }
+
   #show(open: MemberRoom, member: Member, change: Partial<PresenceState>): void {
     const { clock, presence, metrics } = this.#parts;
     if (member.late) {
@@ -166,10 +176,8 @@ export class PresenceDoor {
   }
 
   #sendAll(room: RoomOfTenant, member: Member): void {
-    const people = this.#parts.presence().people(room);
-    const users = people.map((person) => ({ ...shownOf(person), ...reachOf(person), user: person.user }));
-    const all = { roomId: room.roomId, all: true, self: member.userId, users };
-    member.owesAll = !member.outbox.offerEvent(shareEvent(SocketEvent.PresenceSync, all));
+    const all = { people: this.#parts.presence().people(room), self: member.userId };
+    member.owesAll = !member.outbox.offerEvent(eventOfAll(room, all));
   }
 
   #roomAt(room: RoomOfTenant): MemberRoom {
@@ -196,30 +204,6 @@ function readViewport(content: unknown): Read {
   if (!viewport.ok) return viewport;
   const { roomId, x, y, zoom } = viewport.value;
   return { ok: true, roomId, change: { viewport: { x, y, zoom } } };
-}
-
-function eventsOf({ roomId }: RoomOfTenant, { joined, left, moved, regrouped }: RoomChange): SharedEvent[] {
-  const events = left.map((userId) => shareEvent(SocketEvent.PresenceLeave, { roomId, userId }));
-  for (const person of joined) {
-    const { userId, user } = person;
-    events.push(shareEvent(SocketEvent.PresenceJoin, { roomId, userId, user, ...reachOf(person) }));
-  }
-  // Who comes from another gateway may show something already.
-  const shown = [...moved, ...joined.filter(({ lastSeen }) => lastSeen > 0)];
-  const users = [
-    ...shown.map(shownOf),
-    ...regrouped.map((person) => ({ ...shownOf(person), ...reachOf(person) })),
-  ];
-  if (users.length > 0) events.push(shareEvent(SocketEvent.PresenceSync, { roomId, users }));
-  return events;
-}
-
-function shownOf({ userId, cursor, selection, viewport }: Person): PresencePerson {
-  return { userId, cursor, selection, viewport };
-}
-
-function reachOf({ connections, clients }: Person): PresenceReach {
-  return { connections, clients };
 }
 
 function connectionOf(subscription: Subscription): string {

@@ -9,8 +9,8 @@ import type { PresentConnection } from './port.ts';
  *     "ask": true?       the others are to answer with all they have
  *     "all": true?       what this gateway said before is void: it has what this message and the following say,
      "end": true?       up to the one with this mark
- *     "in":  [ { connectionId, userId, user, clients: [ { docId, subdocId?, clientIds } ]? } ]?
- *                        also of a connection that has other awareness client ids than before
+ *     "in":  [ { connectionId, userId, user, clients: [ { docId, subdocId?, clientIds } ]?, moving: true? } ]?
+ *                        also of a connection that has other awareness client ids than before, or was asked to move
  *     "out": [ connectionId ]?
  *     "at":  [ { userId, lastSeen, cursor, selection, viewport } ]? }
  */
@@ -87,12 +87,18 @@ function listOf<T>(value: unknown, read: (item: unknown) => T | undefined): T[] 
 }
 
 function readConnection(item: unknown): PresentConnection | undefined {
-  const { connectionId, userId, user, clients } = objectOf(item) ?? {};
+  const { connectionId, userId, user, clients, moving } = objectOf(item) ?? {};
   if (typeof connectionId !== 'string' || typeof userId !== 'string') return undefined;
   const read = listOf(clients, readClients);
   if (!read) return undefined;
-  const connection = { connectionId, userId, user: (objectOf(user) ?? {}) as PresenceUser };
-  return read.length === 0 ? connection : { ...connection, clients: read };
+  const connection: PresentConnection = {
+    connectionId,
+    userId,
+    user: (objectOf(user) ?? {}) as PresenceUser,
+  };
+  if (read.length > 0) connection.clients = read;
+  if (moving === true) connection.moving = true;
+  return connection;
 }
 
 function readClients(item: unknown): PresenceClients | undefined {

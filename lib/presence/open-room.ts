@@ -14,6 +14,15 @@ interface Heard {
 /** Connections, or states, in one message: it stays far below what a record may have. */
 const MAX_ITEMS = 64;
 
+/** What others have to be told now. */
+interface Told {
+  messages: PresenceMessage[];
+  /** What has been shown here. */
+  shown: SeenState[];
+  /** Connections of other gateways that are here by now. */
+  comeBack: string[];
+}
+
 interface Said {
   in: PresentConnection[];
   out: string[];
@@ -41,6 +50,10 @@ export class OpenRoom {
   /** Those of them of which nobody has been told yet. */
   readonly #untold = new Set<string>();
   readonly #left = new Set<string>();
+  /** Own connections that were asked to move, and until when they may come back elsewhere, in ms. */
+  readonly #movingUntilMs = new Map<string, number>();
+  /** Connections that have come back here: their gateway may have no time left to say so. */
+  readonly #comeBack: string[] = [];
   readonly #shown = new Set<string>();
   /** Users whose state others have not been told: there was none, as far as was known. */
   readonly #untoldShown = new Set<string>();
@@ -57,16 +70,30 @@ export class OpenRoom {
     if (!this.people.enter(this.#gatewayId, connection)) return false;
     if (!this.#left.delete(connectionId) && isNew) this.#untold.add(connectionId);
     this.#entered.set(connectionId, connection);
+    this.#takeReplaced();
     return true;
+  }
+
+  /** It stays until then, or until it has come back elsewhere. False when it is not here. */
+  move(connectionId: string, untilMs: number): boolean {
+    const connection = this.people.connectionOf(this.#gatewayId, connectionId);
+    if (!connection) return false;
+    this.#movingUntilMs.set(connectionId, untilMs);
+    return this.enter({ ...connection, moving: true });
+  }
+
+  /** Those that have not come back in time leave; false when there are none. */
+  endMoving(nowMs: number): boolean {
+    const late = [...this.#movingUntilMs].filter(([, untilMs]) => untilMs <= nowMs);
+    for (const [connectionId] of late) this.leave(connectionId);
+    return late.length > 0;
   }
 
   /** False when it changes nothing. */
   leave(connectionId: string): boolean {
     if (this.people.userOf(this.#gatewayId, connectionId) === undefined) return false;
     this.people.leave(this.#gatewayId, connectionId);
-    this.#entered.delete(connectionId);
-    // Who entered in the same tick was never told of.
-    if (!this.#untold.delete(connectionId)) this.#left.add(connectionId);
+    this.#gone(connectionId);
     return true;
   }
 
@@ -91,6 +118,7 @@ export class OpenRoom {
     }
     for (const id of message.out ?? []) this.people.leave(gateway, id);
     for (const state of message.at ?? []) this.people.show(gateway, state);
+    this.#takeReplaced();
     if (message.end && whole) this.people.keepOnly(gateway, whole);
     this.#heard.set(gateway, { n: message.n, whole: message.end ? undefined : whole });
     if (message.ask) this.owe({ question: false });
@@ -117,11 +145,16 @@ export class OpenRoom {
   }
 
   /**
-   * What has to be told now, and what has been shown. Before the room is open nobody has to know: then everything is
+   * What has to be told now. Before the room is open nobody has to know: then everything is
    * told. Where no other gateway has anybody, moves are not told: who comes asks, and gets them. Of one that has not
    * answered yet nothing is known, so they are told when it does.
    */
-  take(nextNumber: () => number): { messages: PresenceMessage[]; shown: SeenState[] } {
+  take(nextNumber: () => number): Told {
+    const comeBack = this.phase === 'open' ? this.#comeBack.splice(0) : [];
+    return { ...this.#take(nextNumber), comeBack };
+  }
+
+  #take(nextNumber: () => number): Omit<Told, 'comeBack'> {
     const isShared = this.people.isShared(this.#gatewayId);
     for (const userId of this.#shown) this.#untoldShown.add(userId);
     const shown = this.#statesOf(this.#shown);
@@ -146,6 +179,20 @@ export class OpenRoom {
     this.#owesAll = this.#owesQuestion = false;
     this.#untoldShown.clear();
     return { messages: this.#cut(all, { all: true, ...(ask ? { ask: true } : {}) }, nextNumber), shown };
+  }
+
+  #gone(connectionId: string): void {
+    this.#movingUntilMs.delete(connectionId);
+    this.#entered.delete(connectionId);
+    // Who entered in the same tick was never told of.
+    if (!this.#untold.delete(connectionId)) this.#left.add(connectionId);
+  }
+
+  #takeReplaced(): void {
+    for (const { gateway, connectionId, by } of this.people.takeReplaced()) {
+      if (gateway === this.#gatewayId) this.#gone(connectionId);
+      else if (by === this.#gatewayId) this.#comeBack.push(connectionId);
+    }
   }
 
   #statesOf(userIds: ReadonlySet<string>): SeenState[] {

@@ -9,6 +9,8 @@ export interface PresentConnection {
   user: PresenceUser;
   /** The awareness client ids that it has announced, by document. */
   clients?: readonly PresenceClients[];
+  /** Its gateway has asked it to go on at another one: it is there until it has come, or has not in time. */
+  moving?: true;
 }
 
 /** A person in a room: there as long as at least one connection is. */
@@ -41,13 +43,21 @@ export interface Presence {
   enter(room: RoomOfTenant, connection: PresentConnection): void;
   /** It has gone. Unknown connections change nothing. */
   leave(room: RoomOfTenant, connectionId: string): void;
+  /**
+   * The connection has been asked to go on at another gateway. For everybody it stays in the room until the same person
+   * has come elsewhere with one of its client ids (with any connection, when it has none), or for the beat time-out.
+   */
+  move(room: RoomOfTenant, connectionId: string): void;
   /** Latest wins, for the person as a whole; ignored from a connection that has not entered. */
   update(room: RoomOfTenant, connectionId: string, change: Partial<PresenceState>): void;
   /** Everybody who is known in the room now; empty for a room without connections of this gateway. */
   people(room: RoomOfTenant): Person[];
   /** To be called every beat interval: shows others that this gateway lives, and learns which of them do. */
   beat(): void;
-  /** Tells what is waiting, then ends. Connections that have not left count as gone at once for the others. */
+  /**
+   * Tells what is waiting, then ends. Connections that have not left count as gone at once for the others, those that
+   * are moving once this gateway is silent.
+   */
   stop(): Promise<void>;
 }
 

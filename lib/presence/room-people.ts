@@ -6,11 +6,12 @@ import {
 } from '../protocol/presence.ts';
 import { isSameClients, mergeClients } from './clients.ts';
 import type { SeenState } from './messages.ts';
+import { replacedOf, type KnownConnection, type ReplacedConnection } from './moving.ts';
 import type { Person, PresentConnection, RoomChange } from './port.ts';
 
 interface KnownPerson {
   user: PresenceUser;
-  connections: Map<string, { gateway: string; clients: readonly PresenceClients[] }>;
+  connections: Map<string, KnownConnection>;
   /** Of all connections, until one of them changes: it is asked for with every move. */
   clients: readonly PresenceClients[] | undefined;
   /** Gateway → the state that was last shown there. */
@@ -27,22 +28,35 @@ export class RoomPeople {
   readonly #changed = new Set<string>();
   /** Users with other connections or client ids. */
   readonly #regrouped = new Set<string>();
+  #replaced: ReplacedConnection[] = [];
 
   /** False when it changes nothing. */
-  enter(gateway: string, { connectionId, userId, user, clients = [] }: PresentConnection): boolean {
+  enter(gateway: string, connection: PresentConnection): boolean {
+    const { connectionId, userId, user, clients = [], moving = false } = connection;
     const before = this.userOf(gateway, connectionId);
     if (before !== undefined && before !== userId) this.leave(gateway, connectionId);
     let person = this.#people.get(userId);
     const known = person?.connections.get(connectionId);
-    if (known?.gateway === gateway && isSameClients(known.clients, clients)) return false;
+    const isKnown = known?.gateway === gateway && isSameClients(known.clients, clients);
+    if (isKnown && known.moving === moving) return false;
     this.#connectionsOf(gateway).set(connectionId, userId);
     if (!person) {
       person = { user, connections: new Map(), clients: undefined, states: new Map() };
       this.#people.set(userId, person);
     }
-    person.connections.set(connectionId, { gateway, clients });
-    this.#regroup(userId, person);
+    person.connections.set(connectionId, { gateway, clients, moving });
+    // That it moves is nobody's business but the gateways'.
+    if (!isKnown) this.#regroup(userId, person);
+    for (const replaced of replacedOf(person.connections, { connectionId, isNew: !known }))
+      this.#replace(person, replaced);
     return true;
+  }
+
+  /** Connections that were moving and have come back as others since the last call. */
+  takeReplaced(): ReplacedConnection[] {
+    const replaced = this.#replaced;
+    this.#replaced = [];
+    return replaced;
   }
 
   leave(gateway: string, connectionId: string): void {
@@ -99,13 +113,19 @@ export class RoomPeople {
   }
 
   connections(gateway: string): PresentConnection[] {
-    const connections = [...(this.#gateways.get(gateway) ?? [])];
-    return connections.map(([connectionId, userId]) => {
-      const person = this.#people.get(userId);
-      const clients = person?.connections.get(connectionId)?.clients ?? [];
-      const connection = { connectionId, userId, user: person?.user ?? {} };
-      return clients.length === 0 ? connection : { ...connection, clients };
-    });
+    const ids = [...(this.#gateways.get(gateway)?.keys() ?? [])];
+    return ids.map((connectionId) => this.connectionOf(gateway, connectionId)!);
+  }
+
+  connectionOf(gateway: string, connectionId: string): PresentConnection | undefined {
+    const userId = this.userOf(gateway, connectionId);
+    const person = userId === undefined ? undefined : this.#people.get(userId);
+    if (userId === undefined || !person) return undefined;
+    const { clients = [], moving = false } = person.connections.get(connectionId) ?? {};
+    const connection: PresentConnection = { connectionId, userId, user: person.user };
+    if (clients.length > 0) connection.clients = clients;
+    if (moving) connection.moving = true;
+    return connection;
   }
 
   states(gateway: string): SeenState[] {
@@ -156,6 +176,15 @@ export class RoomPeople {
     for (const state of this.#people.get(userId)?.states.values() ?? [])
       if (!latest || state.lastSeen > latest.lastSeen) latest = state;
     return latest;
+  }
+
+  /** What was shown goes on with the connection. */
+  #replace({ states }: KnownPerson, replaced: ReplacedConnection): void {
+    const { gateway, connectionId, by } = replaced;
+    const [shown, later] = [states.get(gateway), states.get(by)];
+    if (shown && shown.lastSeen > (later?.lastSeen ?? 0)) states.set(by, { ...shown });
+    this.leave(gateway, connectionId);
+    this.#replaced.push(replaced);
   }
 
   #regroup(userId: string, person: KnownPerson): void {

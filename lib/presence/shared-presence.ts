@@ -17,7 +17,7 @@ export interface PresenceBus {
   isSilent(room: RoomOfTenant, gateway: string): boolean;
   /** What is shown in a room, also where no other gateway has to be told: a bus that others read keeps it. */
   keep?(room: RoomOfTenant, states: readonly SeenState[]): void;
-  /** Connections of a dead gateway: a bus that keeps them somewhere forgets them. */
+  /** Connections that another gateway does not take away itself: a bus that keeps them somewhere forgets them. */
   forget?(room: RoomOfTenant, connectionIds: readonly string[]): void;
   beat(): void;
   stop(): Promise<void>;
@@ -84,6 +84,12 @@ export class SharedPresence implements Presence {
     if (open?.leave(connectionId)) this.#schedule(open);
   }
 
+  move(room: RoomOfTenant, connectionId: string): void {
+    const { clock, beatTimeoutMs } = this.#parts;
+    const open = this.#rooms.get(keyOf(room));
+    if (open?.move(connectionId, clock.now() + beatTimeoutMs)) this.#schedule(open);
+  }
+
   update(room: RoomOfTenant, connectionId: string, change: Partial<PresenceState>): void {
     const open = this.#rooms.get(keyOf(room));
     const { gatewayId, clock } = this.#parts;
@@ -121,6 +127,7 @@ export class SharedPresence implements Presence {
     const isTurnOfAll = ++this.#beats % BEATS_BETWEEN_ALL === 0;
     for (const open of this.#rooms.values()) {
       if (open.beat() || isTurnOfAll) this.#owe(open, { question: false });
+      if (open.endMoving(clock.now())) this.#schedule(open);
       this.#follow(open);
     }
   }
@@ -129,7 +136,8 @@ export class SharedPresence implements Presence {
     if (this.#isStopped) return;
     const { gatewayId } = this.#parts;
     for (const { room, people } of this.#rooms.values())
-      for (const { connectionId } of people.connections(gatewayId)) this.leave(room, connectionId);
+      for (const { connectionId, moving } of people.connections(gatewayId))
+        if (!moving) this.leave(room, connectionId);
     this.#isStopped = true;
     for (const open of this.#rooms.values()) this.#flush(open);
     this.#tell();
@@ -229,9 +237,11 @@ export class SharedPresence implements Presence {
     this.#toldAtMs = this.#parts.clock.now();
     for (const open of rooms) {
       if (this.#rooms.get(keyOf(open.room)) !== open) continue;
-      const { messages, shown } = open.take(this.#nextNumber);
+      const { messages, shown, comeBack } = open.take(this.#nextNumber);
       for (const message of messages) this.#bus.publish(open.room, message);
       if (shown.length > 0) this.#bus.keep?.(open.room, shown);
+      // Behind what says that the person is here: nothing of it may be taken away.
+      if (comeBack.length > 0) this.#bus.forget?.(open.room, comeBack);
       // One that is being opened is ended afterwards: it may be entered again meanwhile.
       if (open.phase !== 'opening' && !open.people.isAt(this.#parts.gatewayId)) this.#end(open);
     }

@@ -24,6 +24,14 @@ export interface PresenceMedium {
 export const ROOM: RoomOfTenant = { tenantId: 't', roomId: 'r' };
 let people = 0;
 
+export async function waitMs(ms: number): Promise<void> {
+  const until = performance.now() + ms;
+  await waitFor(() => performance.now() >= until, { what: 'the time to pass' });
+}
+
+/** One thing that every adapter must do; it gets a medium of its own. */
+export type PresenceCheck = (open: () => Promise<Gateway>, medium: PresenceMedium) => Promise<void>;
+
 /** A gateway that writes down what it is told. */
 export class Gateway {
   readonly told: string[] = [];
@@ -62,8 +70,19 @@ export class Gateway {
     this.node.presence.leave(ROOM, connectionId);
   }
 
+  /** It is asked to go on at another gateway. */
+  sendAway(connectionId: string): void {
+    this.node.presence.move(ROOM, connectionId);
+  }
+
   move(connectionId: string, x: number): void {
     this.node.presence.update(ROOM, connectionId, { cursor: { x, y: 0 } });
+  }
+
+  /** Waits until the person's cursor stands there. */
+  async shows(userId: string, x: number): Promise<void> {
+    const known = () => this.node.presence.people(ROOM).find((person) => person.userId === userId);
+    await waitFor(() => known()?.cursor?.x === x, { what: `${userId} at ${x}` });
   }
 
   count(what: string): number {

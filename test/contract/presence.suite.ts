@@ -1,17 +1,18 @@
 import { expect } from '@jest/globals';
 import { BEATS_BETWEEN_ALL } from '../../lib/presence/shared-presence.ts';
-import { waitFor } from '../support/wait.ts';
-import { BEAT_MS, Gateway, ROOM, TIMEOUT_MS, type PresenceMedium } from './presence-gateway.ts';
+import {
+  BEAT_MS,
+  Gateway,
+  ROOM,
+  TIMEOUT_MS,
+  waitMs,
+  type PresenceCheck,
+  type PresenceMedium,
+} from './presence-gateway.ts';
+import { moveChecks } from './presence-moves.suite.ts';
 
-type Check = (open: () => Promise<Gateway>, medium: PresenceMedium) => Promise<void>;
-
-async function waitMs(ms: number): Promise<void> {
-  const until = performance.now() + ms;
-  await waitFor(() => performance.now() >= until, { what: 'the time to pass' });
-}
-
-/** What every adapter must do; a check gets a medium of its own. */
-export const presenceChecks: Record<string, Check> = {
+/** What every adapter must do. */
+export const presenceChecks: Record<string, PresenceCheck> = {
   'two connections of a person are one: the first joins, the last leaves, wherever they are': async (
     open,
   ) => {
@@ -172,10 +173,12 @@ export const presenceChecks: Record<string, Check> = {
     await b.isTold('-ann');
     expect(performance.now() - stoppedAt).toBeLessThan(TIMEOUT_MS);
   },
+
+  ...moveChecks,
 };
 
 /** Runs a check and ends the gateways it has opened. */
-export async function runPresenceCheck(check: Check, medium: PresenceMedium): Promise<void> {
+export async function runPresenceCheck(check: PresenceCheck, medium: PresenceMedium): Promise<void> {
   const opened: Gateway[] = [];
   const open = async () => {
     const gateway = await Gateway.open(medium);

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { startRedis, type RunningRedis } from '../../scripts/dev/redis.ts';
+import { outlivesDrain } from '../support/outlives-drain.ts';
 import { outlivesGateway } from '../support/people/gateway-death.ts';
 import { outlivesOutage } from '../support/people/outage.ts';
 import { PeopleCluster } from '../support/people/people-cluster.ts';
@@ -28,6 +29,9 @@ describe('people on a cluster of two gateways that keep them in Redis', () => {
     await outlivesGateway(people.stage, () => people.kill('gateway-1'));
     await people.cluster.restart('gateway-1');
   });
+
+  it('two gateways that are stopped in order, one after the other: nobody is seen to leave who comes back', () =>
+    outlivesDrain({ REDIS_URL: redis.url }));
 
   it('a Redis that hangs for 12 s is not taken for everybody’s death', () =>
     outlivesOutage(people.stage, {

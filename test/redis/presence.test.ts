@@ -126,6 +126,23 @@ describe('presence in Redis', () => {
     await waitFor(async () => (await reader.keys('board:*')).length === 0, { what: 'nothing left' });
   });
 
+  it('a connection that has come back elsewhere is taken out by the gateway it came to, with nothing it shows', async () => {
+    const [a, b] = [open(), open()];
+    const room = { tenantId: 't', roomId: 'r' };
+    const clients = [{ docId: 'd', clientIds: [1] }];
+    b.presence.enter(room, { connectionId: 'watch', userId: 'bob', user: {} });
+    a.presence.enter(room, { connectionId: 'old', userId: 'ann', user: {}, clients });
+    a.presence.update(room, 'old', { selection: ['s'] });
+    await waitFor(() => b.presence.people(room).some(({ selection }) => selection.join() === 's'));
+    a.presence.move(room, 'old');
+    await a.presence.stop();
+    const connections = async () => (await reader.sMembers('board:r:connections')).sort().join();
+    expect(await connections()).toBe('old,watch');
+    b.presence.enter(room, { connectionId: 'new', userId: 'ann', user: {}, clients });
+    await waitFor(async () => (await connections()) === 'new,watch', { what: 'the old one gone' });
+    expect(JSON.parse((await reader.hGet('board:r:presence', 'ann'))!)).toMatchObject({ selection: ['s'] });
+  });
+
   it('what was left over of a gateway is taken out by the next one that says all it has', async () => {
     const room = { tenantId: 't', roomId: 'r' };
     const [a, b] = [open(), open()];

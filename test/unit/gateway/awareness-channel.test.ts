@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { AppError } from '../../../lib/errors.ts';
 import { AwarenessChannel, type AwarenessChannelParts } from '../../../lib/gateway/awareness-channel.ts';
 import { gatewayMetrics } from '../../../lib/gateway/gateway-metrics.ts';
-import type { HostedDocument } from '../../../lib/gateway/hosted-document.ts';
+import { AwarenessStates } from '../../../lib/gateway/awareness-states.ts';
+import type { HostedDocument, Subscription } from '../../../lib/gateway/hosted-document.ts';
 import { DefaultRoomRegistry } from '../../../lib/gateway/room-registry.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import { createTopicResolver } from '../../../lib/stream/topic-resolver.ts';
@@ -55,6 +56,34 @@ describe('the awareness of a document', () => {
     clock.advance(2_000);
     expect(follows).toBe(0);
   });
+
+  it('that ends before those who were moved are back takes them away for the others', async () => {
+    const appended: string[] = [];
+    const appender = {
+      append: (...[, , record]: Parameters<AwarenessChannelParts['appender']['append']>) => {
+        appended.push(new TextDecoder('latin1').decode(record.value));
+        return Promise.resolve();
+      },
+    };
+    const stream = { identity: () => Promise.resolve(undefined), follow: () => Promise.reject(new Error()) };
+    const channel = openChannel({ stream, appender, clock: new ManualClock() });
+    const document = hosted('d');
+    const [moved, other] = [{ document }, { document }] as Subscription[];
+    const states = new AwarenessStates();
+    Object.assign(document, {
+      awareness: states,
+      address: { roomId: 'r', docId: 'd' },
+      subscriptions: new Set(),
+    });
+    states.apply({ clientId: 5, clock: 3, state: '{"a":1}' }, moved!);
+    states.apply({ clientId: 6, clock: 3, state: '{"b":1}' }, other!);
+    channel.moved(moved!);
+    channel.close(document);
+    expect(appended).toHaveLength(1);
+    // One state: id, clock, and nothing.
+    expect(appended[0]).toContain('\x01\x05\x03\x04null');
+  });
+
   it('that ends while its follow is still beginning does not take the follow from the others', async () => {
     const clock = new ManualClock();
     const begun = Promise.withResolvers<void>();

@@ -34,6 +34,17 @@ describe('awareness states', () => {
     expect(states.gateways()).toEqual(new Set(['new']));
   });
 
+  it('one that comes here from another gateway with the clock it had is told to the others, once', () => {
+    const states = new AwarenessStates();
+    states.apply(state(1, 5), 'other');
+    states.takeChanged();
+    expect(states.apply(state(1, 5), ann)).toBe(false);
+    expect(states.takeChanged()).toEqual([{ ...state(1, 5), isLocal: true }]);
+    states.apply(state(1, 5), ann);
+    states.apply(state(1, 5), 'other');
+    expect(states.takeChanged()).toEqual([]);
+  });
+
   it('an owner goes with the last seen clock of each of its ids', () => {
     const states = new AwarenessStates();
     states.apply(state(1, 5), ann);

@@ -14,7 +14,7 @@ describe('what gateways tell each other of people', () => {
       in: [
         { connectionId: 'c', userId: 'u', user: { name: 'Ann' } },
         {
-          ...{ connectionId: 'e', userId: 'u', user: {} },
+          ...{ connectionId: 'e', userId: 'u', user: {}, moving: true as const },
           clients: [
             { docId: 'd', clientIds: [1, 2] },
             { docId: 'd', subdocId: 's', clientIds: [1] },

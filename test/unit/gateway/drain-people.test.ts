@@ -1,0 +1,116 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { createAccessControl } from '../../../lib/gateway/access-control.ts';
+import type { AccessControl } from '../../../lib/gateway/port.ts';
+import { loadConfig, type Config } from '../../../lib/config.ts';
+import { PointingPerson } from '../../support/pointing-person.ts';
+import { waitFor } from '../../support/wait.ts';
+import { cleanUp, onCleanUp, openLog, startGateway } from './harness.ts';
+
+afterEach(cleanUp);
+
+/** People by their token. */
+const byToken: AccessControl = {
+  identify: async (auth) => {
+    const { token } = auth as { token: string };
+    return { ok: true, identity: { tenantId: 't', userId: token } };
+  },
+  mayUse: () => ({ read: true, write: true }),
+};
+
+const TIMEOUT_MS = 700;
+const BEATS = { beatIntervalMs: 80, beatTimeoutMs: TIMEOUT_MS };
+const CONFIG = { ...BEATS, drainClientsPerSecond: 100, drainRetryMs: 40 };
+
+async function setUp(access: AccessControl = byToken, config: Partial<Config> = {}) {
+  const log = await openLog();
+  const leaving = await startGateway(log, { config: { ...CONFIG, ...config }, access });
+  const staying = await startGateway(log, { config: BEATS, access });
+  const add = (name: string, url: string | readonly string[]) => {
+    const person = new PointingPerson({ url, room: 'room', name, getToken: () => name });
+    onCleanUp(async () => person.close());
+    person.point(7);
+    return person;
+  };
+  return { leaving, staying, add, both: [leaving.url, staying.url] };
+}
+
+describe('the people of a gateway that is stopped', () => {
+  it('who comes back at another one was never away there, with cursor and client id; who closes the tab, at once', async () => {
+    const { leaving, staying, add, both } = await setUp();
+    const watcher = add('watcher', staying.url);
+    const moving = ['ann', 'bob', 'cleo', 'dan', 'eve'].map((name) => add(name, both));
+    const gone = add('gone', both);
+    await watcher.sees(...moving, gone, watcher);
+    watcher.forgetTold();
+    // As long as its client does not come back it is not known whether it will.
+    const drained = leaving.gateway.drain();
+    gone.close();
+    await drained;
+    await leaving.stop();
+    await waitFor(() => watcher.told.includes('-gone'), { what: 'the closed tab' });
+    await waitFor(() => moving.every(({ connects, manager }) => connects === 2 && manager.presence.self), {
+      what: 'all have come back',
+    });
+    for (const { name } of moving)
+      await waitFor(() => watcher.connectionsOf(name) === 1, { what: `${name} stands there once` });
+    // The gateway is believed dead, which takes nobody with it.
+    const silentAt = performance.now() + TIMEOUT_MS + 500;
+    await waitFor(() => performance.now() > silentAt);
+    expect(watcher.told.sort()).toEqual([`-#${gone.awareness.clientID}`, '-gone']);
+    await watcher.sees(...moving);
+    for (const person of moving) person.close();
+    const closedAt = performance.now();
+    await waitFor(() => moving.every(({ name }) => watcher.told.includes(`-${name}`)));
+    await waitFor(() => watcher.awareness.getStates().size === 1);
+    expect(performance.now() - closedAt).toBeLessThan(TIMEOUT_MS);
+  });
+
+  it('who does not come back has left when the gateway was silent for the time-out, once', async () => {
+    const { leaving, staying, add } = await setUp();
+    const watcher = add('watcher', staying.url);
+    const [lost, stays] = [add('lost', leaving.url), add('stays', staying.url)];
+    await watcher.sees(lost, stays);
+    watcher.forgetTold();
+    await leaving.gateway.drain();
+    const movedAt = performance.now();
+    await leaving.stop();
+    expect(performance.now() - movedAt).toBeLessThan(TIMEOUT_MS);
+    await waitFor(() => watcher.told.length === 2, { what: 'leaves' });
+    expect(performance.now() - movedAt).toBeGreaterThan(TIMEOUT_MS - 200);
+    expect(watcher.told.sort()).toEqual([`-#${lost.awareness.clientID}`, '-lost']);
+  });
+
+  it('who has not come back in time has left, also while the gateway goes on moving others, which see it too', async () => {
+    // One a second, and less than that to come back.
+    const slow = { drainClientsPerSecond: 1, beatTimeoutMs: 400 };
+    const { leaving, staying, add, both } = await setUp(byToken, slow);
+    const watcher = add('watcher', staying.url);
+    const lost = add('lost', leaving.url);
+    await watcher.sees(lost);
+    const late = add('late', both);
+    await late.sees(lost, watcher);
+    await watcher.sees(late);
+    for (const each of [watcher, late]) each.forgetTold();
+    const drained = leaving.gateway.drain();
+    const left = [`-#${lost.awareness.clientID}`, '-lost'];
+    for (const { told, name } of [watcher, late])
+      await waitFor(() => left.every((what) => told.includes(what)), { what: `${name} is told` });
+    for (const { told } of [watcher, late]) expect(told.sort()).toEqual(left);
+    expect(late.connects).toBe(1);
+    await drained;
+  });
+
+  it('without accounts who comes back is somebody else; the client id stays', async () => {
+    const { leaving, staying, add, both } = await setUp(createAccessControl(loadConfig({})));
+    const [watcher, moving] = [add('watcher', staying.url), add('moving', both)];
+    await watcher.sees(moving);
+    watcher.forgetTold();
+    const before = moving.manager.presence.self!;
+    await leaving.gateway.drain();
+    await leaving.stop();
+    await waitFor(() => moving.connects === 2 && watcher.cursorOf(moving) !== undefined);
+    const again = moving.manager.presence.self!;
+    expect(watcher.told.filter((told) => !told.startsWith('?'))).toEqual([`-${before}`, `+${again}`]);
+    await watcher.sees(moving);
+  });
+});
