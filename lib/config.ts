@@ -57,6 +57,12 @@ export const CONFIG_SCHEMA = {
     { min: 0, max: 100_000 },
     'Requests a minute from one address that try a token or an e-mail address, such as those with an invite’s link: at all gateways together with REDIS_URL, else at each; 0: no limit.',
   ),
+  presenceQuestionsPerMinute: int(
+    'YKAFKA_PRESENCE_QUESTIONS_PER_MINUTE',
+    120,
+    { min: 0, max: 100_000 },
+    'Requests a minute of one person that ask over HTTP who is on boards: at all gateways together with REDIS_URL, else at each; 0: no limit.',
+  ),
   trustedProxyHops: int(
     'YKAFKA_TRUSTED_PROXY_HOPS',
     0,

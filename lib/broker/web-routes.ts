@@ -1,9 +1,9 @@
 import { apiWebRoutes } from '../http/api.ts';
 import { createAccessDoor } from '../http/access-door.ts';
 import { authWebRoutes, noSignInWebRoutes } from '../http/auth-routes.ts';
-import { GuessLimit } from '../http/guess-limit.ts';
 import { operatorWebRoutes } from '../http/operator-routes.ts';
-import { RedisCount } from '../http/redis-count.ts';
+import { RedisCounts } from '../http/redis-counts.ts';
+import { RequestLimit } from '../http/request-limit.ts';
 import { encodeAccessChange, type AccessChange } from '../lifecycle/access-record.ts';
 import type { Runtime } from './runtime.ts';
 import { tokenVerifierOf } from './token-verifier.ts';
@@ -21,18 +21,24 @@ export function openWebRoutes(runtime: Runtime): WebRoutes {
   if (config.auth === 'jwt') openAccessDoor(runtime);
   if (config.auth !== 'accounts')
     return { routes: [...operator, ...noSignInWebRoutes(config)], close: async () => undefined };
-  const count = openCount(runtime);
+  const counts =
+    config.redisUrl === '' ? undefined : new RedisCounts({ url: config.redisUrl, clock, logger });
+  const limit = (name: string, perMinute: number) => {
+    const options = { prefix: `${config.namespace}:${name}`, perMinute };
+    return new RequestLimit(perMinute, perMinute === 0 ? undefined : counts?.count(options));
+  };
   const parts = {
     config,
     clock,
     logger: logger.child({ part: 'api' }),
     verify: (token: unknown) => tokenVerifierOf(runtime)(token),
-    guesses: new GuessLimit(config.guessesPerMinute, count),
+    guesses: limit('guesses', config.guessesPerMinute),
+    presence: limit('presence-questions', config.presenceQuestionsPerMinute),
     trustedProxyHops: config.trustedProxyHops,
   };
   return {
     routes: [...operator, ...authWebRoutes(parts), ...apiWebRoutes(parts)],
-    close: async () => count?.stop(),
+    close: async () => counts?.stop(),
   };
 }
 
@@ -43,11 +49,4 @@ function openAccessDoor({ config, logger, topics, stream, serveInternal }: Runti
   const announce = async (change: AccessChange) =>
     (await stream()).append(target, [encodeAccessChange(change)]);
   serveInternal(createAccessDoor({ secret: config.internalSecret, announce, logger }));
-}
-
-function openCount({ config, clock, logger }: Runtime): RedisCount | undefined {
-  const { redisUrl, namespace, guessesPerMinute } = config;
-  if (redisUrl === '' || guessesPerMinute === 0) return undefined;
-  const prefix = `${namespace}:guesses`;
-  return new RedisCount({ url: redisUrl, prefix, perMinute: guessesPerMinute, clock, logger });
 }

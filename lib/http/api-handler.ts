@@ -7,9 +7,9 @@ import { AppError } from '../errors.ts';
 import { clientAddressOf } from '../gateway/client-address.ts';
 import type { Logger } from '../log.ts';
 import type { ApiRoute } from './api-routes.ts';
-import type { GuessLimit } from './guess-limit.ts';
 import { paramsOf } from './param-schema.ts';
 import { sendProblem } from './problem.ts';
+import { networkOf, type RequestLimit } from './request-limit.ts';
 
 const BEARER = /^Bearer +([\w.~+/-]+=*) *$/i;
 const JSON_TYPE = /^application\/json *(;|$)/i;
@@ -29,7 +29,9 @@ export interface ParsedRequest {
 export interface ApiParts {
   logger: Logger;
   verify: TokenVerifier;
-  guesses: GuessLimit;
+  guesses: RequestLimit;
+  /** Questions about who is on boards. */
+  presence: RequestLimit;
   trustedProxyHops: number;
 }
 
@@ -37,8 +39,10 @@ export interface ApiParts {
 export async function answerRoute(route: ApiRoute, parsed: ParsedRequest, parts: ApiParts): Promise<void> {
   const { request, response } = parsed;
   try {
-    if (route.isGuessable) await parts.guesses.take(clientAddressOf(request, parts.trustedProxyHops));
+    if (route.counted === 'guess')
+      await parts.guesses.take(networkOf(clientAddressOf(request, parts.trustedProxyHops)));
     const principal = route.rule === 'anyone' ? undefined : await authenticate(request, parts.verify);
+    if (route.counted === 'presence') await parts.presence.take(principal?.userId ?? '');
     const answer = await parsed.call(route.action, actionParams(route, parsed), principal);
     sendAnswer(route, response, answer);
   } catch (error) {

@@ -30,8 +30,11 @@ export interface ApiRoute {
   makes?: readonly ('id' | 'token')[];
   /** Errors beside those that every route has. */
   errors?: readonly AppErrorType[];
-  /** Counted by the address of the client, since it says whether a guess is right. */
-  isGuessable?: true;
+  /**
+   * What it is counted as. guess: by the address of the client, since it says whether a guess is right. presence: by who
+   * asks, since the gateways have to be asked in turn.
+   */
+  counted?: 'guess' | 'presence';
   /** What the fields of the body have to be together. */
   bodyRule?: Record<string, unknown>;
 }

@@ -5,14 +5,14 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
 import type { AuthCookies } from './auth-cookies.ts';
-import type { GuessLimit } from './guess-limit.ts';
+import type { RequestLimit } from './request-limit.ts';
 
 export interface AuthRouteParts {
   config: Pick<Config, 'publicUrl' | 'returnOrigins' | 'corsOrigins' | 'trustedProxyHops'>;
   clock: Clock;
   logger: Logger;
   verify: TokenVerifier;
-  guesses: GuessLimit;
+  guesses: RequestLimit;
 }
 
 /** What moleculer-web hangs on a request. */

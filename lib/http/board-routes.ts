@@ -75,6 +75,7 @@ export const BOARD_ROUTES: readonly ApiRoute[] = [
     status: 200,
     answer: 'PersonPage',
     errors: ['SERVICE_UNAVAILABLE'],
+    counted: 'presence',
   },
   {
     method: 'get',

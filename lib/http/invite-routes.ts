@@ -41,7 +41,7 @@ export const INVITE_ROUTES: readonly ApiRoute[] = [
     status: 200,
     answer: 'InvitePreview',
     errors: ['INVITE_NOT_FOUND', 'INVITE_OVER'],
-    isGuessable: true,
+    counted: 'guess',
   },
   {
     method: 'post',
@@ -52,6 +52,6 @@ export const INVITE_ROUTES: readonly ApiRoute[] = [
     status: 200,
     answer: 'AcceptedInvite',
     errors: ['INVITE_NOT_FOUND', 'INVITE_OVER'],
-    isGuessable: true,
+    counted: 'guess',
   },
 ];

@@ -93,7 +93,7 @@ function codesOf(route: ApiRoute): Set<AppErrorType> {
   if (route.rule !== 'anyone') codes.add('UNAUTHENTICATED');
   if (route.rule.startsWith('workspace.')) codes.add('WORKSPACE_NOT_FOUND');
   if (route.rule.startsWith('board.')) codes.add('BOARD_NOT_FOUND');
-  if (route.isGuessable) codes.add('RATE_LIMITED');
+  if (route.counted) codes.add('RATE_LIMITED');
   if (bodyOf(route)) for (const code of WITH_BODY) codes.add(code);
   return codes;
 }

@@ -7,6 +7,7 @@ import { AUTH_PATH } from './auth-cookies.ts';
 import { bodyOf, sendJson, sessionCookie, type Exchange, type WebRequest } from './auth-exchange.ts';
 import { returnUrl } from './own-origin.ts';
 import { sendProblem } from './problem.ts';
+import { networkOf } from './request-limit.ts';
 import { sendTroublePage } from './trouble-page.ts';
 
 const TOKEN_BYTES = 32;
@@ -24,7 +25,7 @@ export async function begin(exchange: Exchange): Promise<void> {
 async function beginSignIn({ request, response, parts, origin, cookies }: Exchange): Promise<void> {
   const { config, clock, guesses } = parts;
   // Each one is a row.
-  await guesses.take(clientAddressOf(request, config.trustedProxyHops));
+  await guesses.take(networkOf(clientAddressOf(request, config.trustedProxyHops)));
   const wanted = textIn(request, 'returnTo') ?? '/';
   const returnTo = returnUrl(wanted, origin, config);
   if (returnTo === undefined)

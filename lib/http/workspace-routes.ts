@@ -78,7 +78,7 @@ export const WORKSPACE_ROUTES: readonly ApiRoute[] = [
     status: 200,
     answer: 'WorkspaceMember',
     errors: ['ROLE_TOO_HIGH', 'MEMBER_NOT_FOUND', 'PERSONAL_WORKSPACE'],
-    isGuessable: true,
+    counted: 'guess',
     bodyRule: { oneOf: [{ required: ['userId'] }, { required: ['email'] }] },
   },
   {
@@ -116,6 +116,7 @@ export const WORKSPACE_ROUTES: readonly ApiRoute[] = [
     summary: 'How many are on each board of a workspace now',
     status: 200,
     answer: 'BoardPresencePage',
+    counted: 'presence',
   },
   {
     method: 'post',

@@ -107,7 +107,11 @@ describe('the HTTP API of a cluster', () => {
 });
 
 it('no request of 3,000 is answered by a fault of the server, or otherwise than described', async () => {
-  const server = await startEmbedded({ auth: 'accounts', guessesPerMinute: 0 });
+  const server = await startEmbedded({
+    auth: 'accounts',
+    guessesPerMinute: 0,
+    presenceQuestionsPerMinute: 0,
+  });
   const api = new ApiClient(server);
   const people = await makePeople(api);
   const world = await makeBoardWorld(server, people);
@@ -118,7 +122,11 @@ it('no request of 3,000 is answered by a fault of the server, or otherwise than 
 });
 
 it('no request of 3,000 to the routes of sign-in either', async () => {
-  const server = await startEmbedded({ auth: 'accounts', guessesPerMinute: 0 });
+  const server = await startEmbedded({
+    auth: 'accounts',
+    guessesPerMinute: 0,
+    presenceQuestionsPerMinute: 0,
+  });
   const api = new ApiClient(server);
   const userId = await api.person('Ada');
   const { token, sessionId } = await (await openAuth(server.runtime)).sessions.create(userId);

@@ -70,8 +70,10 @@ describe('presence service, for an operator', () => {
 });
 
 describe('presence service, over HTTP', () => {
+  const QUESTIONS = 10;
+
   it('tells who may see a board who is on it, and a member of the workspace how many are on each', async () => {
-    const accounts = await startEmbedded({ auth: 'accounts' });
+    const accounts = await startEmbedded({ auth: 'accounts', presenceQuestionsPerMinute: QUESTIONS });
     const api = new ApiClient(accounts);
     const people = await makePeople(api);
     const { boardId, workspaceId } = await makeBoardWorld(accounts, people);
@@ -85,7 +87,9 @@ describe('presence service, over HTTP', () => {
       const client = await RawClient.connect(accounts.url, { auth: { token: `token-of-${userId}` } });
       await client.join({ roomId: boardId, docId: 'd' });
     }
-    await waitFor(async () => (await ask(onBoard, people.viewer)).total === 2, { what: 'two people' });
+    const room = { roomId: boardId, tenantId: workspaceId };
+    const here = () => accounts.broker.call<PeopleSlice, object>('presence.rooms.get', room);
+    await waitFor(async () => (await here()).total === 2, { what: 'two people' });
     const page = await ask(`${onBoard}?pageSize=1&page=2`, people.viewer);
     const [first, second] = [people.editor, people.owner].sort();
     expect(page).toMatchObject({ total: 2, page: 2, pageSize: 1, totalPages: 2 });
@@ -94,5 +98,22 @@ describe('presence service, over HTTP', () => {
     const counts = await ask(`/api/workspaces/${workspaceId}/presence?search=board`, people.member);
     expect(counts).toMatchObject({ rows: [{ boardId, people: 2 }], total: 1 });
     expect(await ask(onBoard, people.stranger)).toMatchObject({ code: 'BOARD_NOT_FOUND' });
+
+    // Who asks too often is told when to come again; others, and other questions, are answered.
+    const burst = (path: string, as: string, length: number) =>
+      Promise.all(Array.from({ length }, () => api.ask('get', path, { as })));
+    const isRefused = ({ status }: { status: number }) => status === 429;
+    const answers = await burst(onBoard, people.viewer, QUESTIONS);
+    const refused = answers.filter(isRefused);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length).toBeLessThan(QUESTIONS);
+    expect(refused[0]!.body).toMatchObject({ code: 'RATE_LIMITED' });
+    expect(Number(refused[0]!.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await api.ask('get', `/api/boards/${boardId}`, { as: people.viewer })).status).toBe(200);
+    const others = await burst(onBoard, people.member, QUESTIONS / 2);
+    expect(others.map(({ status }) => status)).toEqual(others.map(() => 200));
+    // Both questions are counted together.
+    await burst(`/api/workspaces/${workspaceId}/presence`, people.member, QUESTIONS);
+    expect((await burst(onBoard, people.member, QUESTIONS / 2)).some(isRefused)).toBe(true);
   });
 });

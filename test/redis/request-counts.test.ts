@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createClient } from 'redis';
 import { systemClock as clock } from '../../lib/clock.ts';
-import { RedisCount } from '../../lib/http/redis-count.ts';
-import { GuessLimit } from '../../lib/http/guess-limit.ts';
+import { RedisCounts } from '../../lib/http/redis-counts.ts';
+import { RequestLimit } from '../../lib/http/request-limit.ts';
 import { silentLogger, type Logger } from '../../lib/log.ts';
 import { startRedis, type RunningRedis } from '../../scripts/dev/redis.ts';
 import { waitFor } from '../support/wait.ts';
@@ -11,24 +11,18 @@ const PER_MINUTE = 5;
 const ADDRESS = '192.0.2.7';
 
 let redis: RunningRedis;
-const counts: RedisCount[] = [];
+const counts: RedisCounts[] = [];
 const complaints: string[] = [];
 const logger: Logger = { ...silentLogger, warn: (_fields, message) => void complaints.push(message) };
 
-function openGateway(): GuessLimit {
-  const count = new RedisCount({
-    url: redis.url,
-    prefix: 'test:guesses',
-    perMinute: PER_MINUTE,
-    clock,
-    logger,
-  });
-  counts.push(count);
-  return new GuessLimit(PER_MINUTE, count);
+function openGateway(): RequestLimit {
+  const each = new RedisCounts({ url: redis.url, clock, logger });
+  counts.push(each);
+  return new RequestLimit(PER_MINUTE, each.count({ prefix: 'test:guesses', perMinute: PER_MINUTE }));
 }
 
 /** How many of so many guesses are let through, by turns at each gateway. */
-async function letThrough(gateways: readonly GuessLimit[], guesses: number): Promise<number> {
+async function letThrough(gateways: readonly RequestLimit[], guesses: number): Promise<number> {
   let taken = 0;
   for (let n = 0; n < guesses; n++)
     taken += await gateways[n % gateways.length]!.take(ADDRESS).then(
@@ -39,7 +33,7 @@ async function letThrough(gateways: readonly GuessLimit[], guesses: number): Pro
 }
 
 /** Both count in Redis: the first guesses may come before the connection is open. */
-async function connected(gateways: readonly GuessLimit[]): Promise<void> {
+async function connected(gateways: readonly RequestLimit[]): Promise<void> {
   const reader = await createClient({ url: redis.url }).connect();
   try {
     await waitFor(async () => {
@@ -58,7 +52,7 @@ afterEach(async () => {
   complaints.length = 0;
 });
 
-describe('guesses at several gateways with one Redis', () => {
+describe('requests that are counted at several gateways with one Redis', () => {
   it('are counted together, and the time to wait is told', async () => {
     redis = await startRedis();
     const [here, there] = [openGateway(), openGateway()];
@@ -71,6 +65,9 @@ describe('guesses at several gateways with one Redis', () => {
     expect(waitMs).toBeGreaterThan(1_000);
     expect(waitMs).toBeLessThanOrEqual(60_000);
     await here.take('192.0.2.8');
+    // Something else that is counted over the same connection.
+    await counts[0]!.count({ prefix: 'test:other', perMinute: PER_MINUTE }).waitMs(ADDRESS);
+    expect(await counts[0]!.count({ prefix: 'test:other', perMinute: 2 }).waitMs(ADDRESS)).toBe(0);
   });
 
   it('are counted by each gateway while Redis hangs or is away, and nobody waits for it', async () => {
@@ -85,7 +82,7 @@ describe('guesses at several gateways with one Redis', () => {
     expect(await letThrough([here, there], 4 * PER_MINUTE)).toBe(2 * PER_MINUTE - 4);
     await there.take('192.0.2.9');
     expect(new Set(complaints)).toEqual(
-      new Set(['redis does not answer; each gateway counts guesses for itself']),
+      new Set(['redis does not answer; each gateway counts requests for itself']),
     );
   });
 });

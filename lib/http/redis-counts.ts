@@ -3,15 +3,18 @@ import { createClient } from 'redis';
 import type { Clock } from '../clock.ts';
 import { withDeadline } from '../gateway/deadline.ts';
 import type { Logger } from '../log.ts';
-import type { SharedCount } from './guess-limit.ts';
+import type { SharedCount } from './request-limit.ts';
 
-export interface RedisCountParts {
+export interface RedisCountsParts {
   url: string;
+  clock: Clock;
+  logger: Logger;
+}
+
+export interface CountOptions {
   /** Before the keys. */
   prefix: string;
   perMinute: number;
-  clock: Clock;
-  logger: Logger;
 }
 
 const MINUTE_SECONDS = 60;
@@ -21,17 +24,16 @@ const MAX_RETRY_MS = 2_000;
 const ANSWER_LIMIT_MS = 500;
 
 /**
- * Counts in Redis, for all gateways together: `perMinute` for a key in each minute from its first one on. While Redis
- * does not answer nobody is refused by it.
+ * Counts in Redis, for all gateways together and over one connection. While Redis does not answer nobody is refused by
+ * it.
  */
-export class RedisCount implements SharedCount {
+export class RedisCounts {
   readonly #client: ReturnType<typeof createClient>;
-  readonly #limiter: RateLimiterRedis;
   readonly #clock: Clock;
   readonly #logger: Logger;
   #hasComplained = false;
 
-  constructor({ url, prefix, perMinute, clock, logger }: RedisCountParts) {
+  constructor({ url, clock, logger }: RedisCountsParts) {
     this.#clock = clock;
     this.#logger = logger;
     this.#client = createClient({
@@ -43,7 +45,12 @@ export class RedisCount implements SharedCount {
       },
     });
     this.#client.on('error', (error: unknown) => this.#complain(error));
-    this.#limiter = new RateLimiterRedis({
+    this.#client.connect().catch((error: unknown) => this.#complain(error));
+  }
+
+  /** `perMinute` for a key in each minute from its first one on. */
+  count({ prefix, perMinute }: CountOptions): SharedCount {
+    const limiter = new RateLimiterRedis({
       storeClient: this.#client,
       useRedisPackage: true,
       rejectIfRedisNotReady: true,
@@ -51,18 +58,7 @@ export class RedisCount implements SharedCount {
       points: perMinute,
       duration: MINUTE_SECONDS,
     });
-    this.#client.connect().catch((error: unknown) => this.#complain(error));
-  }
-
-  async waitMs(key: string): Promise<number> {
-    try {
-      await withDeadline(this.#clock, ANSWER_LIMIT_MS, this.#limiter.consume(key));
-      this.#hasComplained = false;
-    } catch (refusal) {
-      if (refusal instanceof RateLimiterRes) return Math.max(1, refusal.msBeforeNext);
-      this.#complain(refusal);
-    }
-    return 0;
+    return { waitMs: (key) => this.#waitMs(limiter, key) };
   }
 
   /** A Redis that is away is not waited for. */
@@ -71,9 +67,20 @@ export class RedisCount implements SharedCount {
     else this.#client.destroy();
   }
 
+  async #waitMs(limiter: RateLimiterRedis, key: string): Promise<number> {
+    try {
+      await withDeadline(this.#clock, ANSWER_LIMIT_MS, limiter.consume(key));
+      this.#hasComplained = false;
+    } catch (refusal) {
+      if (refusal instanceof RateLimiterRes) return Math.max(1, refusal.msBeforeNext);
+      this.#complain(refusal);
+    }
+    return 0;
+  }
+
   #complain(error: unknown): void {
     if (this.#hasComplained) return;
     this.#hasComplained = true;
-    this.#logger.warn({ err: error }, 'redis does not answer; each gateway counts guesses for itself');
+    this.#logger.warn({ err: error }, 'redis does not answer; each gateway counts requests for itself');
   }
 }

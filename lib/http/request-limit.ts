@@ -2,8 +2,8 @@ import { TokenBucket } from 'limiter';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../errors.ts';
 
-/** Addresses whose rate is remembered. */
-const MAX_ADDRESSES = 50_000;
+/** Keys whose rate is remembered. */
+const MAX_KEYS = 50_000;
 
 /** A count that all gateways share. */
 export interface SharedCount {
@@ -11,12 +11,12 @@ export interface SharedCount {
   waitMs(key: string): Promise<number>;
 }
 
-/** How often one address may try whether a guess is right: at this gateway, and at all together with a shared count. */
-export class GuessLimit {
+/** How often one address, or one person, may ask something: at this gateway, and at all together with a shared count. */
+export class RequestLimit {
   readonly #perMinute: number;
   readonly #shared: SharedCount | undefined;
-  readonly #addresses = new LRUCache<string, TokenBucket>({
-    maxSize: MAX_ADDRESSES,
+  readonly #buckets = new LRUCache<string, TokenBucket>({
+    maxSize: MAX_KEYS,
     sizeCalculation: () => 1,
   });
 
@@ -27,16 +27,15 @@ export class GuessLimit {
   }
 
   /** Counts a request. Rejects with RATE_LIMITED, with the time to wait, when there were too many. */
-  async take(address: string | undefined): Promise<void> {
+  async take(key: string): Promise<void> {
     if (this.#perMinute === 0) return;
-    const key = networkOf(address ?? '');
     // Here first: whoever is over it already costs the others nothing.
     const retryAfterMs = this.#waitHereMs(key) || (await this.#shared?.waitMs(key)) || 0;
     if (retryAfterMs > 0) throw new AppError('RATE_LIMITED', { data: { retryAfterMs } });
   }
 
   #waitHereMs(key: string): number {
-    let bucket = this.#addresses.get(key);
+    let bucket = this.#buckets.get(key);
     if (!bucket) {
       bucket = new TokenBucket({
         bucketSize: this.#perMinute,
@@ -44,14 +43,14 @@ export class GuessLimit {
         interval: 'minute',
       });
       bucket.content = this.#perMinute;
-      this.#addresses.set(key, bucket);
+      this.#buckets.set(key, bucket);
     }
     return bucket.tryRemoveTokens(1) ? 0 : Math.max(1, bucket.getWaitTime(1));
   }
 }
 
-/** Whoever has an IPv6 address has the 2^64 beside it as well. */
-export function networkOf(address: string): string {
+/** The key of an address: whoever has an IPv6 address has the 2^64 beside it as well. */
+export function networkOf(address = ''): string {
   if (!address.includes(':')) return address;
   const [before = '', after] = address.split('::');
   const head = before === '' ? [] : before.split(':');
