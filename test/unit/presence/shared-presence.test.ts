@@ -194,6 +194,23 @@ describe('presence told by messages', () => {
     expect(a.takeSent()).toMatchObject([{ all: true, at: [{ cursor: { x: 5 } }] }]);
   });
 
+  it('a gateway takes back those of its own who have come elsewhere: no list of it brings them again', async () => {
+    const { a, b } = await pair();
+    for (const message of a.takeSent()) b.hear('a', message);
+    for (const message of b.takeSent()) a.hear('b', message);
+    a.presence.enter(ROOM, { connectionId: 'c', userId: 'u', user: {} });
+    a.clock.advance(TICK_MS);
+    a.takeSent();
+    a.presence.move(ROOM, 'c');
+    a.clock.advance(TICK_MS);
+    expect(a.takeSent()).toMatchObject([{ in: [{ connectionId: 'c', moving: true }] }]);
+    b.presence.enter(ROOM, { connectionId: 'd', userId: 'u', user: {} });
+    b.clock.advance(TICK_MS);
+    for (const message of b.takeSent()) a.hear('b', message);
+    expect(a.takeSent()).toMatchObject([{ out: ['c'] }]);
+    expect(a.takeChanges().flatMap(({ left }) => left)).toEqual([]);
+  });
+
   it('what a person shows later counts, whichever gateway has a clock that is ahead', async () => {
     const [a, b] = [openGateway('a'), openGateway('b')];
     a.clock.advance(60_000);
