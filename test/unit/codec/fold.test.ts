@@ -83,6 +83,30 @@ describe('a fold', () => {
     }
   });
 
+  it('by Yrs is refused where it would read a long text again for each update behind it', () => {
+    const doc = new Y.Doc();
+    const text = doc.getText('t');
+    const typed = (count: number): Uint8Array[] => {
+      const updates: Uint8Array[] = [];
+      const listen = (update: Uint8Array) => void updates.push(update);
+      doc.on('update', listen);
+      for (let n = 0; n < count; n++) text.insert(text.length, 'x');
+      doc.off('update', listen);
+      return updates;
+    };
+    text.insert(0, 'x'.repeat(100_000));
+    const long = Y.encodeStateAsUpdate(doc);
+    const updates = typed(50);
+    expect(foldWithYrs(long, updates)).toBeUndefined();
+    expect(foldWithYrs(long, updates.slice(0, 5))).toBeDefined();
+    // The same amount of text in short pieces.
+    const map = doc.getMap<string>('m');
+    text.delete(0, text.length);
+    for (let n = 0; n < 1000; n++) map.set(`k${n}`, 'x'.repeat(100));
+    const pieces = Y.encodeStateAsUpdate(doc);
+    expect(foldWithYrs(pieces, typed(50))).toBeDefined();
+  });
+
   it('by Yrs is refused for text beyond the basic plane: an edit that splits a pair comes out otherwise', () => {
     const doc = new Y.Doc({ guid: 'author' });
     const updates: Uint8Array[] = [];
