@@ -2,29 +2,23 @@ import {
   encodeSyncPayload,
   NACK_CODES,
   SyncMessageType,
-  type JoinAccepted,
   type Nack,
   type Position,
   type Refusal,
 } from '../protocol/index.ts';
 import type { AttachOptions, HaltReason } from './attach-options.ts';
 import type { DocumentAdapter } from './document-adapter.ts';
-import { Alarm } from './environment.ts';
 import { documentRef, type DocumentRef } from './events.ts';
-import { JoinCycle, type JoinKind } from './join-cycle.ts';
+import type { JoinCycle } from './join-cycle.ts';
 import { isEmptyUpdate } from '../protocol/empty-update.ts';
-import { createJoinRequest } from './join-request.ts';
-import { LiveStatus } from './live-status.ts';
 import { Outgoing } from './outgoing.ts';
 import { PositionTracker } from './position-tracker.ts';
 import type { ProcessingContext } from './processing-context.ts';
 import { Recovery } from './recovery.ts';
 import { Replica } from './replica.ts';
-import { UploadCheck } from './upload-check.ts';
+import { SyncCourse } from './sync-course.ts';
+import type { UploadCheck } from './upload-check.ts';
 import { WriteRight } from './write-right.ts';
-
-/** Milliseconds that entries beyond a gap may wait, after a state, for those that the gateway sends behind it. */
-const GAP_PATIENCE_MS = 1000;
 
 /** A new connection changes nothing about these. */
 const LASTING: ReadonlySet<HaltReason> = new Set<HaltReason>(['replaced', 'deleted', 'trapped']);
@@ -38,6 +32,7 @@ const UPDATE_TOO_LARGE = { code: 'UPDATE_TOO_LARGE', ...NACK_CODES.UPDATE_TOO_LA
 export class DocumentSession {
   readonly tracker = new PositionTracker();
   readonly outgoing: Outgoing;
+  readonly course: SyncCourse;
   readonly joins: JoinCycle;
   readonly upload: UploadCheck;
   readonly recovery: Recovery;
@@ -46,20 +41,14 @@ export class DocumentSession {
   readonly ref: DocumentRef;
   /** Versions that the server refused for good, until a full state has shown whether they are in the log after all. */
   readonly refused = new Map<number, Nack>();
-  readonly #live: LiveStatus;
-  readonly #gapPatience: Alarm;
   #replica: Replica | undefined;
   #attached: AttachOptions = {};
   #halt: HaltReason | undefined;
   #hadUnacked = false;
-  #stateBytes = 0;
 
   constructor(context: ProcessingContext, onJoinRefused: (refusal: Refusal) => void) {
     this.context = context;
     this.ref = documentRef(context.address);
-    this.#live = new LiveStatus(context, this.ref);
-    const { environment, tuning, connection } = context;
-    this.#gapPatience = new Alarm(environment);
     this.recovery = new Recovery(this);
     this.right = new WriteRight(this);
     this.outgoing = new Outgoing({
@@ -77,21 +66,9 @@ export class DocumentSession {
         context.emit('backlog', { ...this.ref, isFull, updates: count, bytes });
       },
     });
-    this.upload = new UploadCheck({
-      environment,
-      queued: () => this.outgoing.queue.updates(),
-      onDecided: (lacking) => this.#onUploadDecided(lacking),
-    });
-    this.joins = new JoinCycle({
-      environment,
-      retryMinMs: tuning.retryMinMs,
-      retryMaxMs: tuning.retryMaxMs,
-      timeoutMs: tuning.joinTimeoutMs,
-      request: (kind) => createJoinRequest(kind, this),
-      send: (request, onAnswer) => connection.join(request, onAnswer),
-      onAccepted: (accepted) => this.#onJoinAccepted(accepted),
-      onRefused: onJoinRefused,
-    });
+    this.course = new SyncCourse(this, onJoinRefused);
+    this.joins = this.course.joins;
+    this.upload = this.course.upload;
   }
 
   get replica(): Replica | undefined {
@@ -104,11 +81,7 @@ export class DocumentSession {
   }
 
   get isLive(): boolean {
-    return this.#live.isLive;
-  }
-
-  get isSynced(): boolean {
-    return this.#live.isSynced;
+    return this.course.isLive;
   }
 
   /** True when something is in the document that the server has refused, or will not take. */
@@ -118,11 +91,6 @@ export class DocumentSession {
 
   get halted(): HaltReason | undefined {
     return this.#halt;
-  }
-
-  /** Bytes of the state that the last accepted join announced. */
-  get stateBytes(): number {
-    return this.#stateBytes;
   }
 
   /** True when content of the server may go into the document. */
@@ -138,14 +106,14 @@ export class DocumentSession {
   /** True unless the server is known to have everything that is in the document. */
   get hasUnackedChanges(): boolean {
     if (!this.outgoing.queue.isEmpty || this.upload.isPending) return true;
-    return !this.#live.wasLive && this.#replica?.hadContent === true;
+    return !this.course.wasLive && this.#replica?.hadContent === true;
   }
 
   attach(adapter: DocumentAdapter, options: AttachOptions): void {
     const { queue } = this.outgoing;
     if (this.#halt === 'replaced' || this.#halt === 'deleted') queue.drop();
     this.#halt = undefined;
-    this.#live.end();
+    this.course.end();
     this.refused.clear();
     this.#attached = options;
     this.useDocument(adapter);
@@ -181,62 +149,15 @@ export class DocumentSession {
   stop(): void {
     this.#replica?.detach();
     this.#replica = undefined;
-    this.#live.end();
-    this.joins.disconnected();
+    this.course.stop();
     this.outgoing.stop();
-    this.upload.cancel();
-    this.right.restart();
-    this.#gapPatience.clear();
     this.right.restart();
   }
 
   connected(): void {
     if (this.#halt && LASTING.has(this.#halt)) return;
     this.#halt = undefined;
-    this.recovery.begin();
-    const mustCompare = this.tracker.position === undefined || this.upload.isPending;
-    const resumable: JoinKind = mustCompare ? 'full' : 'resume';
-    this.joins.connected(this.holdsRefused || this.recovery.isSuspect ? 'uncut' : resumable);
-  }
-
-  disconnected(): void {
-    this.#live.end();
-    this.joins.disconnected();
-    this.outgoing.disconnected();
-    this.upload.interrupt();
-    this.#gapPatience.clear();
-    this.#replica?.awareness?.forgetOthers();
-    this.#live.setSynced(false);
-  }
-
-  /** The gateway does not know this document (any more): nothing is sent until it has been joined again. */
-  joinAgain(): void {
-    this.#live.end();
-    this.joins.want('resume');
-  }
-
-  /**
-   * A state has been applied: from here on this document sends, and is sent, what happens. With `through` the
-   * gateway sends entries right behind the state; only with the last of them it is complete.
-   */
-  becameLive(through?: number): void {
-    this.#live.begin(this.tracker.position, through);
-    this.recovery.begin();
-    this.right.onLive();
-    this.outgoing.flush();
-    this.#replica?.awareness?.announce();
-    this.joins.succeeded();
-    if (this.tracker.hasGap) this.#repairLater();
-    this.noteUnacked();
-    this.moved();
-    this.checkDrained();
-  }
-
-  /** The position may have moved: to where the join is complete, perhaps. */
-  moved(): void {
-    if (!this.#live.isComplete(this.tracker.position)) return;
-    this.upload.finish();
-    if (!this.joins.isActive) this.#live.setSynced(true);
+    this.course.connected();
   }
 
   /** The document takes content that belongs to it; what it throws is reported, not thrown. True when it took it. */
@@ -255,9 +176,7 @@ export class DocumentSession {
 
   halt(reason: HaltReason): void {
     this.#halt = reason;
-    this.upload.interrupt();
-    this.joins.cancel();
-    this.#live.setSynced(false);
+    this.course.halt();
   }
 
   /** Refused in this attempt only: a full state shows whether an earlier one has reached the log. */
@@ -284,20 +203,12 @@ export class DocumentSession {
     return !this.#halt && !this.right.isReadOnly && !isHeld;
   }
 
-  #onUploadDecided(lacking: Uint8Array | undefined): void {
-    if (lacking) this.outgoing.queue.addFirst(lacking);
-    this.right.onWaiting();
-    this.outgoing.flush();
-    this.noteUnacked();
-  }
-
   /** This document takes the place of the one before; what it knows of the log begins anew. */
   useDocument(adapter: DocumentAdapter): void {
     this.#replica?.detach();
-    this.upload.cancel();
+    this.course.restart();
     this.recovery.trust();
     this.right.restart();
-    this.#live.restart();
     this.#replica = new Replica({
       adapter,
       awareness: this.#attached.awareness,
@@ -312,17 +223,5 @@ export class DocumentSession {
     this.outgoing.add(update);
     this.right.onWaiting();
     this.noteUnacked();
-  }
-
-  #repairLater(): void {
-    this.#gapPatience.set(GAP_PATIENCE_MS, () => {
-      if (this.tracker.hasGap && !this.joins.isActive) this.joins.want('resume');
-    });
-  }
-
-  #onJoinAccepted({ position, readOnly, stateBytes }: JoinAccepted): void {
-    this.tracker.hear(position);
-    this.right.learn(readOnly);
-    this.#stateBytes = stateBytes;
   }
 }

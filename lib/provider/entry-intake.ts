@@ -70,7 +70,7 @@ export class EntryIntake {
     if (barrier && this.onBarrier(entry.position)) return;
     if (tracker.place(entry) !== 'next') return;
     tracker.take(entry);
-    this.#session.moved();
+    this.#session.course.moved();
   }
 
   /**
@@ -83,7 +83,7 @@ export class EntryIntake {
     if (this.#session.isUntouched) {
       joins.cancel();
       tracker.set(position);
-      this.#session.becameLive();
+      this.#session.course.becameLive();
     } else this.#session.recovery.replace('generation', EMPTY_UPDATE, position);
     return true;
   }
@@ -111,7 +111,7 @@ export class EntryIntake {
     if (place === 'stale' || place === 'known') return;
     if (place !== 'foreign') {
       tracker.take(entry);
-      this.#session.moved();
+      this.#session.course.moved();
     }
     if ((place === 'gap' || place === 'foreign') && !joins.isActive) joins.want('resume');
   }

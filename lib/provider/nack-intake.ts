@@ -29,7 +29,7 @@ export class NackIntake {
     // Also with a version it speaks of the document, not of that update.
     if (code === 'DOCUMENT_DELETED') return this.#session.recovery.remove(position);
     // Rights that have changed: the next join tells what is left of them.
-    if (code === 'NOT_JOINED' || code === 'ACCESS_CHANGED') this.#session.joinAgain();
+    if (code === 'NOT_JOINED' || code === 'ACCESS_CHANGED') this.#session.course.joinAgain();
     if (version === undefined || version === 0) return this.#onOther(nack);
     if (!outgoing.queue.has(version)) return;
     if (!nack.permanent) return outgoing.sendAgain({ ...nack, version });

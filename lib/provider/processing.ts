@@ -34,7 +34,7 @@ export class ProtocolProcessing {
 
   /** True while everything that was in the log at the last join is in the document, and the connection stands. */
   get isSynced(): boolean {
-    return this.#session.isSynced;
+    return this.#session.course.isSynced;
   }
 
   get isReadOnly(): boolean {
@@ -85,7 +85,7 @@ export class ProtocolProcessing {
   }
 
   disconnected(): void {
-    this.#session.disconnected();
+    this.#session.course.disconnected();
   }
 
   onSync(event: ProtocolMessageEvent): void {
@@ -122,8 +122,8 @@ export class ProtocolProcessing {
   }
 
   onProgress(receivedBytes: number): void {
-    const { joins, ref, stateBytes } = this.#session;
-    joins.progress();
-    this.context.emit('progress', { ...ref, receivedBytes, totalBytes: stateBytes });
+    const { course, ref } = this.#session;
+    course.joins.progress();
+    this.context.emit('progress', { ...ref, receivedBytes, totalBytes: course.stateBytes });
   }
 }

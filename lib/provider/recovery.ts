@@ -103,7 +103,7 @@ export class Recovery {
     } else this.#session.halt('replaced');
     const document = fresh?.document;
     context.emit('document-replaced', { ...ref, reason, state, position, unacked, document });
-    if (fresh && tracker.position) this.#session.becameLive();
+    if (fresh && tracker.position) this.#session.course.becameLive();
     this.#session.noteUnacked();
     this.#session.checkDrained();
   }

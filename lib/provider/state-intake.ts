@@ -59,7 +59,7 @@ export class StateIntake {
     // While something is missing before that position, the join on its way says where this document stands.
     const isWhole = head.kind === 'full' || (!joins.isActive && !tracker.hasGap);
     if (isWhole && isAhead(head.position, tracker.position)) tracker.set(head.position);
-    this.#session.moved();
+    this.#session.course.moved();
     this.#session.noteUnacked();
   }
 
@@ -93,7 +93,7 @@ export class StateIntake {
     // The document has what waits: of that only what the server lacks is refused.
     if (server && right.refusesWaiting) outgoing.queue.dropWaiting();
     if (server && replica) this.#session.upload.begin(replica.adapter, server);
-    this.#session.becameLive(state.head.through);
+    this.#session.course.becameLive(state.head.through);
   }
 
   /** A copy that does not know its generation goes only into a document that never had a barrier. */
@@ -131,7 +131,7 @@ export class StateIntake {
     tracker.restart(head.position.generation);
     if (!this.#session.apply(update)) return;
     this.#moveTo(attempt, head);
-    this.#session.becameLive(head.through);
+    this.#session.course.becameLive(head.through);
   }
 
   #onRefused({ head, update }: State): void {
