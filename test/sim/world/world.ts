@@ -1,8 +1,6 @@
-import { loadConfig, type Config } from '../../../lib/config.ts';
 import type { Logger } from '../../../lib/log.ts';
 import { documentKey, type DocumentId, type DocumentKey } from '../../../lib/protocol/ids.ts';
 import { MemoryStore } from '../../../lib/store/memory.ts';
-import { createTopicResolver } from '../../../lib/stream/topic-resolver.ts';
 import { Counters } from '../engine/counters.ts';
 import { SimProcess } from '../engine/process.ts';
 import { Random } from '../engine/random.ts';
@@ -28,12 +26,8 @@ import {
   type Surroundings,
   type SyncNode,
 } from './nodes.ts';
-import { MAX_UPDATE_BYTES, PROCESSES, type Schedule } from './schedule.ts';
-
-const PARTITIONS = 2;
-const TENANT = 'default';
-const topics = createTopicResolver({ pattern: 'yjs-{channel}', partitions: PARTITIONS });
-export const DOC_TOPIC = 'yjs-doc';
+import { PROCESSES, type Schedule } from './schedule.ts';
+import { configOf, countingLogger, DOC_TOPIC, idOf, PARTITIONS, TENANT, topics } from './setting.ts';
 
 /** What the oracle finds, and what does not come to rest. */
 export type SimViolation = Omit<Violation, 'kind'> & {
@@ -261,43 +255,4 @@ export class World {
     this.#incarnations.set(name, incarnation);
     return new SimProcess(name, this.scheduler, this.random.fork(`${name}#${incarnation}`));
   }
-}
-
-function idOf({ roomId, docId }: { roomId: string; docId: string }): DocumentId {
-  return { tenantId: TENANT, roomId, docId };
-}
-
-function configOf({ setup }: Schedule): Config {
-  const { ringBytes, maxQueueBytes, maxFrameBytes, tailBytes, syncCacheBytes, snapshotUpdates } = setup;
-  return loadConfig(
-    {},
-    {
-      ringBytes,
-      maxQueueBytes,
-      maxFrameBytes,
-      maxUnacked: setup.maxUnacked,
-      tailBytes,
-      syncCacheBytes,
-      snapshotUpdates,
-      maxUpdateBytes: MAX_UPDATE_BYTES,
-      partitions: PARTITIONS,
-      // Their buckets are filled by the real clock.
-      connectionUpdatesPerSecond: 0,
-      connectionBytesPerSecond: 0,
-      roomUpdatesPerSecond: 0,
-      roomBytesPerSecond: 0,
-      connectionJoinsPerSecond: 0,
-      beatIntervalMs: 3_600_000,
-      beatTimeoutMs: 7_200_000,
-    },
-  );
-}
-
-function countingLogger(counters: Counters, onLog: ((message: string) => void) | undefined): Logger {
-  const say = (fields: Record<string, unknown>, message: string) => {
-    counters.count(`log: ${message}`);
-    onLog?.(`log: ${message} ${fields.err instanceof Error ? fields.err.message : JSON.stringify(fields)}`);
-  };
-  const logger: Logger = { debug: () => undefined, info: say, warn: say, error: say, child: () => logger };
-  return logger;
 }
