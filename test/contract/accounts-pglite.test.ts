@@ -8,6 +8,7 @@ import { Database } from '../../lib/store/database.ts';
 import { fillDatabaseFolder } from '../support/database-folder.ts';
 import { AccountsWorld } from './accounts-world.ts';
 import { accountsChecks } from './accounts.suite.ts';
+import { inviteChecks } from './invites.suite.ts';
 import { rightsChecks } from './rights.suite.ts';
 import { checkRoleChanges } from './role-changes.suite.ts';
 import { serviceTokenChecks } from './service-tokens.suite.ts';
@@ -30,7 +31,7 @@ describe('accounts on PGlite', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it.each(Object.entries({ ...accountsChecks, ...rightsChecks }))('%s', (_name, check) =>
+  it.each(Object.entries({ ...accountsChecks, ...inviteChecks, ...rightsChecks }))('%s', (_name, check) =>
     check(new AccountsWorld(database)),
   );
 

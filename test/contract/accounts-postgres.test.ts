@@ -4,6 +4,7 @@ import { silentLogger } from '../../lib/log.ts';
 import { Database } from '../../lib/store/database.ts';
 import { AccountsWorld } from './accounts-world.ts';
 import { accountsChecks } from './accounts.suite.ts';
+import { inviteChecks } from './invites.suite.ts';
 import { rightsChecks } from './rights.suite.ts';
 import { checkRoleChanges } from './role-changes.suite.ts';
 import { serviceTokenChecks } from './service-tokens.suite.ts';
@@ -25,7 +26,7 @@ describe('accounts on PostgreSQL', () => {
     await server.drop();
   });
 
-  it.each(Object.entries({ ...accountsChecks, ...rightsChecks }))('%s', (_name, check) =>
+  it.each(Object.entries({ ...accountsChecks, ...inviteChecks, ...rightsChecks }))('%s', (_name, check) =>
     check(new AccountsWorld(database)),
   );
 
