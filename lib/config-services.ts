@@ -63,6 +63,12 @@ export const SERVICE_SETTINGS = {
     { min: SECOND, max: 86_400 * SECOND },
     'Age of the oldest update behind the snapshot that makes a new one.',
   ),
+  snapshotBurstMs: int(
+    'YKAFKA_SNAPSHOT_BURST_MS',
+    5 * SECOND,
+    { min: 0, max: 3_600 * SECOND },
+    'While the oldest update behind the snapshot is younger, eight times as many updates and bytes make a new one: a document that changes fast is not written again several times a second.',
+  ),
   storeDelayMs: int(
     'YKAFKA_STORE_DELAY_MS',
     250,

@@ -39,7 +39,7 @@ afterAll(stopServers);
 
 describe('updates that Yjs decodes and cannot apply', () => {
   it('are survived by everybody: all end equal, go on editing, and a newcomer sees the same', async () => {
-    const server = await startEmbedded({ snapshotUpdates: 5 });
+    const server = await startEmbedded({ snapshotUpdates: 5, snapshotBurstMs: 0 });
     const failures: unknown[] = [];
     const replaced: unknown[] = [];
     const open = () => {

@@ -33,6 +33,7 @@ describe('processes whose clocks are hours apart', () => {
           .map(([node, hours]) => `${node}=${hours}`)
           .join(),
         YKAFKA_SNAPSHOT_UPDATES: '100',
+        YKAFKA_SNAPSHOT_BURST_MS: '0',
       },
     });
     const people: ProtocolManager[] = [];

@@ -30,7 +30,14 @@ describe('the persister service', () => {
   async function start() {
     const config = loadConfig(
       {},
-      { mode: 'embedded', dataDir, partitions: 4, snapshotUpdates: 20, logLevel: 'error' },
+      {
+        mode: 'embedded',
+        dataDir,
+        partitions: 4,
+        snapshotUpdates: 20,
+        snapshotBurstMs: 0,
+        logLevel: 'error',
+      },
     );
     runtime = createRuntime({ config, logger: silentLogger, nodeId: 'test' });
     broker = new ServiceBroker({

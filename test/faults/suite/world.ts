@@ -91,6 +91,7 @@ export async function openWorld({ onProblem }: WorldOptions): Promise<World> {
         // So that snapshots are made and trimmed all the time.
         YKAFKA_SNAPSHOT_UPDATES: '20',
         YKAFKA_SNAPSHOT_AGE_MS: '2000',
+        YKAFKA_SNAPSHOT_BURST_MS: '0',
       },
       onLine: (name, line) => listeners.forEach((listener) => listener(name, line)),
       onDeath: (name, { code, signal }) => {

@@ -27,6 +27,7 @@ export function configOf({ setup }: Schedule): Config {
       tailBytes,
       syncCacheBytes,
       snapshotUpdates,
+      snapshotBurstMs: 0,
       maxUpdateBytes: MAX_UPDATE_BYTES,
       partitions: PARTITIONS,
       // Their buckets are filled by the real clock.

@@ -34,7 +34,12 @@ function setUp(options: { fold?: (fold: Fold) => Fold; isAssigned?: (epoch: numb
   const snapshotter = new Snapshotter({
     store,
     folder: { fold: options.fold ? options.fold(foldStored) : foldStored },
-    policy: new SnapshotPolicy({ snapshotUpdates: 10, snapshotBytes: 1e6, snapshotAgeMs: 60_000 }),
+    policy: new SnapshotPolicy({
+      snapshotUpdates: 10,
+      snapshotBytes: 1e6,
+      snapshotAgeMs: 60_000,
+      snapshotBurstMs: 0,
+    }),
     clock,
     logger: silentLogger,
     isAssigned: options.isAssigned ?? (() => true),

@@ -4,7 +4,8 @@ import { SnapshotPolicy } from '../../../lib/store/snapshot-policy.ts';
 
 const KB = 1024;
 const MB = 1024 * KB;
-const policy = new SnapshotPolicy({ snapshotUpdates: 500, snapshotBytes: 256 * KB, snapshotAgeMs: 60_000 });
+const LIMITS = { snapshotUpdates: 500, snapshotBytes: 256 * KB, snapshotAgeMs: 60_000 };
+const policy = new SnapshotPolicy({ ...LIMITS, snapshotBurstMs: 0 });
 
 const debt = (fields: Partial<SnapshotDebt>): SnapshotDebt => ({
   document: { tenantId: 't', roomId: 'r', docId: 'd' },
@@ -54,6 +55,21 @@ describe('SnapshotPolicy', () => {
       behind = updates = 0;
     }
     expect(written / appended).toBeLessThan(5.1); // the snapshot holds what came on top: 4 + 1
+  });
+
+  it.each([
+    ['a small one that changes fast', {}, { updates: 4_000, bytes: 2 * MB }],
+    ['a large one that changes fast', { snapshotBytes: 4 * MB }, { updates: 16_000, bytes: 8 * MB }],
+  ])('waits in a burst, for time or for eight times as much: %s', (_what, fields, { updates, bytes }) => {
+    const patient = new SnapshotPolicy({ ...LIMITS, snapshotBurstMs: 5_000 });
+    const isDue = (added: Partial<SnapshotDebt>, ageMs: number) =>
+      patient.isDue(debt({ ...fields, ...added, ageMs }));
+    expect(isDue({ updates: updates - 1, bytes: bytes - 1 }, 4_999)).toBe(false);
+    expect(isDue({ updates }, 0)).toBe(true);
+    expect(isDue({ bytes }, 0)).toBe(true);
+    expect(isDue({ updates: updates / 8 }, 5_000)).toBe(true);
+    expect(isDue({ bytes: bytes / 8 }, 5_000)).toBe(true);
+    expect(isDue({ updates: updates / 8 - 1, bytes: bytes / 8 - 1 }, 5_000)).toBe(false);
   });
 
   it('is not worth asking before the limits of the smallest document', () => {
