@@ -1,13 +1,34 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../lib/clock.ts';
 import { PgliteThread } from '../../../lib/store/pglite-thread.ts';
-import { fillDatabaseFolder } from '../../support/database-folder.ts';
+import { databaseTemplate, fillDatabaseFolder, SHARED_FOLDERS } from '../../support/database-folder.ts';
 
 const parts = { answerLimitMs: 60_000, clock: systemClock };
 const START_LIMIT_MS = 60_000;
+
+/** A statement as PostgreSQL's protocol has it. */
+function statement(sql: string): Uint8Array {
+  const message = Buffer.alloc(6 + Buffer.byteLength(sql));
+  message.write('Q');
+  message.writeInt32BE(message.length - 1, 1);
+  message.write(sql, 5);
+  return message;
+}
+
+/** When each of the files that all test databases share was written, and how long it is. */
+async function sharedFiles(): Promise<string[]> {
+  const found: string[] = [];
+  const template = await databaseTemplate();
+  for (const folder of SHARED_FOLDERS.map((name) => join(template, name)))
+    for (const name of await readdir(folder)) {
+      const { mtimeMs, size } = await stat(join(folder, name));
+      found.push(`${join(folder, name)} ${mtimeMs} ${size}`);
+    }
+  return found;
+}
 
 describe('a PGlite in a thread of its own', () => {
   let parent: string;
@@ -32,6 +53,28 @@ describe('a PGlite in a thread of its own', () => {
       await expect(thread.execute(new Uint8Array(1))).rejects.toMatchObject({ type: 'STORE_UNAVAILABLE' });
       await closed;
       await thread.close();
+    },
+    START_LIMIT_MS,
+  );
+
+  it(
+    'does not write into the files that all test databases share',
+    async () => {
+      const before = await sharedFiles();
+      const thread = await PgliteThread.open({ ...parts, dataDir });
+      const sql = [
+        'create table letters (letter text)',
+        "insert into letters values ('a')",
+        'vacuum',
+        'checkpoint',
+      ];
+      for (const one of sql) {
+        const answer = Buffer.from(await thread.execute(statement(one))).toString('latin1');
+        expect(answer).toContain(one.split(' ')[0]!.toUpperCase());
+      }
+      await thread.close();
+      expect(before.length).toBeGreaterThan(500);
+      expect(await sharedFiles()).toEqual(before);
     },
     START_LIMIT_MS,
   );
