@@ -2,6 +2,7 @@ import { pause } from '../clock.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { Appender } from './kafka/appender.ts';
 import { ClusterClient } from './kafka/cluster-client.ts';
+import { DroppableAppender } from './kafka/droppable-appender.ts';
 import { toStreamError } from './kafka/errors.ts';
 import { FollowManager } from './kafka/follow-manager.ts';
 import { GroupConsumer } from './kafka/group-consumer.ts';
@@ -57,7 +58,7 @@ class KafkaStream implements Stream {
   readonly #watch: TopicWatch;
   readonly #admin: TopicAdmin;
   readonly #log: Appender;
-  readonly #droppable: Appender;
+  readonly #droppable: DroppableAppender;
   readonly #groups = new Set<GroupConsumer>();
   #closing: Promise<void> | undefined;
 
@@ -68,8 +69,8 @@ class KafkaStream implements Stream {
     this.#follows = new FollowManager(settings, this.#cluster, this.#reader);
     this.#watch = new TopicWatch(settings, this.#cluster);
     this.#admin = new TopicAdmin(settings, this.#cluster);
-    this.#log = new Appender(settings, this.#cluster, 'log');
-    this.#droppable = new Appender(settings, this.#cluster, 'droppable');
+    this.#log = new Appender(settings, this.#cluster);
+    this.#droppable = new DroppableAppender(settings, this.#cluster);
   }
 
   async connect(): Promise<void> {

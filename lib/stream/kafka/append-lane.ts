@@ -1,8 +1,8 @@
 import type { Clock, TimerHandle } from '../../clock.ts';
 import { AppError } from '../../errors.ts';
 import type { StreamRecord, TopicPartition } from '../port.ts';
+import { sizeOf } from './append-bounds.ts';
 import { toStreamError } from './errors.ts';
-import type { Durability } from './producer-slot.ts';
 
 export interface LaneEvents {
   /** Sends and resolves with the offset of the first record. */
@@ -20,7 +20,6 @@ export interface LaneEvents {
 
 export interface LaneParts {
   clock: Clock;
-  durability: Durability;
   timeoutMs: number;
   events: LaneEvents;
 }
@@ -161,7 +160,6 @@ export class AppendLane {
     const calls = new Set(pieces.map(({ call }) => call));
     for (const call of calls) this.#settle(call, error);
     this.#waiting = this.#waiting.filter((call) => !calls.has(call));
-    if (this.#parts.durability === 'droppable') return;
     this.#isPrepared = false;
     // A record that is refused for good does not hold up the others.
     if (error.retryable) this.rejectAll(error);
@@ -208,10 +206,4 @@ export class AppendLane {
   #oldest(): Call | undefined {
     return this.#inFlight.find(({ call }) => !call.settled)?.call ?? this.#waiting[0];
   }
-}
-
-export function sizeOf({ key, value, headers }: StreamRecord): number {
-  let bytes = value.byteLength + key.length;
-  for (const name of Object.keys(headers)) bytes += name.length + headers[name]!.length;
-  return bytes;
 }

@@ -2,10 +2,11 @@ import { pause } from '../../clock.ts';
 import { AppError, isAppError } from '../../errors.ts';
 import { murmur2 } from '../partitions.ts';
 import type { StreamRecord, TopicPartition } from '../port.ts';
-import { AppendLane, sizeOf } from './append-lane.ts';
+import { AppendBounds } from './append-bounds.ts';
+import { AppendLane } from './append-lane.ts';
 import type { ClusterClient } from './cluster-client.ts';
 import { reasonOf } from './errors.ts';
-import { ProducerSlot, type Durability } from './producer-slot.ts';
+import { ProducerSlot } from './producer-slot.ts';
 import type { KafkaSettings } from './settings.ts';
 import { settlesWithin } from './timing.ts';
 
@@ -14,39 +15,30 @@ const MAX_IDLE_LANES = 5000;
 const DRAIN_POLL_MS = 5;
 const MIN_CLOSE_MS = 500;
 
-/** The appends of one durability: a lane for each partition over one producer, bounded in bytes. */
+/** The appends that must not be lost: a lane for each partition over several producers, bounded in bytes. */
 export class Appender {
   readonly #settings: KafkaSettings;
   readonly #cluster: ClusterClient;
-  readonly #durability: Durability;
-  readonly #maxBytes: number;
+  readonly #bounds: AppendBounds;
   readonly #slots: readonly ProducerSlot[];
   readonly #lanes = new Map<string, AppendLane>();
-  #waitingBytes = 0;
   #closed = false;
 
-  constructor(settings: KafkaSettings, cluster: ClusterClient, durability: Durability) {
+  constructor(settings: KafkaSettings, cluster: ClusterClient) {
     this.#settings = settings;
     this.#cluster = cluster;
-    this.#durability = durability;
-    this.#maxBytes = durability === 'log' ? settings.producerBufferBytes : settings.droppableBufferBytes;
-    const count = durability === 'log' ? settings.producers : 1;
+    const { producerBufferBytes: maxBytes, maxRecordBytes, producers } = settings;
+    this.#bounds = new AppendBounds({ maxBytes, maxRecordBytes });
     this.#slots = Array.from(
-      { length: count },
-      () => new ProducerSlot(settings, durability, () => cluster.addresses),
+      { length: producers },
+      () => new ProducerSlot(settings, 'log', () => cluster.addresses),
     );
   }
 
   async append(target: TopicPartition, records: readonly StreamRecord[]): Promise<number[]> {
     if (this.#closed) throw new AppError('STREAM_CLOSED');
-    const { maxRecordBytes } = this.#settings;
-    if (records.some(({ value }) => value.byteLength > maxRecordBytes))
-      throw new AppError('STREAM_RECORD_TOO_LARGE', { data: { maxRecordBytes } });
-    const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0);
-    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > this.#maxBytes)
-      throw new AppError('STREAM_BUFFER_FULL', { data: { maxBytes: this.#maxBytes } });
+    const bytes = this.#bounds.take(records);
     if (records.length === 0) return [];
-    this.#waitingBytes += bytes;
     return this.#lane(target).append(records, bytes);
   }
 
@@ -55,7 +47,7 @@ export class Appender {
     this.#closed = true;
     const { clock } = this.#settings;
     const deadline = clock.now() + timeoutMs;
-    while (this.#waitingBytes > 0 && clock.now() < deadline) await pause(clock, DRAIN_POLL_MS);
+    while (this.#bounds.waitingBytes > 0 && clock.now() < deadline) await pause(clock, DRAIN_POLL_MS);
     for (const lane of this.#lanes.values()) lane.rejectAll(new AppError('STREAM_CLOSED'));
     const closed = Promise.all(this.#slots.map((slot) => slot.close()));
     if (await settlesWithin(clock, closed, Math.max(MIN_CLOSE_MS, deadline - clock.now()))) return;
@@ -78,15 +70,12 @@ export class Appender {
     const { clock, appendTimeoutMs } = this.#settings;
     return {
       clock,
-      durability: this.#durability,
       timeoutMs: appendTimeoutMs,
       events: {
         send: (target: TopicPartition, records: readonly StreamRecord[]) => this.#send(slot, target, records),
         prepare: (target: TopicPartition) => this.#prepare(target),
         onTimeout: (target: TopicPartition) => void this.#afterTimeout(slot, target),
-        onReleased: (bytes: number) => {
-          this.#waitingBytes -= bytes;
-        },
+        onReleased: (bytes: number) => this.#bounds.release(bytes),
       },
     };
   }
@@ -100,8 +89,7 @@ export class Appender {
       return await slot.send(target, records);
     } catch (error) {
       const fields = { ...target, records: records.length, reason: reasonOf(error) };
-      if (!this.#closed && this.#durability === 'log')
-        this.#settings.logger.warn(fields, 'append failed; a new producer goes on');
+      if (!this.#closed) this.#settings.logger.warn(fields, 'append failed; a new producer goes on');
       throw error;
     }
   }

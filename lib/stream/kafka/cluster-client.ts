@@ -103,6 +103,12 @@ export class ClusterClient {
     throw new AppError('STREAM_UNAVAILABLE', { message: 'The partition has no leader now.' });
   }
 
+  /** From memory, and perhaps no longer true; undefined while it is not known. */
+  knownLeaderOf({ topic, partition }: TopicPartition): number | undefined {
+    const leader = this.#leaders.get(topic)?.leaders[partition];
+    return leader === undefined || leader < 0 ? undefined : leader;
+  }
+
   /** What is known about the topic has proved wrong: the next question about it goes to Kafka. */
   forget(topic: string): void {
     this.#leaders.delete(topic);

@@ -1,6 +1,7 @@
 import type { Producer } from 'kafkajs';
 import { AppError } from '../../errors.ts';
 import type { StreamRecord, TopicPartition } from '../port.ts';
+import type { PartitionRecord } from './droppable-lane.ts';
 import { reasonOf } from './errors.ts';
 import { createKafkaJsClient, retryOptions, type KafkaJsClient } from './kafkajs-client.ts';
 import type { KafkaSettings } from './settings.ts';
@@ -62,24 +63,37 @@ export class ProducerSlot {
    * offset of the first record. After a rejection this producer is never used again, since it could use a
    * sequence number twice.
    */
-  async send(target: TopicPartition, records: readonly StreamRecord[]): Promise<number> {
+  async send({ topic, partition }: TopicPartition, records: readonly StreamRecord[]): Promise<number> {
+    const offsets = await this.sendTogether(
+      topic,
+      records.map((record) => ({ partition, record })),
+    );
+    return offsets.get(partition)!;
+  }
+
+  /**
+   * The same of several partitions, for what may be lost. Resolves with the offset of the first record of each
+   * partition that has taken what it was sent; rejects when none has.
+   */
+  async sendTogether(topic: string, records: readonly PartitionRecord[]): Promise<Map<number, number>> {
     await this.connect();
     const live = this.#live;
     if (!live) throw new AppError('STREAM_CLOSED');
     const sending = live.producer.send({
-      topic: target.topic,
+      topic,
       acks: this.#durability === 'log' ? ACKS_ALL : ACKS_LEADER,
-      messages: records.map((record) => toMessage(record, target.partition)),
+      messages: records.map(toMessage),
     });
     live.sending.add(sending);
     try {
       const answers = await sending;
       // kafkajs resolves with no answer when it finds no leader for the partition: then nothing was sent.
-      const offset = Number(
-        answers.find(({ partition }) => partition === target.partition)?.baseOffset ?? -1,
+      const offsets = new Map(
+        answers.map(({ partition, baseOffset }) => [partition, Number(baseOffset ?? -1)] as const),
       );
-      if (answers.length !== 1 || !(offset >= 0)) throw new AppError('STREAM_APPEND_FAILED');
-      return offset;
+      for (const [partition, offset] of offsets) if (!(offset >= 0)) offsets.delete(partition);
+      if (offsets.size === 0) throw new AppError('STREAM_APPEND_FAILED');
+      return offsets;
     } catch (error) {
       this.#drop(live);
       throw error;
@@ -163,7 +177,7 @@ function partitionOfMessage({ message }: { message: { partition?: number } }): n
   return message.partition ?? 0;
 }
 
-function toMessage({ key, value, headers }: StreamRecord, partition: number) {
+function toMessage({ partition, record: { key, value, headers } }: PartitionRecord) {
   return {
     partition,
     key,

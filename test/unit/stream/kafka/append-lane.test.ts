@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Clock } from '../../../../lib/clock.ts';
 import { AppError } from '../../../../lib/errors.ts';
-import { AppendLane, sizeOf, type LaneParts } from '../../../../lib/stream/kafka/append-lane.ts';
+import { sizeOf } from '../../../../lib/stream/kafka/append-bounds.ts';
+import { AppendLane, type LaneParts } from '../../../../lib/stream/kafka/append-lane.ts';
 import type { StreamRecord } from '../../../../lib/stream/port.ts';
 
 /** Time that stands still until it is moved. */
@@ -54,13 +55,10 @@ const textOf = ({ value }: StreamRecord) => Buffer.from(value).toString();
 const record = (text: string): StreamRecord => ({ key: 'k', value: Buffer.from(text), headers: {} });
 const soon = () => new Promise((resolve) => setImmediate(resolve));
 
-function makeLane(durability: LaneParts['durability'] = 'log') {
+function makeLane() {
   const clock = new ManualClock();
   const log = new FakeLog();
-  const lane = new AppendLane(
-    { topic: 't', partition: 0 },
-    { clock, durability, timeoutMs: 1000, events: log.events },
-  );
+  const lane = new AppendLane({ topic: 't', partition: 0 }, { clock, timeoutMs: 1000, events: log.events });
   const append = (...texts: string[]) => {
     const records = texts.map(record);
     const outcome = { state: 'waiting' as unknown };
@@ -193,18 +191,5 @@ describe('the appends of one partition', () => {
     log.settle[0]!.resolve(0);
     await soon();
     expect(second.state).toEqual([0]);
-  });
-
-  it('that are droppable lose only the failed send', async () => {
-    const { log, append } = makeLane('droppable');
-    const first = append('1');
-    await soon();
-    const second = append('2');
-    log.settle[0]!.reject(new Error('broken pipe'));
-    await soon();
-    expect(first.state).toBe('STREAM_APPEND_FAILED');
-    log.settle[1]!.resolve(4);
-    await soon();
-    expect(second.state).toEqual([4]);
   });
 });
