@@ -1,83 +1,19 @@
 import { get } from 'node:http';
-import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { decodeProtectedHeader, generateKeyPair, SignJWT } from 'jose';
-import { io } from 'socket.io-client';
-import { AccessTokens } from '../../lib/accounts/tokens.ts';
 import { openAuth } from '../../lib/broker/auth-of.ts';
-import { loadConfig } from '../../lib/config.ts';
-import type { Logger } from '../../lib/log.ts';
-import { Browser, type Page } from '../support/browser.ts';
-import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
-import { OpenIdServer } from '../support/openid-provider.ts';
+import { Browser } from '../support/browser.ts';
+import { forgedTokens, handshake } from '../support/forged-tokens.ts';
+import { SignInWorld } from '../support/sign-in-world.ts';
 
-let provider: OpenIdServer;
-let server: TestServer;
-/** Everything that the server logs, on every level. */
-const logged: string[] = [];
-/** What may stand nowhere in it. */
-const secrets = new Set<string>();
+const world = new SignInWorld();
+const { at, own, ask, refresh, signedIn, toCallback, logged, secrets } = world;
 
-const note = (fields: Record<string, unknown>, message: string) => {
-  const { err, ...rest } = fields;
-  logged.push(`${message} ${JSON.stringify(rest)} ${inspect(err, { depth: 10, showHidden: true })}`);
-};
-const logger: Logger = { debug: note, info: note, warn: note, error: note, child: () => logger };
-
-beforeAll(async () => {
-  provider = await OpenIdServer.start();
-  const { authProviders } = loadConfig({ AUTH_PROVIDERS: provider.settings });
-  server = await startEmbedded(
-    { auth: 'accounts', authProviders, returnOrigins: ['http://app.test'], guessesPerMinute: 0 },
-    { logger },
-  );
-  provider.serve(server.url);
-});
-
-afterAll(async () => {
-  await stopServers();
-  await provider.stop();
-});
-
-const at = (path: string) => `${server.url}${path}`;
-const isCallback = (url: string) => url.includes('/api/auth/test/callback');
-const own = (extra: Record<string, string> = {}) => ({
-  method: 'POST',
-  headers: { origin: server.url, ...extra },
-});
-
-/** Goes to the provider and signs in there; stops before it comes back. */
-async function toCallback(browser: Browser, login: string, query = '', begun?: Page): Promise<string> {
-  const first = begun?.headers.get('location') ?? at(`/api/auth/test${query}`);
-  let page: Page = await browser.open(first, isCallback);
-  for (let step = 0; step < 5 && !isCallback(page.url); step++)
-    page = await browser.submit(page, { login, password: 'any' }, isCallback);
-  expect(page.url).toContain('/api/auth/test/callback');
-  for (const name of ['code', 'state']) secrets.add(new URL(page.url).searchParams.get(name)!);
-  return page.url;
-}
-
-/** Signs in and gives the browser with its session's cookie. */
-async function signedIn(login: string): Promise<Browser> {
-  const browser = new Browser();
-  await browser.request(await toCallback(browser, login));
-  expect(browser.cookie('ykafka_session')).toBeDefined();
-  return browser;
-}
-
-async function refresh(browser: Browser, init = own()) {
-  const { status, text } = await browser.request(at('/api/auth/refresh'), init);
-  const body = JSON.parse(text) as { accessToken: string; user: { id: string }; code?: string };
-  for (const secret of [body.accessToken, browser.cookie('ykafka_session')]) if (secret) secrets.add(secret);
-  return { status, body };
-}
-
-const ask = (path: string, token: string, method = 'GET') =>
-  fetch(at(path), { method, headers: { authorization: `Bearer ${token}` } });
+beforeAll(() => world.start());
+afterAll(() => world.stop());
 
 describe('sign-in by a real OpenID provider', () => {
   it('leads from the provider to a session, its access token and the account', async () => {
-    provider.people.set('ada', { email: 'Ada@example.test', email_verified: true, name: 'Ada L.' });
+    world.provider.people.set('ada', { email: 'Ada@example.test', email_verified: true, name: 'Ada L.' });
     const browser = new Browser();
     const callback = await toCallback(browser, 'ada', '?returnTo=/board');
     const back = await browser.request(callback);
@@ -97,7 +33,7 @@ describe('sign-in by a real OpenID provider', () => {
   });
 
   it('answers with the access token when JSON is asked for; the same person is the same account', async () => {
-    provider.people.set('bob', { email: 'bob@example.test', email_verified: false });
+    world.provider.people.set('bob', { email: 'bob@example.test', email_verified: false });
     const ids = [];
     for (let time = 0; time < 2; time++) {
       const browser = new Browser();
@@ -115,13 +51,13 @@ describe('sign-in by a real OpenID provider', () => {
   it('is over when the person declines, and says so where it began', async () => {
     const browser = new Browser();
     const { url } = await browser.open(at('/api/auth/test?returnTo=/start'), (next) =>
-      next.startsWith(provider.issuer),
+      next.startsWith(world.provider.issuer),
     );
     const { searchParams } = new URL(url);
     const query = new URLSearchParams({
       error: 'access_denied',
       state: searchParams.get('state')!,
-      iss: provider.issuer,
+      iss: world.provider.issuer,
     });
     const back = await browser.request(at(`/api/auth/test/callback?${query}`));
     expect(back.headers.get('location')).toBe(at('/start?signInError=SIGN_IN_FAILED'));
@@ -162,7 +98,7 @@ describe('an attack on the sign-in', () => {
       .find((line) => line.includes('signin'))!
       .split('=')[0]!;
     const copy = new Browser();
-    copy.setCookie(server.url, `${name}=${kept}; Path=/api/auth`);
+    copy.setCookie(world.url, `${name}=${kept}; Path=/api/auth`);
     await refused(copy, url);
     expect((await refresh(browser)).status).toBe(200);
   });
@@ -176,7 +112,7 @@ describe('an attack on the sign-in', () => {
     wrong.searchParams.set('code', 'invented');
     await refused(browser, wrong.href);
     // The code is still good; the browser brings the cookie once more.
-    browser.setCookie(server.url, cookie!);
+    browser.setCookie(world.url, cookie!);
     await refused(browser, url.href);
   });
 
@@ -186,7 +122,7 @@ describe('an attack on the sign-in', () => {
     const name = begun.headers.getSetCookie()[0]!.split('=')[0]!;
     const url = await toCallback(browser, 'ada', '', begun);
     const other = new Browser();
-    other.setCookie(server.url, `${name}=${'A'.repeat(43)}; Path=/api/auth`);
+    other.setCookie(world.url, `${name}=${'A'.repeat(43)}; Path=/api/auth`);
     await refused(other, url);
     expect((await browser.request(url)).status).toBe(302);
     expect(browser.cookie('ykafka_session')).toBeDefined();
@@ -233,7 +169,7 @@ describe('an attack on the sign-in', () => {
     const mallory = await signedIn('mallory');
     const fixed = mallory.cookie('ykafka_session')!;
     const victim = new Browser();
-    victim.setCookie(server.url, `ykafka_session=${fixed}; Path=/api/auth`);
+    victim.setCookie(world.url, `ykafka_session=${fixed}; Path=/api/auth`);
     await victim.request(await toCallback(victim, 'victim'));
     expect(victim.cookie('ykafka_session')).not.toBe(fixed);
     expect((await refresh(victim)).status).toBe(200);
@@ -246,7 +182,7 @@ describe('an attack on the sign-in', () => {
     for (const origin of [
       'https://evil.test',
       'null',
-      `${server.url}.evil.test`,
+      `${world.url}.evil.test`,
       'http://app.test',
       undefined,
     ]) {
@@ -260,7 +196,7 @@ describe('an attack on the sign-in', () => {
 
   it('under a name that points here is refused', async () => {
     const status = await new Promise<number | undefined>((resolve, reject) => {
-      const { port } = new URL(server.url);
+      const { port } = new URL(world.url);
       const headers = { host: `rebound.test:${port}` };
       get({ host: '127.0.0.1', port, path: '/api/auth/test', headers }, (answer) => {
         answer.resume();
@@ -275,7 +211,7 @@ describe('a session', () => {
   it('ends by signing out, for every token that it ever had', async () => {
     const browser = await signedIn('ada');
     const copy = new Browser();
-    copy.setCookie(server.url, `ykafka_session=${browser.cookie('ykafka_session')}; Path=/api/auth`);
+    copy.setCookie(world.url, `ykafka_session=${browser.cookie('ykafka_session')}; Path=/api/auth`);
     await refresh(browser);
     expect((await browser.request(at('/api/auth/logout'), own())).status).toBe(204);
     expect(browser.cookie('ykafka_session')).toBeUndefined();
@@ -300,48 +236,12 @@ describe('a session', () => {
 
   it('lets its access token connect, and nothing else does', async () => {
     const { accessToken } = (await refresh(await signedIn('ada'))).body;
-    const [head, , signature] = accessToken.split('.');
-    const claims = { sub: 'x', iss: 'y-kafka', aud: 'y-kafka', exp: Date.now() / 1_000 + 600 };
-    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const pair = await generateKeyPair('ES256');
-    const kid = decodeProtectedHeader(accessToken).kid!;
-    const foreign = new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid });
-    const issued = await openAuth(server.runtime);
-    const owner = { userId: 'x', sessionId: 's', name: 'x' };
-    const made = (audience: string, lifeMs: number) =>
-      new AccessTokens(issued.keys, {
-        issuer: 'y-kafka',
-        audience,
-        lifeMs,
-        clock: server.runtime.clock,
-      }).issue(owner);
-    const bad: Record<string, string | undefined> = {
-      none: undefined,
-      'alg none': `${encode({ alg: 'none', typ: 'at+jwt' })}.${encode(claims)}.`,
-      'alg none with a signature': `${encode({ alg: 'none', typ: 'at+jwt', kid })}.${encode(claims)}.${signature}`,
-      'other claims': `${head}.${encode(claims)}.${signature}`,
-      'a foreign key': await foreign.sign(pair.privateKey),
-      'the public key as a secret': await new SignJWT(claims)
-        .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid })
-        .sign(new TextEncoder().encode(JSON.stringify((await issued.keys.publicKeys()).keys[0]))),
-      'another audience': (await made('another', 60_000)).token,
-      expired: (await made('y-kafka', -10_000)).token,
-    };
-    const connect = (token: string | undefined) =>
-      new Promise((resolve) => {
-        const socket = io(server.url, {
-          transports: ['websocket'],
-          reconnection: false,
-          forceNew: true,
-          auth: { token },
-        });
-        const end = (outcome: unknown) => {
-          socket.disconnect();
-          resolve(outcome);
-        };
-        socket.on('connect', () => end('connected'));
-        socket.on('connect_error', (error) => end((error as { data?: { code?: string } }).data?.code));
-      });
+    const bad = await forgedTokens(
+      accessToken,
+      await openAuth(world.server.runtime),
+      world.server.runtime.clock,
+    );
+    const connect = (token: string | undefined) => handshake(world.url, token);
     expect(await connect(accessToken)).toBe('connected');
     for (const [name, token] of Object.entries(bad)) {
       expect([name, await connect(token)]).toEqual([name, 'UNAUTHENTICATED']);
