@@ -92,3 +92,26 @@ describe('two people edit one document', () => {
     }
   });
 });
+
+describe('a topic for each room', () => {
+  it('is made at the first append, not by a join; those who joined before see what comes', async () => {
+    const log = await openLog('yjs-{channel}-{room}');
+    const { url } = await startGateway(log);
+    const other = await startGateway(log);
+    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(other.url)];
+    await ann.join(A);
+    await bob.join(A);
+    const { topic } = log.topics.target('doc', { tenantId: 'default', ...A });
+    expect(await log.stream.identity(topic)).toBeUndefined();
+    ann.type(A, 'x');
+    ann.type(A, 'y');
+    await waitFor(() => bob.text(A) === 'xy' && ann.isAcked(A, 2));
+    expect(await log.stream.identity(topic)).toMatchObject({ partitions: 1 });
+    await waitFor(
+      async () => (await log.stream.endOffset({ topic: log.topics.controlTopic, partition: 0 })) === 1,
+    );
+    bob.type(A, 'z');
+    await waitFor(() => ann.text(A) === 'xyz' && bob.isAcked(A, 1));
+    expect(bob.states(A).at(-1)!.position.epoch).toBe(1);
+  });
+});

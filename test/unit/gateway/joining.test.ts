@@ -3,52 +3,29 @@ import * as Y from 'yjs';
 import { AppError } from '../../../lib/errors.ts';
 import { encodeClientEntries, encodeSyncStep1, createMetadata } from '../../../lib/protocol/index.ts';
 import type { AccessControl } from '../../../lib/gateway/port.ts';
-import type { SyncAnswer, SyncRequest, SyncSource } from '../../../lib/sync/port.ts';
 import { waitFor } from '../../support/wait.ts';
 import { FaultyStream } from './faulty-stream.ts';
 import { cleanUp, openLog, startGateway } from './harness.ts';
 import { RawClient } from './raw-client.ts';
+import { startSlow } from './slow-sync.ts';
 
 afterEach(cleanUp);
 
 const A = { roomId: 'room', docId: 'a' };
 
-/** Stops answers on their way, so that the log moves on behind them. */
-class SlowSync implements SyncSource {
-  readonly #sync: SyncSource;
-  gate: Promise<void> = Promise.resolve();
-  failWith: AppError | undefined;
-  readonly requests: SyncRequest[] = [];
-
-  constructor(sync: SyncSource) {
-    this.#sync = sync;
-  }
-
-  async join(request: SyncRequest): Promise<SyncAnswer> {
-    this.requests.push(request);
-    if (this.failWith) throw this.failWith;
-    const answer = await this.#sync.join(request);
-    await this.gate;
-    return answer;
-  }
-}
-
 describe('joining without a gap', () => {
   it('what is appended while the state is on its way comes after it, exactly once', async () => {
-    const log = await openLog();
-    const sync = new SlowSync(log.sync);
-    const { url } = await startGateway(log, { sync });
+    const { sync, url } = await startSlow();
     const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
     await ann.join(A);
     ann.type(A, 'before ');
     await waitFor(() => ann.acks(A).length === 1);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    sync.gate = promise;
+    const release = sync.hold();
     const joining = bob.join(A);
     await waitFor(() => sync.requests.length === 2);
     ann.type(A, 'meanwhile ');
     await waitFor(() => ann.acks(A).length === 2);
-    resolve();
+    release();
     const answer = await joining;
     expect(answer.position.offset).toBe(0);
     // The state says which of the entries behind it completes the join.
@@ -82,18 +59,15 @@ describe('joining without a gap', () => {
   });
 
   it('a ring that was too small for a slow join: the rest comes by a resume from the answer', async () => {
-    const log = await openLog();
-    const sync = new SlowSync(log.sync);
-    const { url } = await startGateway(log, { sync, config: { ringBytes: 4096 } });
+    const { sync, url } = await startSlow({ ringBytes: 4096 });
     const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
     await ann.join(A);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    sync.gate = promise;
+    const release = sync.hold();
     const joining = bob.join(A);
     await waitFor(() => sync.requests.length === 2);
     for (let i = 0; i < 40; i++) ann.type(A, 'x'.repeat(200));
     await waitFor(() => ann.acks(A).length === 40);
-    resolve();
+    release();
     await joining;
     await waitFor(() => bob.text(A) === 'x'.repeat(8000));
     expect(bob.states(A).map(({ join, kind }) => [join, kind])).toEqual([
@@ -124,23 +98,20 @@ describe('joining without a gap', () => {
   });
 
   it('a gap is repaired on the open socket while live delivery goes on', async () => {
-    const log = await openLog();
-    const sync = new SlowSync(log.sync);
-    const { url } = await startGateway(log, { sync, config: { ringBytes: 4096 } });
+    const { sync, url } = await startSlow({ ringBytes: 4096 });
     const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
     await ann.join(A);
     await bob.join(A);
     const long = 'a'.repeat(5000);
     ann.type(A, long);
     await waitFor(() => bob.text(A) === long);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    sync.gate = promise;
+    const release = sync.hold();
     const position = { ...bob.entries()[0]!.position, offset: -1 };
     const repairing = bob.join({ ...A, position });
     await waitFor(() => sync.requests.length === 3);
     ann.type(A, 'b');
     await waitFor(() => bob.text(A) === `${long}b`);
-    resolve();
+    release();
     const answer = await repairing;
     expect(answer.position.offset).toBe(0);
     ann.type(A, 'c');
@@ -155,9 +126,7 @@ describe('joining without a gap', () => {
   });
 
   it('one that was away for a moment is served from the ring alone, even while nothing else answers', async () => {
-    const log = await openLog();
-    const sync = new SlowSync(log.sync);
-    const { url } = await startGateway(log, { sync });
+    const { sync, url } = await startSlow();
     const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
     await ann.join(A);
     await bob.join(A);
@@ -185,9 +154,7 @@ describe('joining without a gap', () => {
   });
 
   it('refuses transiently while the history is not to be had; the socket can try again', async () => {
-    const log = await openLog();
-    const sync = new SlowSync(log.sync);
-    const { url, gateway } = await startGateway(log, { sync });
+    const { sync, url, gateway } = await startSlow();
     const ann = await RawClient.connect(url);
     sync.failWith = new AppError('STORE_BEHIND');
     expect(await ann.tryJoin(A)).toMatchObject({ ok: false, code: 'STORE_BEHIND', permanent: false });
@@ -199,15 +166,11 @@ describe('joining without a gap', () => {
   });
 
   it('a join that takes too long is refused, and a later answer changes nothing', async () => {
-    const log = await openLog();
-    const sync = new SlowSync(log.sync);
-    const { url } = await startGateway(log, { sync, config: { joinTimeoutMs: 500 } });
+    const { sync, url } = await startSlow({ joinTimeoutMs: 500 });
     const ann = await RawClient.connect(url);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    sync.gate = promise;
+    const release = sync.hold();
     expect(await ann.tryJoin(A)).toMatchObject({ ok: false, code: 'UNAVAILABLE', permanent: false });
-    resolve();
-    sync.gate = Promise.resolve();
+    release();
     const answer = await ann.join(A);
     expect(ann.states(A)).toMatchObject([{ join: answer.join }]);
   });
@@ -275,11 +238,8 @@ describe('joining without a gap', () => {
   });
 
   it('a join whose client has gone while it waited for its turn is not computed', async () => {
-    const log = await openLog();
-    const sync = new SlowSync(log.sync);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    sync.gate = promise;
-    const { url, gateway } = await startGateway(log, { sync, config: { joinConcurrency: 1 } });
+    const { sync, url, gateway } = await startSlow({ joinConcurrency: 1 });
+    const release = sync.hold();
     const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(url)];
     const first = ann.join(A);
     await waitFor(() => sync.requests.length === 1);
@@ -287,7 +247,7 @@ describe('joining without a gap', () => {
     await waitFor(() => gateway.registry.inspect(1)[0]?.documents[0]?.subscriptions === 2);
     bob.socket.disconnect();
     await waitFor(() => gateway.connections === 1);
-    resolve();
+    release();
     await Promise.all([first, gone]);
     const carol = await RawClient.connect(url);
     await carol.join(A);
@@ -310,28 +270,5 @@ describe('joining without a gap', () => {
     expect(gateway.registry.inspect(10)[0]?.documents[0]?.subscriptions).toBe(0);
     // It may join again.
     expect(await ann.tryJoin(A)).toMatchObject({ ok: true });
-  });
-});
-
-describe('a topic for each room', () => {
-  it('is made at the first append, not by a join; those who joined before see what comes', async () => {
-    const log = await openLog('yjs-{channel}-{room}');
-    const { url } = await startGateway(log);
-    const other = await startGateway(log);
-    const [ann, bob] = [await RawClient.connect(url), await RawClient.connect(other.url)];
-    await ann.join(A);
-    await bob.join(A);
-    const { topic } = log.topics.target('doc', { tenantId: 'default', ...A });
-    expect(await log.stream.identity(topic)).toBeUndefined();
-    ann.type(A, 'x');
-    ann.type(A, 'y');
-    await waitFor(() => bob.text(A) === 'xy' && ann.isAcked(A, 2));
-    expect(await log.stream.identity(topic)).toMatchObject({ partitions: 1 });
-    await waitFor(
-      async () => (await log.stream.endOffset({ topic: log.topics.controlTopic, partition: 0 })) === 1,
-    );
-    bob.type(A, 'z');
-    await waitFor(() => ann.text(A) === 'xyz' && bob.isAcked(A, 1));
-    expect(bob.states(A).at(-1)!.position.epoch).toBe(1);
   });
 });

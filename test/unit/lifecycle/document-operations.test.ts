@@ -4,6 +4,7 @@ import { AppError } from '../../../lib/errors.ts';
 import { readChange } from '../../../lib/lifecycle/announcement.ts';
 import { LifecycleWorld, type Append } from '../../support/lifecycle-world.ts';
 import { updateRecord } from '../../support/log-records.ts';
+import { barriersIn, dying, failing, stateOf, write } from './operations.ts';
 
 let world: LifecycleWorld;
 beforeEach(async () => {
@@ -11,50 +12,16 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-function stateOf(text: string): Uint8Array {
-  const doc = new Y.Doc();
-  doc.clientID = text.length * 1000 + text.charCodeAt(0); // the same state each time
-  doc.getText('t').insert(0, text);
-  return Y.encodeStateAsUpdate(doc);
-}
-
-async function write(text: string, { generation = 1, version = 1 } = {}): Promise<void> {
-  const record = updateRecord(world.document, stateOf(text), { senderId: `s-${text}`, version, generation });
-  await world.stream.append(world.at, [record]);
-}
-
 /** An operation that was decided when the document had this generation. */
 const request = (key: string, expectedGeneration = 1) => ({
   document: world.document,
   key,
   expectedGeneration,
 });
-const barriers = async () => (await world.records()).filter(({ headers }) => headers.t === '4').length;
-
-/** Fails appends to the document's partition: n-th call (from 1) → after it reached the log, or before. */
-function failing(calls: Record<number, 'answer' | 'request'>): Append {
-  let call = 0;
-  return async (target, records, options) => {
-    const fault = target.topic === world.at.topic ? calls[++call] : undefined;
-    if (fault === 'request') throw new AppError('STREAM_APPEND_FAILED');
-    const offsets = await world.stream.append(target, records, options);
-    if (fault === 'answer') throw new AppError('STREAM_APPEND_FAILED');
-    return offsets;
-  };
-}
-
-/** Dies at the n-th append (from 1), the control topic's included: neither this one nor any later one is made. */
-function dying(atCall: number): Append {
-  let call = 0;
-  return async (...append) => {
-    if (++call >= atCall) throw new Error('killed');
-    return world.stream.append(...append);
-  };
-}
 
 describe('documents.delete and documents.create', () => {
   it('delete leaves nothing to join, create makes it again, empty; both tell the control topic', async () => {
-    await write('old');
+    await write(world, 'old');
     expect((await world.join()).text).toBe('old');
     const deleted = await world.operator().delete(request('k1'));
     expect(deleted).toMatchObject({ outcome: 'done', generation: 2, deleted: true, announced: true });
@@ -72,7 +39,7 @@ describe('documents.delete and documents.create', () => {
   });
 
   it('are done once, however often they are asked for, before and after the store has them', async () => {
-    await write('old');
+    await write(world, 'old');
     const first = await world.operator().delete(request('k1'));
     for (const persisted of [false, true]) {
       if (persisted) await world.persist();
@@ -81,7 +48,7 @@ describe('documents.delete and documents.create', () => {
         ...first,
         outcome: 'unchanged',
       });
-      expect(await barriers()).toBe(1);
+      expect(await barriersIn(world)).toBe(1);
     }
     await world.operator().create(request('k2', 2));
     // A call that ran late must not delete what was made since.
@@ -91,7 +58,7 @@ describe('documents.delete and documents.create', () => {
       deleted: false,
     });
     expect(await world.operator().create(request('k3', 3))).toMatchObject({ outcome: 'unchanged' });
-    expect(await barriers()).toBe(2);
+    expect(await barriersIn(world)).toBe(2);
   });
 
   it('a key says which operation it is: another one under the same key is refused', async () => {
@@ -99,30 +66,30 @@ describe('documents.delete and documents.create', () => {
     const refused = { type: 'BAD_INPUT', data: { field: 'key', generation: 2 } };
     await expect(world.operator().create(request('k1', 2))).rejects.toMatchObject(refused);
     await expect(world.operator().delete(request('k\u0000'))).rejects.toMatchObject({ type: 'BAD_INPUT' });
-    expect(await barriers()).toBe(1);
+    expect(await barriersIn(world)).toBe(1);
   });
 
   it('a document that nobody has written can be deleted: no old copy can begin it', async () => {
     expect(await world.operator().delete(request('k'))).toMatchObject({ outcome: 'done', generation: 2 });
-    await write('from an old copy');
+    await write(world, 'from an old copy');
     expect(await world.join()).toMatchObject({ deleted: true, text: '' });
   });
 
   it('goes by the generation that is expected, and says which there is', async () => {
-    await write('old');
+    await write(world, 'old');
     await expect(world.operator().delete(request('k1', 2))).rejects.toMatchObject({
       type: 'GENERATION_CONFLICT',
       code: 409,
       data: { generation: 1, deleted: false },
     });
-    expect(await barriers()).toBe(0);
+    expect(await barriersIn(world)).toBe(0);
     expect(await world.operator().delete(request('k1'))).toMatchObject({ outcome: 'done' });
     expect(await world.operator().delete(request('k1'))).toMatchObject({ outcome: 'done' });
   });
 
   it('a repetition that runs late does nothing where the first run found nothing to do', async () => {
     const conflict = { type: 'GENERATION_CONFLICT' };
-    await write('old');
+    await write(world, 'old');
     const create = request('create early');
     expect(await world.operator().create(create)).toMatchObject({ outcome: 'unchanged' });
     await world.operator().delete(request('k1'));
@@ -136,26 +103,26 @@ describe('documents.delete and documents.create', () => {
       if (persisted) await world.persist();
       for (const each of deletes) await expect(world.operator().delete(each)).rejects.toMatchObject(conflict);
     }
-    expect(await barriers()).toBe(2);
+    expect(await barriersIn(world)).toBe(2);
     expect((await world.join()).deleted).toBeUndefined();
   });
 
   it('an append whose answer was lost is found in the log, not made twice', async () => {
-    await write('old');
-    const result = await world.operator({ append: failing({ 1: 'answer' }) }).delete(request('k'));
+    await write(world, 'old');
+    const result = await world.operator({ append: failing(world, { 1: 'answer' }) }).delete(request('k'));
     expect(result).toMatchObject({ outcome: 'done', generation: 2 });
-    expect(await barriers()).toBe(1);
+    expect(await barriersIn(world)).toBe(1);
   });
 
   it('an append that did not reach the log is made again', async () => {
-    await write('old');
-    const append = failing({ 1: 'request', 2: 'request' });
+    await write(world, 'old');
+    const append = failing(world, { 1: 'request', 2: 'request' });
     expect(await world.operator({ append }).delete(request('k'))).toMatchObject({ outcome: 'done' });
-    expect(await barriers()).toBe(1);
+    expect(await barriersIn(world)).toBe(1);
   });
 
   it('a late barrier of an attempt that was given up changes nothing', async () => {
-    await write('old');
+    await write(world, 'old');
     const late: Parameters<Append>[] = [];
     const append: Append = async (...call) => {
       if (late.length > 0 || call[0].topic !== world.at.topic) return world.stream.append(...call);
@@ -172,19 +139,19 @@ describe('documents.delete and documents.create', () => {
   });
 
   it('a crash between the barrier and the control topic leaves a deleted document; the repetition tells it', async () => {
-    await write('old');
-    const crashed = await world.operator({ append: dying(2) }).delete(request('k'));
+    await write(world, 'old');
+    const crashed = await world.operator({ append: dying(world, 2) }).delete(request('k'));
     expect(crashed).toMatchObject({ outcome: 'done', announced: false });
     expect(await world.announcements()).toBe(0);
     expect(await world.join()).toMatchObject({ deleted: true });
     const again = await world.operator().delete(request('k'));
     expect(again).toEqual({ ...crashed, announced: true });
     expect(await world.announcements()).toBe(1);
-    expect(await barriers()).toBe(1);
+    expect(await barriersIn(world)).toBe(1);
   });
 
   it('two operators at once end in one generation that both agree on', async () => {
-    await write('old');
+    await write(world, 'old');
     const results = await Promise.all(
       Array.from({ length: 5 }, (_, n) => world.operator().delete(request(`k${n}`))),
     );
@@ -213,10 +180,10 @@ describe('documents.replace', () => {
   });
 
   it('puts the given state in the place of all that was', async () => {
-    await write('old');
+    await write(world, 'old');
     const result = await world.operator().replace(replace('k', 'new'));
     expect(result).toMatchObject({ outcome: 'done', generation: 2, deleted: false });
-    await write('late', { version: 2 });
+    await write(world, 'late', { version: 2 });
     expect((await world.join()).text).toBe('new');
     await world.persist();
     expect((await world.join()).text).toBe('new');
@@ -245,7 +212,7 @@ describe('documents.replace', () => {
   });
 
   it('of several at once one is done, the others are told so and change nothing', async () => {
-    await write('old');
+    await write(world, 'old');
     const texts = ['one', 'two', 'three'];
     const results = await Promise.allSettled(
       texts.map((text) => world.operator().replace(replace(text, text))),
@@ -272,7 +239,7 @@ describe('documents.replace', () => {
       for (const atCall of persisted ? [3] : [1, 2, 4]) {
         const { generation: present } = await world.operator().inspect(world.document);
         const big = { ...request(`k${atCall}${persisted}`, present), state };
-        const dies = world.operator({ ...options, append: dying(atCall) }).replace(big);
+        const dies = world.operator({ ...options, append: dying(world, atCall) }).replace(big);
         await expect(dies).rejects.toThrow('killed');
         if (persisted) await world.persist();
         const { incomplete } = await world.operator().inspect(world.document);
@@ -299,7 +266,9 @@ describe('documents.replace', () => {
   });
 
   it('is finished in its own generation only: a deletion that came meanwhile stays', async () => {
-    await expect(world.operator({ append: dying(2) }).replace(replace('k', 'secret'))).rejects.toThrow();
+    await expect(
+      world.operator({ append: dying(world, 2) }).replace(replace('k', 'secret')),
+    ).rejects.toThrow();
     await world.operator().delete(request('delete', 2));
     const { length } = await world.records();
     expect(await world.operator().replace(replace('k', 'secret'))).toMatchObject({
@@ -311,7 +280,7 @@ describe('documents.replace', () => {
   });
 
   it('a lost answer of one of its updates does not double it', async () => {
-    const append = failing({ 1: 'answer', 2: 'answer' });
+    const append = failing(world, { 1: 'answer', 2: 'answer' });
     await world.operator({ append }).replace(replace('k', 'new'));
     expect(await world.records()).toHaveLength(2);
     expect((await world.join()).text).toBe('new');

@@ -1,0 +1,38 @@
+import type { Config } from '../../../lib/config.ts';
+import type { AppError } from '../../../lib/errors.ts';
+import type { SyncAnswer, SyncRequest, SyncSource } from '../../../lib/sync/port.ts';
+import { openLog, startGateway } from './harness.ts';
+
+/** Stops answers on their way, so that the log moves on behind them. */
+export class SlowSync implements SyncSource {
+  readonly #sync: SyncSource;
+  #gate: Promise<void> = Promise.resolve();
+  failWith: AppError | undefined;
+  readonly requests: SyncRequest[] = [];
+
+  constructor(sync: SyncSource) {
+    this.#sync = sync;
+  }
+
+  /** From now on answers wait; returns how to let them go, and all that come later. */
+  hold(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gate = promise;
+    return resolve;
+  }
+
+  async join(request: SyncRequest): Promise<SyncAnswer> {
+    this.requests.push(request);
+    if (this.failWith) throw this.failWith;
+    const answer = await this.#sync.join(request);
+    await this.#gate;
+    return answer;
+  }
+}
+
+/** A gateway on a log of its own whose joins can be held up. */
+export async function startSlow(config: Partial<Config> = {}) {
+  const log = await openLog();
+  const sync = new SlowSync(log.sync);
+  return { sync, ...(await startGateway(log, { sync, config })) };
+}
