@@ -79,7 +79,7 @@ export class AccessEnforcement {
   check(): void {
     const { clock, roles, ttlMs, graceMs } = this.#parts;
     if (clock.now() - this.#pulseSentAt >= PULSE_MS) this.#pulse();
-    this.ended.check();
+    this.ended.check({ isHearing: this.isReading });
     const holdsMs = this.isReading ? ttlMs : UNREAD_TTL_MS;
     roles.believeFor(holdsMs);
     for (const { session, subscription } of this.#open()) {

@@ -17,6 +17,7 @@ export interface EndedSessionsParts {
 const MAX_HEARD = 50_000;
 /** The list is asked for again after so long, beside what is heard. */
 const FRESH_MS = 5 * 60_000;
+/** While nothing may be heard it is asked for again after so long, as it is when it could not be had. */
 const RETRY_MS = 5_000;
 
 /**
@@ -69,10 +70,11 @@ export class EndedSessions {
     this.#askedAt = -Infinity;
   }
 
-  /** To be called about once a second. */
-  check(): void {
+  /** To be called about once a second. `isHearing`: the control topic is read. */
+  check({ isHearing }: { isHearing: boolean }): void {
     const now = this.#parts.clock.now();
-    const isFresh = this.#listedAt !== undefined && now - this.#listedAt < FRESH_MS;
+    const freshMs = isHearing ? FRESH_MS : RETRY_MS;
+    const isFresh = this.#listedAt !== undefined && now - this.#listedAt < freshMs;
     if (this.#isNeeded && !isFresh && now - this.#askedAt >= RETRY_MS) void this.#ask();
   }
 

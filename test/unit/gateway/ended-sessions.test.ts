@@ -39,7 +39,7 @@ describe('sessions that have ended', () => {
   it('the list of revoked service tokens is asked for at the first of them, not for people', async () => {
     const { revoked, world, ended, refusal } = setup();
     revoked.push('bad');
-    ended.check();
+    ended.check({ isHearing: true });
     expect(await ended.refusalOf({ sessionId: 'of-ann' })).toBeUndefined();
     expect(await ended.refusalOf({})).toBeUndefined();
     expect(world.asked).toBe(0);
@@ -79,7 +79,7 @@ describe('sessions that have ended', () => {
     expect(world.warnings).toBe(1);
     world.isAway = false;
     clock.advance(5_000);
-    ended.check();
+    ended.check({ isHearing: true });
     await settled();
     world.isAway = true;
     expect(await refusal('one')).toBeUndefined();
@@ -91,20 +91,20 @@ describe('sessions that have ended', () => {
     await refusal('one');
     const closes = connect('one');
     clock.advance(FIVE_MINUTES_MS - 1);
-    ended.check();
+    ended.check({ isHearing: true });
     expect(world.asked).toBe(1);
     world.isAway = true;
     revoked.push('one');
     for (let n = 0; n < 4; n++) {
       clock.advance(1_000);
-      ended.check();
+      ended.check({ isHearing: true });
       await settled();
     }
     expect(world.asked).toBe(2);
     expect([await refusal('bad'), await refusal('one')]).toEqual(['UNAUTHENTICATED', undefined]);
     world.isAway = false;
     clock.advance(5_000);
-    ended.check();
+    ended.check({ isHearing: true });
     await settled();
     expect([world.asked, closes]).toEqual([3, ['UNAUTHENTICATED']]);
   });
@@ -116,7 +116,7 @@ describe('sessions that have ended', () => {
     let letGo = () => undefined as void;
     world.hold = new Promise((resolve) => (letGo = resolve));
     clock.advance(FIVE_MINUTES_MS);
-    ended.check();
+    ended.check({ isHearing: true });
     // Asked before the gap: its answer may lack what was revoked since.
     revoked.push('one', 'two');
     ended.onGap();
@@ -126,11 +126,27 @@ describe('sessions that have ended', () => {
     expect([world.asked, closes]).toEqual([3, ['UNAUTHENTICATED']]);
   });
 
+  it('while nothing may be heard the list is asked for every few seconds', async () => {
+    const { clock, revoked, world, ended, connect, refusal } = setup();
+    await refusal('one');
+    const closes = connect('one');
+    revoked.push('one');
+    clock.advance(4_999);
+    ended.check({ isHearing: false });
+    expect(world.asked).toBe(1);
+    clock.advance(1);
+    ended.check({ isHearing: true });
+    expect(world.asked).toBe(1);
+    ended.check({ isHearing: false });
+    await settled();
+    expect([world.asked, closes]).toEqual([2, ['UNAUTHENTICATED']]);
+  });
+
   it('after a gap it is asked at once, whenever it was asked last', async () => {
     const { world, ended, refusal } = setup();
     await refusal('one');
     ended.onGap();
-    ended.check();
+    ended.check({ isHearing: true });
     await settled();
     expect(world.asked).toBe(2);
   });
