@@ -4,6 +4,7 @@ import { outlivesGateway } from '../support/people/gateway-death.ts';
 import { outlivesOutage } from '../support/people/outage.ts';
 import { PeopleCluster } from '../support/people/people-cluster.ts';
 import { boardScenarios } from '../support/people/scenarios.ts';
+import { revokesServiceTokens } from '../support/people/service-tokens.ts';
 import { renewsTokens } from '../support/people/tokens.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -35,6 +36,9 @@ describe('people and their boards on a cluster of two gateways, which tell each 
     await outlivesGateway(people.stage, () => people.kill('gateway-1'));
     await people.cluster.restart('gateway-1');
   });
+
+  it('a service token that is revoked is closed at both gateways at once, and known to one that starts later', () =>
+    revokesServiceTokens(people));
 
   it('a Kafka that is away for 12 s is not taken for everybody’s death', () =>
     outlivesOutage(people.stage, { stop: () => kafka.kill('SIGKILL'), start: () => kafka.restart() }));

@@ -1,5 +1,5 @@
 import { createRuntime, type OpenRuntime } from '../../../lib/broker/open-runtime.ts';
-import { loadConfig } from '../../../lib/config.ts';
+import { loadConfig, type Config } from '../../../lib/config.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import { freePorts } from '../../../scripts/dev/ports.ts';
 import { startTestCluster, type TestCluster } from '../cluster.ts';
@@ -56,6 +56,11 @@ export class PeopleCluster {
     const config = loadConfig(environment, { mode: 'cluster' });
     const observer = createRuntime({ config, logger: silentLogger, nodeId: 'observer' });
     return new PeopleCluster({ cluster, provider, observer, lines });
+  }
+
+  /** Of another process that takes part. */
+  get config(): Config {
+    return loadConfig(this.#environmentOf('persister-1'), { mode: 'cluster' });
   }
 
   async kill(name: string): Promise<void> {
