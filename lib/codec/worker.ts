@@ -1,5 +1,6 @@
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { assertNever, isAppError } from '../errors.ts';
+import { lowerThreadPriority } from '../thread-priority.ts';
 import { foldWithYjs } from './fold.ts';
 import { unpack } from './packing.ts';
 import {
@@ -18,6 +19,10 @@ import { foldWithYrs } from './yrs.ts';
  * since a trap poisons the whole WASM instance: every later call on any document would fail.
  */
 const LOST_THREAD = 70;
+/** A fold of megabytes takes what the event loop leaves. */
+const CODEC_NICE = 10;
+
+lowerThreadPriority(CODEC_NICE);
 
 function run(work: Work): WorkResult {
   const inputs = unpack(work.inputs);

@@ -1,8 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
+import { lowerThreadPriority } from '../thread-priority.ts';
 import { READY_ID, type ThreadAnswer, type ThreadTask, type ThreadWork } from './pglite-thread.ts';
 
+/** Clients wait for the log, not for what is stored from it. */
+const DATABASE_NICE = 5;
+
 /* Runs in a thread of its own: the database of the folder in `workerData`, one piece of work after the other. */
+lowerThreadPriority(DATABASE_NICE);
 const port = parentPort!;
 const db = await PGlite.create((workerData as { dataDir?: string }).dataDir ?? 'memory://');
 
