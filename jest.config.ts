@@ -20,6 +20,9 @@ export default {
   testTimeout: 180_000,
   // A worker that has run many files takes longer to leave its memory than jest waits before it complains.
   workerIdleMemoryLimit: '400MB',
+  // One that is renewed after its last file is still starting when it has to end, and half a second is too short for
+  // that. What a test leaves open is told as before, only later.
+  workerGracefulExitTimeout: 10_000,
   projects: [
     'unit',
     'contract',
