@@ -1,5 +1,6 @@
 import { RedisPresenceBus } from '../presence/redis.ts';
-import { BEATS_BETWEEN_ALL, type PresenceBus, type PresenceBusEvents } from '../presence/shared-presence.ts';
+import type { PresenceBus, PresenceBusEvents } from '../presence/bus.ts';
+import { BEATS_BETWEEN_ALL } from '../presence/shared-presence.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Everything is renewed so many times before it expires. */

@@ -5,7 +5,7 @@ import {
   numberOfMessage,
   type PresenceMessage,
 } from '../presence/messages.ts';
-import type { PresenceBus, PresenceBusEvents } from '../presence/shared-presence.ts';
+import type { PresenceBus, PresenceBusEvents } from '../presence/bus.ts';
 import { ProtocolMessageType } from '../protocol/message-types.ts';
 import type { DeliveredRecord, Stream, TopicPartition } from '../stream/port.ts';
 import type { RoomOfTenant, TopicResolver } from '../stream/topics.ts';

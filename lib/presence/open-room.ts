@@ -37,8 +37,6 @@ export class OpenRoom {
   readonly #heard = new Map<string, Heard>();
   /** Whether others are heard, and may be told. */
   phase: 'closed' | 'opening' | 'open' = 'closed';
-  flushedAtMs = -Infinity;
-  isScheduled = false;
   /** Last message of this gateway: sent, heard again, sent before the last beat. */
   #sent = 0;
   #echoed = 0;
@@ -105,6 +103,12 @@ export class OpenRoom {
   /** What this gateway had on its way when it was heard again. */
   echo(n: number): void {
     this.#echoed = Math.max(this.#echoed, n);
+  }
+
+  /** Whether `take` may have something; what was shown while nobody else had to know counts. */
+  get hasNews(): boolean {
+    if (this.#owesAll || this.#owesQuestion) return true;
+    return this.#entered.size + this.#left.size + this.#shown.size + this.#untoldShown.size > 0;
   }
 
   /** Takes what another gateway says. */

@@ -22,7 +22,7 @@ import {
   type Leavers,
   type RoomKeys,
 } from './redis-keys.ts';
-import type { PresenceBus, PresenceBusEvents } from './shared-presence.ts';
+import type { PresenceBus, PresenceBusEvents } from './bus.ts';
 
 export interface RedisPresenceParts {
   url: string;

@@ -3,34 +3,11 @@ import type { Logger } from '../log.ts';
 import { EMPTY_PRESENCE, type PresenceState } from '../protocol/presence.ts';
 import type { DocumentId } from '../protocol/ids.ts';
 import type { RoomOfTenant } from '../stream/topics.ts';
-import type { PresenceMessage, SeenState } from './messages.ts';
+import type { PresenceBus, PresenceBusEvents } from './bus.ts';
+import type { PresenceMessage } from './messages.ts';
 import type { OnRoomChange, Person, Presence, PresentConnection } from './port.ts';
 import { OpenRoom } from './open-room.ts';
-
-/** How gateways hear of each other. What is published may be lost, but never comes out of order. */
-export interface PresenceBus {
-  /** Resolves when messages of the room are handed on from now on, also those of this gateway. */
-  open(room: RoomOfTenant): Promise<void>;
-  close(room: RoomOfTenant): void;
-  publish(room: RoomOfTenant, message: PresenceMessage): void;
-  /** Never true while this gateway does not hear itself. */
-  isSilent(room: RoomOfTenant, gateway: string): boolean;
-  /** What is shown in a room, also where no other gateway has to be told: a bus that others read keeps it. */
-  keep?(room: RoomOfTenant, states: readonly SeenState[]): void;
-  /** Connections that another gateway does not take away itself: a bus that keeps them somewhere forgets them. */
-  forget?(room: RoomOfTenant, connectionIds: readonly string[]): void;
-  beat(): void;
-  stop(): Promise<void>;
-}
-
-/** What a bus tells. */
-export interface PresenceBusEvents {
-  onMessage(room: RoomOfTenant, gateway: string, message: PresenceMessage): void;
-  /** Messages may have been missed, or others may have believed this gateway dead; of all rooms without one. */
-  onGap(room?: RoomOfTenant): void;
-  /** The own beat has come back: who was not heard for the time-out has gone; of all rooms without one. */
-  onBeat(room?: RoomOfTenant): void;
-}
+import { Tick } from './tick.ts';
 
 export interface SharedPresenceParts {
   clock: Clock;
@@ -44,8 +21,8 @@ export interface SharedPresenceParts {
 
 /** Cursors that move in between are shown together. A first one after a pause is not held back. */
 const TICK_MS = 33;
-/** Other gateways are told of all rooms together: records of one partition go in one request. */
-const TELL_TICK_MS = 25;
+/** Other gateways are told of all rooms together, by one request to each broker; a shorter tick costs more records. */
+const TELL_TICK_MS = 15;
 /** Every so many beats a gateway says all it has: what was lost without a trace is repaired, and what expires is renewed. */
 export const BEATS_BETWEEN_ALL = 15;
 
@@ -54,11 +31,13 @@ export class SharedPresence implements Presence {
   readonly #parts: SharedPresenceParts;
   readonly #bus: PresenceBus;
   readonly #rooms = new Map<string, OpenRoom>();
+  /** Each room has its own ticks: all at once they would hold up what comes in meanwhile. */
+  readonly #flushes = new Map<OpenRoom, Tick>();
+  readonly #telling: Tick;
   readonly #nextNumber = () => ++this.#number;
   #number = 0;
   /** Rooms of which others may have to be told. */
   readonly #toTell = new Set<OpenRoom>();
-  #toldAtMs = -Infinity;
   #beats = 0;
   #beatAtMs: number;
   #isStopped = false;
@@ -66,6 +45,7 @@ export class SharedPresence implements Presence {
   constructor(parts: SharedPresenceParts) {
     this.#parts = parts;
     this.#beatAtMs = parts.clock.now();
+    this.#telling = new Tick({ clock: parts.clock, tickMs: TELL_TICK_MS, work: () => this.#tell() });
     this.#bus = parts.openBus({
       onMessage: (room, gateway, message) => this.#receive(room, gateway, message),
       onGap: (room) => this.#afterGap(room),
@@ -139,14 +119,16 @@ export class SharedPresence implements Presence {
       for (const { connectionId, moving } of people.connections(gatewayId))
         if (!moving) this.leave(room, connectionId);
     this.#isStopped = true;
-    for (const open of this.#rooms.values()) this.#flush(open);
-    this.#tell();
+    for (const flush of this.#flushes.values()) flush.finish();
+    this.#telling.finish();
     await this.#bus.stop();
   }
 
   #begin(room: RoomOfTenant): OpenRoom {
     const open = new OpenRoom(room, this.#parts.gatewayId);
     this.#rooms.set(keyOf(room), open);
+    const { clock } = this.#parts;
+    this.#flushes.set(open, new Tick({ clock, tickMs: TICK_MS, work: () => this.#flush(open) }));
     this.#follow(open);
     return open;
   }
@@ -170,6 +152,7 @@ export class SharedPresence implements Presence {
 
   #end(open: OpenRoom): void {
     this.#rooms.delete(keyOf(open.room));
+    this.#flushes.delete(open);
     if (open.phase === 'open') this.#bus.close(open.room);
   }
 
@@ -178,7 +161,8 @@ export class SharedPresence implements Presence {
     if (!open) return;
     if (gateway === this.#parts.gatewayId) return open.echo(message.n);
     open.receive(gateway, message);
-    this.#schedule(open);
+    this.#flushes.get(open)?.ask();
+    if (open.hasNews) this.#tellSoon(open);
   }
 
   #afterGap(room?: RoomOfTenant): void {
@@ -208,33 +192,23 @@ export class SharedPresence implements Presence {
   }
 
   #schedule(open: OpenRoom): void {
-    if (this.#toTell.size === 0) this.#after(this.#toldAtMs + TELL_TICK_MS, () => this.#tell());
-    this.#toTell.add(open);
-    if (open.isScheduled) return;
-    open.isScheduled = true;
-    // Each room has its own ticks: all at once they would hold up what comes in meanwhile.
-    this.#after(open.flushedAtMs + TICK_MS, () => this.#flush(open));
+    this.#flushes.get(open)?.ask();
+    this.#tellSoon(open);
   }
 
-  #after(atMs: number, work: () => void): void {
-    const { clock } = this.#parts;
-    const waitMs = atMs - clock.now();
-    if (waitMs > 0) clock.setTimeout(work, waitMs);
-    else clock.setImmediate(work);
+  #tellSoon(open: OpenRoom): void {
+    this.#toTell.add(open);
+    this.#telling.ask();
   }
 
   /** To who is in the room here. */
   #flush(open: OpenRoom): void {
-    if (!open.isScheduled || this.#rooms.get(keyOf(open.room)) !== open) return;
-    open.isScheduled = false;
-    open.flushedAtMs = this.#parts.clock.now();
-    this.#parts.onChange(open.room, open.people.takeChange());
+    if (this.#rooms.get(keyOf(open.room)) === open) this.#parts.onChange(open.room, open.people.takeChange());
   }
 
   #tell(): void {
     const rooms = [...this.#toTell];
     this.#toTell.clear();
-    this.#toldAtMs = this.#parts.clock.now();
     for (const open of rooms) {
       if (this.#rooms.get(keyOf(open.room)) !== open) continue;
       const { messages, shown, comeBack } = open.take(this.#nextNumber);

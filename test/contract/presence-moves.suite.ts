@@ -14,7 +14,8 @@ export const moveChecks: Record<string, PresenceCheck> = {
       const [a, b, c] = [await open(), await open(), await open()];
       b.enter('bob');
       c.enter('cleo');
-      const [ann, dan] = [a.enter('ann'), a.enter('dan')];
+      // The lost one stays until the gateway is believed dead.
+      const [ann, dan, lost] = [a.enter('ann'), a.enter('dan'), a.enter('lost')];
       a.announce('ann', ann, ids(1));
       a.move(ann, 5);
       a.move(dan, 6);
@@ -22,7 +23,7 @@ export const moveChecks: Record<string, PresenceCheck> = {
         await gateway.shows('ann', 5);
         await gateway.shows('dan', 6);
       }
-      for (const connection of [ann, dan]) a.sendAway(connection);
+      for (const connection of [ann, dan, lost]) a.sendAway(connection);
       await a.stop();
       await waitMs(RETRY_MS);
       const [annAgain, danAgain] = [b.enter('ann'), c.enter('dan')];
@@ -37,13 +38,13 @@ export const moveChecks: Record<string, PresenceCheck> = {
       c.move(danAgain, 8);
       await c.shows('ann', 7);
       await b.shows('dan', 8);
-      const backAt = performance.now();
       b.leave(annAgain);
       c.leave(danAgain);
-      for (const gateway of [b, c]) await gateway.isTold('-ann', '-dan');
-      expect(performance.now() - backAt).toBeLessThan(TIMEOUT_MS - 2 * BEAT_MS);
-      const counts = ['+ann', '-ann', '+dan', '-dan'];
-      for (const gateway of [b, c]) expect(counts.map((what) => gateway.count(what))).toEqual([1, 1, 1, 1]);
+      const counts = ['+ann', '-ann', '+dan', '-dan', '-lost'];
+      for (const gateway of [b, c]) {
+        await gateway.isTold('-ann', '-dan');
+        expect(counts.map((what) => gateway.count(what))).toEqual([1, 1, 1, 1, 0]);
+      }
     },
 
   'who is moved and does not come back leaves when the gateway has been silent for the time-out; who goes, at once':
@@ -58,7 +59,6 @@ export const moveChecks: Record<string, PresenceCheck> = {
       await a.stop();
       await b.isTold('-gone');
       expect(b.count('-ann')).toBe(0);
-      expect(performance.now() - movedAt).toBeLessThan(TIMEOUT_MS - 2 * BEAT_MS);
       await b.isTold('-ann');
       expect(performance.now() - movedAt).toBeGreaterThan(TIMEOUT_MS - 2 * BEAT_MS);
       expect(b.users()).toEqual(['bob']);
@@ -85,7 +85,7 @@ export const moveChecks: Record<string, PresenceCheck> = {
   'two tabs, of which one is moved twice in a row, are one person all the time': async (open) => {
     const [a, b, c, d] = [await open(), await open(), await open(), await open()];
     d.enter('watcher');
-    const [first, second] = [a.enter('ann'), d.enter('ann')];
+    const [first, second, lost] = [a.enter('ann'), d.enter('ann'), b.enter('lost')];
     a.announce('ann', first, ids(1));
     d.announce('ann', second, ids(2));
     await d.reaches('ann', '2 doc:1,2');
@@ -94,17 +94,16 @@ export const moveChecks: Record<string, PresenceCheck> = {
     const again = b.enter('ann');
     b.announce('ann', again, ids(1));
     await d.reaches('ann', '2 doc:1,2');
-    b.sendAway(again);
+    for (const connection of [again, lost]) b.sendAway(connection);
     await b.stop();
     const third = c.enter('ann');
     c.announce('ann', third, ids(1));
     c.move(third, 1);
     await d.shows('ann', 1);
     await d.reaches('ann', '2 doc:1,2');
-    const backAt = performance.now();
     c.leave(third);
     await d.reaches('ann', '1 doc:2');
-    expect(performance.now() - backAt).toBeLessThan(TIMEOUT_MS - 2 * BEAT_MS);
+    expect(d.count('-lost')).toBe(0);
     expect(d.told.filter((told) => /^[+-]ann$/.test(told))).toEqual(['+ann']);
   },
 

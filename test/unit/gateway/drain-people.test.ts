@@ -59,10 +59,8 @@ describe('the people of a gateway that is stopped', () => {
     expect(watcher.told.sort()).toEqual([`-#${gone.awareness.clientID}`, '-gone']);
     await watcher.sees(...moving);
     for (const person of moving) person.close();
-    const closedAt = performance.now();
     await waitFor(() => moving.every(({ name }) => watcher.told.includes(`-${name}`)));
     await waitFor(() => watcher.awareness.getStates().size === 1);
-    expect(performance.now() - closedAt).toBeLessThan(TIMEOUT_MS);
   });
 
   it('who does not come back has left when the gateway was silent for the time-out, once', async () => {
@@ -74,7 +72,8 @@ describe('the people of a gateway that is stopped', () => {
     await leaving.gateway.drain();
     const movedAt = performance.now();
     await leaving.stop();
-    expect(performance.now() - movedAt).toBeLessThan(TIMEOUT_MS);
+    // Nobody is waited for.
+    expect(performance.now() - movedAt).toBeLessThan(3_000);
     await waitFor(() => watcher.told.length === 2, { what: 'leaves' });
     expect(performance.now() - movedAt).toBeGreaterThan(TIMEOUT_MS - 200);
     expect(watcher.told.sort()).toEqual([`-#${lost.awareness.clientID}`, '-lost']);

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { silentLogger } from '../../../lib/log.ts';
 import type { PresenceMessage } from '../../../lib/presence/messages.ts';
 import type { RoomChange } from '../../../lib/presence/port.ts';
-import { SharedPresence, type PresenceBusEvents } from '../../../lib/presence/shared-presence.ts';
+import type { PresenceBusEvents } from '../../../lib/presence/bus.ts';
+import { SharedPresence } from '../../../lib/presence/shared-presence.ts';
 import { ManualClock } from '../gateway/manual-clock.ts';
 
 const ROOM = { tenantId: 't', roomId: 'r' };
@@ -237,6 +238,22 @@ describe('presence told by messages', () => {
     show(a, 'tab at a', 1);
     show(b, 'tab at b', 2);
     show(a, 'tab at a', 3);
+  });
+
+  it('the first move after a pause is told others at once, the next ones together', async () => {
+    const { a, b } = await pair();
+    for (const message of b.takeSent()) a.hear('b', message);
+    a.clock.advance(1_000);
+    a.takeSent();
+    const show = (x: number) => a.presence.update(ROOM, 'a', { cursor: { x, y: 0 } });
+    show(1);
+    a.clock.advance(0);
+    expect(a.takeSent()).toMatchObject([{ at: [{ cursor: { x: 1 } }] }]);
+    for (const x of [2, 3]) show(x);
+    a.clock.advance(10);
+    expect(a.takeSent()).toEqual([]);
+    a.clock.advance(5);
+    expect(a.takeSent()).toMatchObject([{ at: [{ cursor: { x: 3 } }] }]);
   });
 
   it('rooms have ticks of their own, the first thing after a pause is told at once', async () => {
