@@ -64,6 +64,7 @@ async function restartOneAfterTheOther(cluster: TestCluster, tokens: ProductToke
       expect(performance.now() - closedAt).toBeLessThan(AT_ONCE_MS);
     });
     await areBack(people, { connects: 2, watchers });
+    await areTold(watchers, [gone]);
     await cluster.restart('gateway-1');
     const late = add('late', first);
     await late.sees(...people, ...watchers);
