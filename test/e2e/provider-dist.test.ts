@@ -26,11 +26,14 @@ const CONSUMER_CONFIG = {
   },
 };
 const ROOT = join(import.meta.dirname, '../..');
+/** As `npm run build` does. */
+const BUILD = join(ROOT, 'node_modules/typescript-native/bin/tsc');
+/** An older one, as many applications have it. */
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 const run = promisify(execFile);
 
 beforeAll(async () => {
-  await run(process.execPath, [TSC, '-p', 'tsconfig.build.json'], { cwd: ROOT });
+  await run(process.execPath, [BUILD, '-p', 'tsconfig.build.json'], { cwd: ROOT });
 });
 
 async function exportsOf(entry: string): Promise<string[]> {
