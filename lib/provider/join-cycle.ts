@@ -106,6 +106,18 @@ export class JoinCycle {
     return attempt;
   }
 
+  /**
+   * The gateway has sent a state of its own accord. When a join has been accepted, that is because it had to drop the
+   * join's state for a connection that took too little: it will not come, and the join is asked again.
+   */
+  overtaken(): void {
+    const attempt = this.#current;
+    if (!attempt?.accepted) return;
+    this.#current = undefined;
+    this.#timeout.clear();
+    this.want(attempt.kind);
+  }
+
   /** The state has been taken in: the next failure begins with a short delay again, and what else is wanted begins. */
   succeeded(): void {
     this.#backoff.reset();

@@ -33,8 +33,9 @@ export class StateIntake {
     if (!sync.ok) return this.#session.recovery.onUnappliable(sync.failure, head.position);
     const state: State = { head, update: sync.value.body };
     this.#settle(head);
-    if (attempt) this.#onJoined(attempt, state);
-    else this.#onResumed(state);
+    if (attempt) return this.#onJoined(attempt, state);
+    this.#onResumed(state);
+    joins.overtaken();
   }
 
   /** Exactly the versions that are named, and no others. Some may be among the entries that follow right behind. */

@@ -35,6 +35,34 @@ describe('a document that is replaced', () => {
     expect(client.manager.hasUnackedChanges).toBe(false);
   });
 
+  it('is told at once by the join that follows one whose state the gateway had to drop', () => {
+    const { client, doc } = joined();
+    world.session.isPaused = true;
+    const barrier = world.server.barrier(ROOM);
+    world.session.joined.clear();
+    world.server.dropsNextState = true;
+    doc.getText('t').insert(0, 'asks ');
+    world.run(1000);
+    expect(client.all('document-replaced')).toMatchObject([
+      { docId: 'doc', reason: 'generation', position: barrier.position },
+    ]);
+  });
+
+  it('is in step at once when the gateway had to drop the state of its join', () => {
+    const { client, doc } = joined();
+    world.session.isPaused = true;
+    world.server.write(ROOM, insert('more '));
+    world.session.joined.clear();
+    world.session.isPaused = false;
+    world.server.dropsNextState = true;
+    doc.getText('t').insert(0, 'asks ');
+    world.run(1000);
+    expect(textOf(doc)).toContain('more ');
+    expect(client.manager.documentState('doc')).toMatchObject({ isSynced: true });
+    expect(client.manager.hasUnackedChanges).toBe(false);
+    expect(world.serverText()).toBe(textOf(doc));
+  });
+
   it('live: goes on with a new document when it was told how to make one', () => {
     world = new TestWorld();
     const client = world.client();

@@ -47,6 +47,8 @@ export class ModelServer {
   staleBy = 0;
   /** New connections deliver nothing live until told to. */
   isPausedAtFirst = false;
+  /** The state of the next join does not fit into the connection's queue: a state of the gateway's own comes for it. */
+  dropsNextState = false;
   refuseJoin: ((request: JoinRequest) => JoinAnswer | undefined) | undefined;
   /** Offsets have holes: each record is this much higher than the one before. */
   offsetStep = 1;

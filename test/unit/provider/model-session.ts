@@ -142,7 +142,9 @@ export class ModelSession implements Transport {
       appended,
       ...(last > end.offset ? { through: last } : {}),
     };
-    const frame = encodeState(head, encodeSyncPayload(SyncMessageType.Step2, update));
+    const sent = this.#server.dropsNextState ? { ...head, join: 0 } : head;
+    this.#server.dropsNextState = false;
+    const frame = encodeState(sent, encodeSyncPayload(SyncMessageType.Step2, update));
     this.joined.set(addressKey(address), end.offset);
     this.#senders.set(addressKey(address), request.senderId);
     const stateVector = isDelta ? new Uint8Array() : Y.encodeStateVectorFromUpdate(state);
