@@ -39,6 +39,7 @@ describe('wall time', () => {
     /** Why each of them asks. */
     const noted: Record<string, string> = {
       'lib/accounts/context.ts': 'sessions, invites and restores end at a date that people were told',
+      'lib/accounts/service-tokens.ts': 'the end of a token is a date',
       'lib/accounts/signing-keys.ts': 'keys follow each other by date, also over restarts',
       'lib/accounts/tokens.ts': '`exp` of a token is a date, by RFC 7519',
       'lib/gateway/awareness-records.ts': 'stamps `timestamp`',

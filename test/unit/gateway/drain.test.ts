@@ -41,14 +41,15 @@ describe('a drain', () => {
       const { doc } = managers[typed++ % managers.length]!;
       doc.getText('t').insert(0, 'x');
     }, 5);
+    const beganAt = performance.now();
     try {
       await leaving.gateway.drain();
     } finally {
       clearInterval(typing);
     }
     expect(leaving.gateway.connections).toBe(0);
-    // The first step is at once, the others at the rate.
-    expect(left.at(-1)! - left[0]!).toBeGreaterThan((1000 * (managers.length - 4)) / PER_SECOND);
+    // The first step is at once, the others at the rate; a busy machine may tell any of them late.
+    expect(left.at(-1)! - beganAt).toBeGreaterThan((1000 * (managers.length - 4)) / PER_SECOND);
     await waitFor(() => managers.every(({ doc }) => doc.getText('t').length === typed), {
       what: 'everybody has everything that was typed',
     });
