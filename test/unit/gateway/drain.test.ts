@@ -48,6 +48,7 @@ describe('a drain', () => {
       clearInterval(typing);
     }
     expect(leaving.gateway.connections).toBe(0);
+    await waitFor(() => left.length === managers.length, { what: 'all have heard of it' });
     // The first step is at once, the others at the rate; a busy machine may tell any of them late.
     expect(left.at(-1)! - beganAt).toBeGreaterThan((1000 * (managers.length - 4)) / PER_SECOND);
     await waitFor(() => managers.every(({ doc }) => doc.getText('t').length === typed), {
