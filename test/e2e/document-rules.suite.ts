@@ -76,7 +76,7 @@ export function documentRules(start: () => Promise<TestServer>): void {
         status: 200,
         body: { document: 'text/part', read: 'viewer', write: 'owner' },
       });
-      await waitFor(() => by.state('part', 'text')?.isReadOnly, { timeoutMs: 2_000 });
+      await waitFor(() => by.state('part', 'text')?.isReadOnly, { timeoutMs: 5_000 });
       await waitFor(() => by.state('text')?.isSynced && by.state('part', 'text')?.isSynced);
       expect(by.state('text')).toMatchObject({ isReadOnly: false });
       part.getText('t').insert(7, '!');
@@ -85,7 +85,7 @@ export function documentRules(start: () => Promise<TestServer>): void {
       await waitFor(() => of.doc.getText('t').toString() === 'hers', { what: 'she writes the rest on' });
 
       await api.ask('post', rules, { as: owner, body: { document: 'text/part', read: 'owner' } });
-      await waitFor(() => by.denied.some(({ docId }) => docId === 'part'), { timeoutMs: 2_000 });
+      await waitFor(() => by.denied.some(({ docId }) => docId === 'part'), { timeoutMs: 5_000 });
       expect(by.state('part', 'text')).toMatchObject({ halted: 'refused' });
       await waitFor(() => by.state('text')?.isSynced);
       expect(by.state('text')?.halted).toBeUndefined();
