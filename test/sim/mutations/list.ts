@@ -201,7 +201,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'nack-with-another-position',
-    from: 3_346,
+    from: 33_101,
     breaks: 'small print, permanent nacks: GENERATION_CHANGED carries the barrier’s position',
     patches: [
       {
