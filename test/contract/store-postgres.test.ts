@@ -9,6 +9,7 @@ import { createPostgresStore } from '../../lib/store/postgres.ts';
 import type { PersistenceAdapter } from '../../lib/store/port.ts';
 import { makeDatabase, type TestDatabase } from './store-database.ts';
 import { Bench, storeChecks } from './store.suite.ts';
+import { waitFor } from '../support/wait.ts';
 
 describe('store on PostgreSQL', () => {
   let database: TestDatabase;
@@ -134,11 +135,9 @@ describe('store on PostgreSQL', () => {
     isDone = true;
     await killing;
     expect(outages).toBeGreaterThan(0);
-    const state = await single.load({
-      document: bench.document,
-      epoch: bench.epoch,
-      partition: bench.partition,
-    });
+    // The last of the kills may be told with the next use of the connection.
+    const { document, epoch, partition } = bench;
+    const state = await waitFor(() => single.load({ document, epoch, partition }));
     expect(state.updates.length).toBe(state.storedThrough + 1);
     await single.close();
   });
