@@ -65,6 +65,7 @@ export class TopicTable {
   async ensure(specs: readonly TopicSpec[]): Promise<void> {
     if (this.#missing(specs).length === 0) return;
     const made = this.#making.then(() => this.#make(specs));
+    // The failure is for whoever asked; the next one begins all the same.
     this.#making = made.catch(() => undefined);
     await made;
   }
