@@ -11,7 +11,8 @@ export function createAccountAccess(roles: RoomRoles, identify: AccessControl['i
     identify,
     mayUse({ userId, tenantId }, document) {
       if (userId === undefined) return NONE;
-      const answer = roles.roleOf(userId, document.roomId, tenantId);
+      const suffices = (given: RoleAnswer) => accessOf(given, document).read;
+      const answer = roles.roleOf({ userId, roomId: document.roomId, tenantId, suffices });
       return answer instanceof Promise
         ? answer.then((late) => accessOf(late, document))
         : accessOf(answer, document);

@@ -31,7 +31,18 @@ interface Asking {
   roomId: string;
   tenantId: string | undefined;
   isOutdated: boolean;
-  answer: Promise<RoleAnswer>;
+  /** No answer that somebody keeps, but that of whoever decides. */
+  isDirect: boolean;
+  found: Promise<FoundRole>;
+}
+
+export interface RoleQuestion {
+  userId: string;
+  roomId: string;
+  /** As the token says it: the same user id may be somebody else in another tenant. */
+  tenantId?: string | undefined;
+  /** Whether an answer lets her do what she wants. One that does not is only taken from whoever decides, asked now. */
+  suffices: (answer: RoleAnswer) => boolean;
 }
 
 /** Pairs of user and room that are remembered. */
@@ -58,14 +69,15 @@ export class RoomRoles {
   }
 
   /**
-   * At once when it is known and believed; asks otherwise, and always about strangers: who has just accepted an invite
-   * comes at once, maybe before the change does. `tenantId` as the token says it: the same user id may be somebody else
-   * in another tenant.
+   * At once when it is known, believed and suffices; asks otherwise: who has just been given a right comes at once,
+   * maybe before the change is heard here, and who is turned away is not called back.
    */
-  roleOf(userId: string, roomId: string, tenantId?: string): RoleAnswer | Promise<RoleAnswer> {
+  roleOf(question: RoleQuestion): RoleAnswer | Promise<RoleAnswer> {
+    const { userId, roomId, tenantId, suffices } = question;
     const known = this.decisionOn(userId, roomId, tenantId);
-    if (known?.answer && this.ageOf(known) < this.#believedMs) return known.answer;
-    return this.ask(userId, roomId, tenantId);
+    const isBelieved = known?.answer !== undefined && this.ageOf(known) < this.#believedMs;
+    if (isBelieved && suffices(known.answer)) return known.answer;
+    return this.#sufficient(question, isBelieved);
   }
 
   /** What is remembered, however old. */
@@ -79,14 +91,31 @@ export class RoomRoles {
 
   /** Asks anew; one question at a time for a pair. */
   ask(userId: string, roomId: string, tenantId?: string): Promise<RoleAnswer> {
-    const key = keyOf(userId, roomId, tenantId);
+    const under = this.#asking.get(keyOf(userId, roomId, tenantId));
+    return (under ?? this.#begin({ userId, roomId, tenantId }, false)).found.then(({ answer }) => answer);
+  }
+
+  async #sufficient(question: RoleQuestion, isRefusedByMemory: boolean): Promise<RoleAnswer> {
+    const key = keyOf(question.userId, question.roomId, question.tenantId);
     const under = this.#asking.get(key);
-    if (under) return under.answer;
-    const answer = Promise.resolve(undefined);
-    const asking: Asking = { userId, roomId, tenantId, isOutdated: false, answer };
-    asking.answer = this.#lookUp(asking).finally(() => this.#asking.delete(key));
+    if (under || !isRefusedByMemory) {
+      const { answer, isKept } = await (under ?? this.#begin(question, false)).found;
+      // One that was under way may have been read before the right was given; so may one that others keep.
+      if (question.suffices(answer) || (!under && !isKept)) return answer;
+    }
+    // Those who waited for the same answer go on with one question.
+    const since = this.#asking.get(key) ?? this.#begin(question, true);
+    if (!since.isDirect) Object.assign(since, { isDirect: true, isOutdated: true });
+    return (await since.found).answer;
+  }
+
+  #begin({ userId, roomId, tenantId }: Omit<RoleQuestion, 'suffices'>, isDirect: boolean): Asking {
+    const key = keyOf(userId, roomId, tenantId);
+    const found = Promise.resolve({ answer: undefined, ageMs: 0, isKept: false });
+    const asking: Asking = { userId, roomId, tenantId, isOutdated: false, isDirect, found };
+    asking.found = this.#lookUp(asking).finally(() => this.#asking.delete(key));
     this.#asking.set(key, asking);
-    return asking.answer;
+    return asking;
   }
 
   /** Forgets what the change may have made wrong. */
@@ -106,23 +135,25 @@ export class RoomRoles {
     for (const asking of this.#asking.values()) asking.isOutdated = true;
   }
 
-  async #lookUp(asking: Asking): Promise<RoleAnswer> {
+  async #lookUp(asking: Asking): Promise<FoundRole> {
     const { userId, roomId, tenantId } = asking;
     for (;;) {
       asking.isOutdated = false;
       const now = this.#parts.clock.now();
-      const { answer, ageMs } = await this.#find(userId, roomId, tenantId);
+      const found = await this.#find(asking);
       if (asking.isOutdated) continue;
+      const { answer, ageMs } = found;
       this.#decisions.set(keyOf(userId, roomId, tenantId), { answer, askedAt: now - ageMs });
-      return answer;
+      return found;
     }
   }
 
-  async #find(userId: string, roomId: string, tenantId: string | undefined): Promise<FoundRole> {
+  async #find({ userId, roomId, tenantId, isDirect }: Asking): Promise<FoundRole> {
     const { shared, lookUp } = this.#parts;
     // Shared answers are those of the own accounts, where a user's id is one person's.
-    if (shared && tenantId === undefined) return shared.lookUp(userId, roomId, this.#believedMs);
-    return { answer: await lookUp(userId, roomId, tenantId), ageMs: 0 };
+    if (shared && tenantId === undefined)
+      return shared.lookUp(userId, roomId, isDirect ? 0 : this.#believedMs);
+    return { answer: await lookUp(userId, roomId, tenantId), ageMs: 0, isKept: false };
   }
 }
 

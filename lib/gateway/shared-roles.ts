@@ -24,6 +24,8 @@ export interface FoundRole {
   answer: RoleAnswer;
   /** How long ago it was asked for. */
   ageMs: number;
+  /** Whether it was asked for by an earlier question. */
+  isKept: boolean;
 }
 
 interface Entry {
@@ -61,7 +63,7 @@ export class SharedRoles {
       : undefined;
     if (marks?.entry) {
       const ageMs = Math.max(0, this.#parts.clock.wallTime() - marks.entry.at);
-      if (ageMs < maxAgeMs) return { answer: marks.entry.answer, ageMs };
+      if (ageMs < maxAgeMs) return { answer: marks.entry.answer, ageMs, isKept: true };
     }
     const at = this.#parts.clock.wallTime();
     const answer = await this.#parts.lookUp(userId, roomId);
@@ -70,7 +72,7 @@ export class SharedRoles {
       const entry: Entry = { answer, marks: marks.marks, at };
       this.#set(key, entry, this.#parts.ttlMs).catch(() => this.#failed());
     }
-    return { answer, ageMs: 0 };
+    return { answer, ageMs: 0, isKept: false };
   }
 
   /** What the change may have made wrong counts no more. */

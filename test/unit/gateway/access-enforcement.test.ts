@@ -26,7 +26,7 @@ describe('a gateway that may not hear of changes', () => {
       graceMs: 0,
     });
     const ask = async () => {
-      await roles.roleOf('ann', 'board');
+      await roles.roleOf({ userId: 'ann', roomId: 'board', suffices: () => true });
       return asked;
     };
     enforcement.check();

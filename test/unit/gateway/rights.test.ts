@@ -35,6 +35,19 @@ describe('rights on open connections', () => {
     expect(await client.join(A)).toMatchObject({ readOnly: false });
   });
 
+  it('nobody is turned away by what is remembered: a rule that was just lifted is', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    deciders.give('ed', 'editor');
+    deciders.limits = [{ document: A.docId, access: 'none' }];
+    const { url } = await startWith(log, deciders);
+    const client = await connect(url, 'ed');
+    expect(await client.tryJoin(A)).toMatchObject({ code: 'PERMISSION_DENIED' });
+    expect(await client.join({ ...A, docId: 'other' })).toMatchObject({ readOnly: false });
+    deciders.limits = [];
+    expect(await client.join(A)).toMatchObject({ readOnly: false });
+  });
+
   it('who is removed while she types can write at neither of two gateways, and comes in no more', async () => {
     const log = await openLog();
     const deciders = new Deciders();

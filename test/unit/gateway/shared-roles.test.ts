@@ -49,7 +49,11 @@ class World {
   }
 }
 
-const ask = async ({ roles }: { roles: RoomRoles }) => (await roles.roleOf('ann', 'board'))?.role;
+/** `needs`: what she wants is only for that role. */
+const ask = async ({ roles }: { roles: RoomRoles }, needs?: RoomRole) => {
+  const suffices = (answer: RoleAnswer) => !needs || answer?.role === needs;
+  return (await roles.roleOf({ userId: 'ann', roomId: 'board', suffices }))?.role;
+};
 const CHANGE = { tenantId: 't', roomId: 'board', userId: 'ann' };
 
 describe('answers about rights that gateways share', () => {
@@ -190,6 +194,40 @@ describe('answers about rights that gateways share', () => {
     await settled();
     world.role = 'viewer';
     expect(await ask(b)).toBe('viewer');
+  });
+
+  it('do not turn away: whoever decides is asked first, by one question for all who wait', async () => {
+    const world = new World();
+    const [a, b] = [world.gateway(), world.gateway()];
+    await ask(a);
+    await settled();
+    world.role = 'owner';
+    expect(await Promise.all([ask(b, 'owner'), ask(b, 'owner'), ask(b)])).toEqual([
+      'owner',
+      'owner',
+      'editor',
+    ]);
+    expect(world.asked).toBe(2);
+    expect(await ask(a, 'owner')).toBe('owner');
+    expect(world.asked).toBe(3);
+    expect(await ask(a, 'owner')).toBe('owner');
+    expect(world.asked).toBe(3);
+  });
+
+  it('do not turn away when they were read before the right was given', async () => {
+    const world = new World();
+    const a = world.gateway();
+    world.slow = [];
+    const early = ask(a, 'owner');
+    await settled();
+    world.role = 'owner';
+    const late = [ask(a, 'owner'), ask(a, 'owner')];
+    world.slow.splice(0).forEach((go) => go());
+    expect(await early).toBe('editor');
+    await settled();
+    world.slow.splice(0).forEach((go) => go());
+    expect(await Promise.all(late)).toEqual(['owner', 'owner']);
+    expect(world.asked).toBe(2);
   });
 
   it('do not count after changes may have been missed', async () => {
