@@ -63,6 +63,12 @@ export const LIMIT_SETTINGS = {
     { min: 0, max: 1024 * MB },
     'Bytes of updates that one gateway takes for one room in a second; burst and 0 as above.',
   ),
+  documentFramesPerSecond: int(
+    'YKAFKA_DOCUMENT_FRAMES_PER_SECOND',
+    4_000,
+    { min: 0, max: 10_000_000 },
+    'Frames in which one gateway sends one document to all who have it open in a second; beyond it updates go together, at most 25 ms later; 0 for any number.',
+  ),
   connectionJoinsPerSecond: int(
     'YKAFKA_CONNECTION_JOINS_PER_SECOND',
     200,

@@ -124,6 +124,7 @@ export function assembleGateway(parts: GatewayParts): GatewayAssembly {
   const hosts = new DocumentHosts({
     ...shared,
     ringBytes: config.ringBytes,
+    documentFramesPerSecond: config.documentFramesPerSecond,
     onEvent: (document) => fanOut.schedule(document),
     onReset: (document) => resumeAll(states, document, 'all'),
   });

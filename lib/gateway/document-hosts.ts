@@ -4,6 +4,7 @@ import { documentKey, type DocumentId, type DocumentKey } from '../protocol/ids.
 import type { DeliveredRecord, Stream, TopicPartition } from '../stream/port.ts';
 import type { TopicResolver } from '../stream/topics.ts';
 import { DocumentLog } from './document-log.ts';
+import { FanOutPace } from './fan-out-pace.ts';
 import { FollowerPool, keyOf } from './follower-pool.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import { HostedDocument } from './hosted-document.ts';
@@ -19,6 +20,8 @@ export interface DocumentHostsParts {
   registry: RoomRegistry<HostedDocument>;
   rates: RateLimits;
   ringBytes: number;
+  /** To all who have one document open; 0 is no limit. */
+  documentFramesPerSecond: number;
   /** How long a document without subscriptions keeps its ring, and a partition its follow. */
   lingerMs: number;
   /** The follow has brought something of the document. */
@@ -70,6 +73,7 @@ export class DocumentHosts {
       followedThrough: () => follower.heldAfter,
       catchUp: () => follower.catchUp(CATCH_UP_LIMIT_MS),
       roomRate: rates.room(id),
+      pace: new FanOutPace(this.#parts.documentFramesPerSecond),
     });
     registry.add(document);
     return document;

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock, TimerHandle } from '../clock.ts';
 import { failpoint } from '../failpoints.ts';
 import { encodeAcks, encodeEntries, MAX_ACKS_PER_FRAME } from '../protocol/frames.ts';
 import type { DocumentAddress } from '../protocol/ids.ts';
@@ -23,31 +23,61 @@ export interface FanOutParts {
 
 /**
  * Collects what the follow brings and sends it once for each tick: one entries frame for each document,
- * encoded once for all its subscriptions.
+ * encoded once for all its subscriptions. A tick lasts as long as its document's pace says.
  */
 export class FanOut {
   readonly #parts: FanOutParts;
   #dirty = new Set<HostedDocument>();
+  readonly #paused = new Map<HostedDocument, TimerHandle>();
 
   constructor(parts: FanOutParts) {
     this.#parts = parts;
   }
 
   schedule(document: HostedDocument): void {
-    if (this.#dirty.size === 0) this.#parts.clock.setImmediate(() => this.flush());
+    if (this.#paused.has(document)) return;
+    if (this.#dirty.size === 0) this.#parts.clock.setImmediate(() => this.#turn());
     this.#dirty.add(document);
   }
 
   /** Sends everything that is waiting now. */
   flush(): void {
+    const paused = [...this.#paused.keys()];
+    for (const timer of this.#paused.values()) timer.cancel();
+    this.#paused.clear();
+    for (const document of [...paused, ...this.#takeDirty()]) this.#send(document);
+  }
+
+  #turn(): void {
+    const { clock } = this.#parts;
+    const now = clock.now();
+    for (const document of this.#takeDirty()) {
+      const waitMs = document.size > 0 && !document.log.isDeleted ? document.pace.waitMs(now) : 0;
+      if (waitMs === 0) this.#send(document);
+      else
+        this.#paused.set(
+          document,
+          clock.setTimeout(() => this.#goOn(document), waitMs),
+        );
+    }
+  }
+
+  #goOn(document: HostedDocument): void {
+    this.#paused.delete(document);
+    this.#send(document);
+  }
+
+  #takeDirty(): Set<HostedDocument> {
     const dirty = this.#dirty;
     this.#dirty = new Set();
-    for (const document of dirty) {
-      if (document.log.hasWaiting) this.#parts.onUnbased(document);
-      if (document.tick.length > 0) deliverTick(document, this.#parts);
-      if (document.log.isDeleted && document.size > 0) this.#parts.onDeleted(document);
-      this.#parts.flushAwareness(document);
-    }
+    return dirty;
+  }
+
+  #send(document: HostedDocument): void {
+    if (document.log.hasWaiting) this.#parts.onUnbased(document);
+    if (document.tick.length > 0) deliverTick(document, this.#parts);
+    if (document.log.isDeleted && document.size > 0) this.#parts.onDeleted(document);
+    this.#parts.flushAwareness(document);
   }
 }
 
@@ -78,6 +108,7 @@ function deliverTick(document: HostedDocument, parts: FanOutParts): void {
     if (own) failpoint('ack:after');
   }
   failpoint('fan-out:after');
+  document.pace.sent(frames, parts.clock.now());
   parts.metrics.framesSent.add(frames);
   parts.metrics.entriesSent.add(frames * entries.length);
 }

@@ -5,6 +5,7 @@ import type { TopicPartition } from '../stream/port.ts';
 import { AwarenessStates } from './awareness-states.ts';
 import { ClientVersions, type UnackedBudget } from './client-versions.ts';
 import type { DocumentLog, LogEvent } from './document-log.ts';
+import type { FanOutPace } from './fan-out-pace.ts';
 import type { Outbox } from './outbox.ts';
 import type { DocumentAccess, Identity, RoomMember } from './port.ts';
 import type { RateLimit } from './rate-limits.ts';
@@ -18,6 +19,7 @@ export interface HostedDocumentParts {
   followedThrough: () => number;
   catchUp: () => Promise<void>;
   roomRate: RateLimit;
+  pace: FanOutPace;
 }
 
 /** A document with at least one subscription at this gateway (or one that lingers after the last). */
@@ -32,6 +34,7 @@ export class HostedDocument implements RoomMember {
   readonly catchUp: () => Promise<void>;
   /** Shared by all documents of the room. */
   readonly roomRate: RateLimit;
+  readonly pace: FanOutPace;
   readonly awareness = new AwarenessStates();
   readonly subscriptions = new Set<Subscription>();
   /** What the follow brought since the last flush. */
@@ -45,6 +48,7 @@ export class HostedDocument implements RoomMember {
     this.followedThrough = parts.followedThrough;
     this.catchUp = parts.catchUp;
     this.roomRate = parts.roomRate;
+    this.pace = parts.pace;
   }
 
   get size(): number {

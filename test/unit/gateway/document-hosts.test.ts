@@ -33,6 +33,7 @@ describe('hosted documents', () => {
       registry: new DefaultRoomRegistry<HostedDocument>(),
       rates: new RateLimits(loadConfig({}, {})),
       ringBytes: 1024,
+      documentFramesPerSecond: 0,
       lingerMs: LINGER_MS,
       onEvent: () => undefined,
       onReset: () => undefined,
