@@ -130,7 +130,7 @@ export const rightsChecks: Record<string, AccountsCheck> = {
       const team = await world.team(owner);
       world.onRightsChanged = () => relay.wake();
       await world.board(owner, team);
-      await waitFor(() => taken.some((record) => record.includes(team)), { timeoutMs: 1_000 });
+      await waitFor(() => taken.some((record) => record.includes(team)), { what: 'it is told' });
       await relay.stop();
     },
 

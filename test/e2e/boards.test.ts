@@ -4,6 +4,7 @@ import { documentKey } from '../../lib/protocol/ids.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
 import { OpenIdServer } from '../support/openid-provider.ts';
 import { SignedInPerson, type BoardEditor } from '../support/signed-in.ts';
+import { AT_ONCE } from '../support/at-once.ts';
 import { waitFor } from '../support/wait.ts';
 
 let provider: OpenIdServer;
@@ -100,11 +101,11 @@ describe('a board', () => {
     await guest.saved();
     const path = `/api/boards/${boardId}/members/${bob.userId}`;
     expect((await ada.api('PATCH', path, { role: 'viewer' })).status).toBe(204);
-    await waitFor(() => guest.state.isReadOnly && guest.state.isSynced, { timeoutMs: 2_000 });
+    await waitFor(() => guest.state.isReadOnly && guest.state.isSynced, AT_ONCE);
     owner.type('still seen');
     await waitFor(() => guest.text === 'mine still seen');
     expect((await ada.api('PATCH', path, { role: 'editor' })).status).toBe(204);
-    await waitFor(() => !guest.state.isReadOnly && guest.state.isSynced, { timeoutMs: 2_000 });
+    await waitFor(() => !guest.state.isReadOnly && guest.state.isSynced, AT_ONCE);
     guest.type('!');
     await waitFor(() => owner.text === 'mine still seen!');
   });
@@ -114,7 +115,7 @@ describe('a board', () => {
     owner.type('kept');
     await owner.saved();
     expect((await ada.api('DELETE', `/api/boards/${boardId}`)).status).toBe(204);
-    await waitFor(() => owner.denied.length > 0 && guest.denied.length > 0, { timeoutMs: 2_000 });
+    await waitFor(() => owner.denied.length > 0 && guest.denied.length > 0, AT_ONCE);
     expect((await ada.api('POST', `/api/boards/${boardId}/restore`)).status).toBe(200);
     expect((await edit(bob, boardId).synced()).text).toBe('kept');
   });

@@ -4,6 +4,7 @@ import type { RoomRoles } from '../../lib/accounts/principal.ts';
 import { BoardEditor } from '../support/board-editor.ts';
 import type { TestServer } from '../support/embedded.ts';
 import { LocalPerson } from '../support/local-person.ts';
+import { AT_ONCE } from '../support/at-once.ts';
 import { waitFor } from '../support/wait.ts';
 
 let server: TestServer;
@@ -91,7 +92,7 @@ export function serviceTokens(start: () => Promise<TestServer>): void {
       expect(listed.rows.map(({ id }) => id)).toEqual(expect.arrayContaining([one.id, other.id]));
       expect(JSON.stringify(listed)).not.toContain(one.token.split('.')[2]);
       expect(await revoke({ id: one.id })).toEqual({ revoked: 1 });
-      await waitFor(() => bad!.notices.length > 0, { timeoutMs: 1_000 });
+      await waitFor(() => bad!.notices.length > 0, AT_ONCE);
       expect(bad!.notices[0]).toMatchObject({ code: 'UNAUTHENTICATED', permanent: true });
       const again = edit(board.id, async () => one.token);
       await waitFor(() => again.errors.length > 0);

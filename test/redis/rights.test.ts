@@ -12,6 +12,7 @@ import { startRedis, type RunningRedis } from '../../scripts/dev/redis.ts';
 import { ApiClient } from '../support/api-client.ts';
 import { BoardEditor } from '../support/board-editor.ts';
 import { startEmbedded, stopServers } from '../support/embedded.ts';
+import { AT_ONCE } from '../support/at-once.ts';
 import { waitFor } from '../support/wait.ts';
 
 const TTL_MS = 60_000;
@@ -68,7 +69,7 @@ const stored = async () => (await reader.keys('*role:*')).length;
 
 /** Whether an answer comes to be shared; it is written after it was given. */
 const isStored = () =>
-  waitFor(async () => (await stored()) === 1, { timeoutMs: 1_000 }).then(
+  waitFor(async () => (await stored()) === 1, { timeoutMs: 3_000 }).then(
     () => true,
     () => false,
   );
@@ -78,8 +79,15 @@ describe('rights shared over Redis, by Moleculer’s cacher', () => {
     const [a, b] = [await openGateway(), await openGateway()];
     expect(await ask(a)).toBe('editor');
     await waitFor(async () => (await stored()) === 1);
-    expect(await ask(b)).toBe('editor');
-    expect(asked).toBe(1);
+    // A Redis that is slow to answer is not waited for.
+    await waitFor(
+      async () => {
+        const known = asked;
+        expect(await ask(b)).toBe('editor');
+        return asked === known;
+      },
+      { what: 'the answer is shared' },
+    );
     for (const key of await reader.keys('*board*')) {
       const leftMs = await reader.pTTL(key);
       expect(leftMs).toBeGreaterThan(0);
@@ -106,7 +114,7 @@ describe('rights shared over Redis, by Moleculer’s cacher', () => {
     const before = performance.now();
     a.changed({ roomId: 'board' });
     expect(await ask(a)).toBe('viewer');
-    expect(performance.now() - before).toBeLessThan(1_000);
+    expect(performance.now() - before).toBeLessThan(AT_ONCE.timeoutMs);
     redis.signal('SIGCONT');
     // It has all that it had: nobody may believe it before the mark has come.
     await waitFor(
@@ -153,9 +161,9 @@ describe('rights shared over Redis, by Moleculer’s cacher', () => {
     expect(await stored()).toBe(1);
     const target = { boardId: board.id, memberId: guest };
     await accounts.boardMembers.update(owner, target, { role: 'viewer' });
-    await waitFor(() => editor.state.isReadOnly && editor.state.isSynced, { timeoutMs: 2_000 });
+    await waitFor(() => editor.state.isReadOnly && editor.state.isSynced, AT_ONCE);
     await accounts.boardMembers.remove(owner, target);
-    await waitFor(() => editor.denied.length > 0, { timeoutMs: 2_000 });
+    await waitFor(() => editor.denied.length > 0, AT_ONCE);
     editor.close();
     const again = edit(guest);
     await waitFor(() => again.denied.length > 0);

@@ -2,6 +2,7 @@ import { expect } from '@jest/globals';
 import { ServiceBroker } from 'moleculer';
 import { createBrokerOptions } from '../../../lib/broker/options.ts';
 import type { BoardEditor } from '../board-editor.ts';
+import { AT_ONCE } from '../at-once.ts';
 import { waitFor } from '../wait.ts';
 import type { PeopleCluster } from './people-cluster.ts';
 
@@ -40,7 +41,7 @@ export async function revokesServiceTokens(people: PeopleCluster): Promise<void>
     await Promise.all([...open, ...kept].map((editor) => editor.synced(30_000)));
     expect(await operator.call('auth.serviceTokens.revoke', { id: bad.id })).toEqual({ revoked: 1 });
     for (const { notices } of open)
-      await waitFor(() => notices[0]?.code === 'UNAUTHENTICATED', { timeoutMs: 2_000, what: 'closed' });
+      await waitFor(() => notices[0]?.code === 'UNAUTHENTICATED', { ...AT_ONCE, what: 'closed' });
     await people.kill('gateway-1');
     await people.cluster.restart('gateway-1');
     for (const at of [0, 1] as const) expect(await refusalOf(edit(bad, at))).toBe('UNAUTHENTICATED');
