@@ -52,6 +52,8 @@ export async function renewsTokens(stage: PeopleStage): Promise<void> {
       timeoutMs: EXPIRES_WITHIN_MS,
       what: 'no token for him',
     });
+    // Each gateway closes those of its own.
+    await waitFor(() => [waiting, out].every(({ notices }) => notices.length > 0), { what: 'both are told' });
     for (const { notices } of [waiting, out])
       expect(notices).toEqual([expect.objectContaining({ code: 'UNAUTHENTICATED', permanent: true })]);
     expect(out.errors.at(-1)).toMatchObject({ code: 'UNAUTHENTICATED', permanent: true });
