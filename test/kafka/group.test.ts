@@ -8,6 +8,8 @@ import { waitFor } from '../support/wait.ts';
 import { openAdmin, openStream, sharedBrokers, trim } from './support/kafka-harness.ts';
 
 const SESSION_MS = 6000;
+/** A group takes its time until it has found together. */
+const SLOW = { timeoutMs: 60_000 };
 const record = (text: string) => ({ key: 'k', value: Buffer.from(text), headers: {} });
 
 describe('a group on Kafka', () => {
@@ -69,17 +71,17 @@ describe('a group on Kafka', () => {
           beats++;
           return done;
         },
-        { timeoutMs: 30_000, intervalMs: 500, what: 'the release' },
+        { timeoutMs: 90_000, intervalMs: 500, what: 'the release' },
       );
     };
     for (const target of [hanging, working]) await stream.append(target, [record('x')]);
     await consume(one, 'hanging', hanging, untilReleased);
     await consume(one, 'working', working, withHeartbeats);
-    await waitFor(() => contexts.hanging && contexts.working, { what: 'both work' });
+    await waitFor(() => contexts.hanging && contexts.working, { ...SLOW, what: 'both work' });
     expect(contexts.hanging!.isStale()).toBe(false);
     await consume(two, 'successor', hanging, async () => undefined);
     await consume(two, 'idle', working, async () => undefined);
-    await waitFor(() => taken.includes('successor'), { timeoutMs: 3 * SESSION_MS, what: 'the take-over' });
+    await waitFor(() => taken.includes('successor'), { timeoutMs: 60_000, what: 'the take-over' });
     expect(contexts.hanging!.isStale()).toBe(true);
     expect(beats).toBeGreaterThan(3);
     // The other one has heard of the rebalance, and still had its partition: nobody else was given it.
@@ -109,11 +111,12 @@ describe('a group on Kafka', () => {
       },
       onError: (error) => void errors.push(isAppError(error) ? error.type : error.message),
     });
-    await waitFor(() => errors.length > 0, { what: 'the first rejection' });
+    await waitFor(() => errors.length > 0, { ...SLOW, what: 'the first rejection' });
     await stream.append(target, [record('b'), record('c'), record('d')]);
     await trim(admin, target, 2);
     isStoreAway = false;
     await waitFor(() => errors.includes('STREAM_OFFSET_OUT_OF_RANGE') || seen.length > 0, {
+      ...SLOW,
       what: 'the alarm',
     });
     if (seen.length > 0) {
@@ -121,7 +124,7 @@ describe('a group on Kafka', () => {
       expect(seen[0]).toEqual({ fetchOffset: 0, texts: ['a', 'b', 'c', 'd'] });
     } else {
       position = 2;
-      await waitFor(() => seen.length > 0, { what: 'it goes on from a position that is there' });
+      await waitFor(() => seen.length > 0, { ...SLOW, what: 'it goes on from a position that is there' });
       expect(seen[0]).toEqual({ fetchOffset: 2, texts: ['c', 'd'] });
     }
     await member.stop();
@@ -144,7 +147,7 @@ describe('a group on Kafka', () => {
       onError: (error) => void errors.push(isAppError(error) ? error.type : error.message),
     });
     await stream.append(target, [record('old')]);
-    await waitFor(() => texts.includes('old'), { what: 'the first record' });
+    await waitFor(() => texts.includes('old'), { ...SLOW, what: 'the first record' });
     await admin.deleteTopics({ topics: [target.topic] });
     await waitFor(
       async () => {
@@ -152,9 +155,9 @@ describe('a group on Kafka', () => {
         const [offset] = await stream.append(target, [record('new'), record('newer')]);
         return offset !== undefined;
       },
-      { what: 'the topic is there again', timeoutMs: 20_000 },
+      { what: 'the topic is there again', timeoutMs: 60_000 },
     );
-    await waitFor(() => errors.includes('STREAM_IDENTITY_CHANGED'), { timeoutMs: 30_000, what: 'the alarm' });
+    await waitFor(() => errors.includes('STREAM_IDENTITY_CHANGED'), { ...SLOW, what: 'the alarm' });
     await member.stop();
     expect(texts).toEqual(['old']);
   });
@@ -174,12 +177,12 @@ describe('a group on Kafka', () => {
       },
     });
     for (const target of [kept, gone]) await stream.append(target, [record(`before ${target.topic}`)]);
-    await waitFor(() => texts.length === 2, { what: 'both topics' });
+    await waitFor(() => texts.length === 2, { ...SLOW, what: 'both topics' });
     await admin.deleteTopics({ topics: [gone.topic] });
     await stream.append(kept, [record('after')]);
-    await waitFor(() => texts.includes('after'), { timeoutMs: 30_000, what: 'the kept topic goes on' });
+    await waitFor(() => texts.includes('after'), { ...SLOW, what: 'the kept topic goes on' });
     await stream.append(kept, [record('later')]);
-    await waitFor(() => texts.includes('later'), { timeoutMs: 30_000, what: 'and on' });
+    await waitFor(() => texts.includes('later'), { ...SLOW, what: 'and on' });
     expect(texts).toHaveLength(4);
     await member.stop();
   });

@@ -4,6 +4,7 @@ import type { RecordBatch, Stream, TopicPartition } from '../../lib/stream/port.
 import { waitFor } from '../support/wait.ts';
 import { openKafkaJs, openStream, sharedBrokers } from './support/kafka-harness.ts';
 
+const SLOW = { timeoutMs: 30_000 };
 const textsOf = (batches: readonly RecordBatch[]) =>
   batches.flatMap(({ records }) => records.map(({ value }) => Buffer.from(value).toString()));
 
@@ -82,7 +83,7 @@ describe('holes in the offsets', () => {
     await stream.append(target, [{ key: 'k', value: Buffer.from('d'), headers: {} }]);
     await transaction(target, ['e'], 'commit');
     for (const batches of [followed, consumed])
-      await waitFor(() => textsOf(batches).includes('e'), { what: 'the last record' });
+      await waitFor(() => textsOf(batches).includes('e'), { ...SLOW, what: 'the last record' });
     await Promise.all([follow.stop(), member.stop()]);
 
     expect(textsOf(followed)).toEqual(['a', 'b', 'c', 'd', 'e']);
@@ -102,7 +103,7 @@ describe('holes in the offsets', () => {
     const target = await topicWithHoles();
     await transaction(target, ['lost'], 'abort');
     // The broker answers the end of a transaction before it has written the marker.
-    await waitFor(async () => (await stream.endOffset(target)) === 12, { what: 'the last marker' });
+    await waitFor(async () => (await stream.endOffset(target)) === 12, { ...SLOW, what: 'the last marker' });
     const range = await stream.read({ ...target, fromOffset: 8, toOffset: 12, maxBytes: 1000 });
     expect(range).toMatchObject({ fetchOffset: 8, nextOffset: 12, records: [] });
   });
@@ -123,15 +124,15 @@ describe('holes in the offsets', () => {
         return batch.nextOffset;
       },
     });
-    await waitFor(() => textsOf(batches).includes('c'), { what: 'the first batch' });
+    await waitFor(() => textsOf(batches).includes('c'), { ...SLOW, what: 'the first batch' });
     // Nothing but holes: kafkajs passes it without a batch. The other partition shows that it has been fetched.
     await transaction(target, ['lost'], 'abort');
     for (const text of ['x', 'y']) {
       await stream.append(witness, [{ key: 'k', value: Buffer.from(text), headers: {} }]);
-      await waitFor(() => textsOf(witnessed).includes(text), { what: 'the other partition' });
+      await waitFor(() => textsOf(witnessed).includes(text), { ...SLOW, what: 'the other partition' });
     }
     await stream.append(target, [{ key: 'k', value: Buffer.from('d'), headers: {} }]);
-    await waitFor(() => textsOf(batches).includes('d'), { what: 'the batch behind the hole' });
+    await waitFor(() => textsOf(batches).includes('d'), { ...SLOW, what: 'the batch behind the hole' });
     await member.stop();
     expectChain(batches, 0);
     expect(textsOf(batches)).toEqual(['a', 'b', 'c', 'd']);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Admin, Consumer } from '@platformatic/kafka';
-import { systemClock } from '../../lib/clock.ts';
+import { systemClock, type Clock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { prepareTransporterTopics, TransporterCleaner } from '../../lib/stream/kafka.ts';
 import { nodeTopics, transporterGroup } from '../../lib/stream/kafka/transporter-names.ts';
@@ -12,13 +12,15 @@ const namespace = `clean-${randomBytes(4).toString('hex')}`;
 const config = { kafkaBrokers: brokers, namespace, replicationFactor: 1, minInsyncReplicas: 1 };
 const options = { config, logger: silentLogger, clock: systemClock };
 
+const SLOW = { timeoutMs: 30_000 };
+
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-function cleaner(): TransporterCleaner {
-  const made = new TransporterCleaner({ ...options, nodeId: 'cleaner' });
+function cleaner(clock: Clock = systemClock): TransporterCleaner {
+  const made = new TransporterCleaner({ ...options, clock, nodeId: 'cleaner' });
   closing.push(() => made.close());
   return made;
 }
@@ -86,7 +88,7 @@ describe('what nodes of the transporter leave in Kafka', () => {
     const { topics, groups } = await cleaner().forgetVanishedNodes({ living: ['told'], lookAgainMs: 200 });
     expect(topics).toEqual(expect.arrayContaining(nodeTopics(namespace, 'gone')));
     expect(groups).toContain(gone.group);
-    await waitFor(async () => !(await topicsOf(admin)).some((topic) => topic.endsWith('.gone')));
+    await waitFor(async () => !(await topicsOf(admin)).some((topic) => topic.endsWith('.gone')), SLOW);
     const left = await topicsOf(admin);
     for (const node of ['living', 'told'])
       expect(left).toEqual(expect.arrayContaining(nodeTopics(namespace, node)));
@@ -97,8 +99,21 @@ describe('what nodes of the transporter leave in Kafka', () => {
   it('a node that starts between the two looks stays', async () => {
     const node = await startNode('starting', 'one');
     await node.die();
-    const cleaning = cleaner().forgetVanishedNodes({ lookAgainMs: 2_000 });
+    const lookAgainMs = 2_000;
+    const [looked, started] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const clock: Clock = {
+      ...systemClock,
+      setTimeout: (callback, delayMs) => {
+        if (delayMs !== lookAgainMs) return systemClock.setTimeout(callback, delayMs);
+        looked.resolve();
+        void started.promise.then(callback);
+        return { cancel: () => undefined };
+      },
+    };
+    const cleaning = cleaner(clock).forgetVanishedNodes({ lookAgainMs });
+    await looked.promise;
     await startNode('starting', 'two');
+    started.resolve();
     const { topics } = await cleaning;
     expect(topics.filter((topic) => topic.endsWith('.starting'))).toEqual([]);
   });

@@ -27,7 +27,7 @@ interface Transporter {
   makeSubscriptions(topics: unknown): Promise<void>;
 }
 
-async function startNode(nodeId: string) {
+async function startNode(nodeId: string, limitMs = SLOW.timeoutMs) {
   const newGroup = () => transporterGroup(namespace, nodeId, randomUUID());
   await prepareTransporterTopics({ config, nodeId, logger: silentLogger, clock: systemClock });
   const options = createBrokerOptions(config, nodeId, { group: newGroup() });
@@ -38,7 +38,7 @@ async function startNode(nodeId: string) {
     logger: silentLogger,
     nextGroup: newGroup,
     onLost: (reason) => lost.push(reason),
-    limitMs: 3_000,
+    limitMs,
   });
   broker.createService({ name: nodeId, actions: { name: () => nodeId } });
   await broker.start();
@@ -65,7 +65,7 @@ describe('renewTransporter', () => {
   });
 
   it('says that it is lost when no consumer can be made for a while', async () => {
-    const { transporter, lost } = await startNode('carol');
+    const { transporter, lost } = await startNode('carol', 3_000);
     transporter.makeSubscriptions = () => Promise.reject(new Error('no broker takes it'));
     transporter.consumerStream.destroy(new Error('an answer that the library takes for final'));
     await waitFor(() => lost.length > 0, SLOW);
