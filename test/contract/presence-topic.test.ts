@@ -26,6 +26,7 @@ import { presenceChecks, runPresenceCheck } from './presence.suite.ts';
 import { readerChecks, runReaderCheck, type ReaderMedium } from './presence-reader.suite.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
+const TOUCH = { key: 'touch', value: new Uint8Array(), headers: {} };
 
 /** Gateways over one embedded log. */
 async function openMedium(pattern: string): Promise<ReaderMedium> {
@@ -48,6 +49,8 @@ async function openMedium(pattern: string): Promise<ReaderMedium> {
   return {
     open: async (onChange) => asked.add(openNode({ log, topics, isAway: () => isAway, onChange })),
     openReader: async () => new AskedGateways(asked),
+    touch: () => log.append({ topic: topics.controlTopic, partition: 0 }, [TOUCH]),
+    forget: async () => asked.clear(),
     outage: async (forMs) => {
       isAway = true;
       const until = performance.now() + forMs;
@@ -74,6 +77,10 @@ class AskedNodes implements Gateways {
       node.kill();
     };
     return { presence: node.presence, kill };
+  }
+
+  clear(): void {
+    this.#nodes.clear();
   }
 
   ids(): string[] {

@@ -56,6 +56,8 @@ const medium: ReaderMedium = {
     await waitFor(() => performance.now() >= until, { what: 'the end of the outage' });
     redis.signal('SIGCONT');
   },
+  touch: () => reader.ping(),
+  forget: () => reader.flushAll(),
 };
 
 const opened: PresenceNode[] = [];
