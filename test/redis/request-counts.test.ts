@@ -77,7 +77,7 @@ describe('requests that are counted at several gateways with one Redis', () => {
     redis.signal('SIGSTOP');
     const before = performance.now();
     expect(await letThrough([here, there], 4)).toBe(4);
-    expect(performance.now() - before).toBeLessThan(4_000);
+    expect(performance.now() - before).toBeLessThan(10_000);
     await redis.stop();
     expect(await letThrough([here, there], 4 * PER_MINUTE)).toBe(2 * PER_MINUTE - 4);
     await there.take('192.0.2.9');

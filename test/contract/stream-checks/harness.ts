@@ -16,7 +16,7 @@ export interface StreamHarness {
   stream: Stream;
   /** Longest value that the adapter was configured to take; at least 1 MiB. */
   maxRecordBytes: number;
-  /** How long a check waits for a delivery. Default 10 s. */
+  /** How long a check waits for a delivery. Default 30 s. */
   waitMs?: number;
   /** Opens the same log again after the stream has been closed. */
   reopen?(): Promise<Stream>;
@@ -48,7 +48,7 @@ export class World {
   }
 
   get waitMs(): number {
-    return this.harness.waitMs ?? 10_000;
+    return this.harness.waitMs ?? 30_000;
   }
 
   /** A new topic's partition 0. */
