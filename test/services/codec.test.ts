@@ -99,9 +99,9 @@ describe('the codec service, called from another node', () => {
   it('offers a large state to be fetched', async () => {
     const answer = (await call('documents.fold', { ...reference, document: large }))!;
     expect(answer.update).toBeUndefined();
-    expect(textOf(await nodes.callerBlobs.fetch(answer.blob!, 5_000))).toBe(largeText);
+    expect(textOf(await nodes.callerBlobs.fetch(answer.blob!, 30_000))).toBe(largeText);
     const rendered = (await call('documents.render', { document: large, as: 'text', root: 't' }))!;
-    const bytes = await nodes.callerBlobs.fetch(rendered.blob!, 5_000);
+    const bytes = await nodes.callerBlobs.fetch(rendered.blob!, 30_000);
     expect(Buffer.from(bytes).toString()).toBe(largeText);
   });
 

@@ -132,7 +132,7 @@ describe('operations on documents', () => {
     small.getText('t').insert(0, 'restored');
     const state = Buffer.from(Y.encodeStateAsUpdate(small)).toString('base64');
     const first = await call('replace', { document, key: 'k1', state });
-    await waitFor(() => ann.text() === 'restored');
+    await waitFor(() => ann.text() === 'restored' && ann.replaced.length > 0);
     expect(ann.replaced).toMatchObject([{ reason: 'generation' }]);
     expect(await call('replace', { document, key: 'k1', state })).toEqual(first);
 

@@ -35,7 +35,7 @@ beforeAll(async () => {
   source = createRemoteSyncSource({
     call: (action, params) => nodes.caller.call(action, params),
     blobs: nodes.callerBlobs,
-    timeoutMs: 5_000,
+    timeoutMs: 30_000,
   });
 });
 
@@ -116,7 +116,7 @@ describe('the gateway’s side', () => {
           throw Object.assign(new Error('gone'), { type: 'SYNC_TICKET_UNKNOWN' });
         },
       },
-      timeoutMs: 100,
+      timeoutMs: 30_000,
     });
     await expect(gone.join(join)).rejects.toMatchObject({ name: 'AppError', type: 'SYNC_TICKET_UNKNOWN' });
     expect(calls).toBe(2);

@@ -53,8 +53,13 @@ describe('gateway service', () => {
   });
 
   it('says over HTTP how it is', async () => {
-    const response = await fetch(`${server.url}/health/ready`);
-    expect(response.status).toBe(200);
+    const response = await waitFor(
+      async () => {
+        const answer = await fetch(`${server.url}/health/ready`);
+        return answer.status === 200 ? answer : undefined;
+      },
+      { what: 'it is ready' },
+    );
     expect(await response.json()).toMatchObject({
       status: 'ok',
       db: 'ok',

@@ -103,17 +103,17 @@ describe('presence service, over HTTP', () => {
     const burst = (path: string, as: string, length: number) =>
       Promise.all(Array.from({ length }, () => api.ask('get', path, { as })));
     const isRefused = ({ status }: { status: number }) => status === 429;
-    const answers = await burst(onBoard, people.viewer, QUESTIONS);
+    const answers = await burst(onBoard, people.viewer, 2 * QUESTIONS);
     const refused = answers.filter(isRefused);
     expect(refused.length).toBeGreaterThan(0);
-    expect(refused.length).toBeLessThan(QUESTIONS);
+    expect(refused.length).toBeLessThan(answers.length);
     expect(refused[0]!.body).toMatchObject({ code: 'RATE_LIMITED' });
     expect(Number(refused[0]!.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await api.ask('get', `/api/boards/${boardId}`, { as: people.viewer })).status).toBe(200);
     const others = await burst(onBoard, people.member, QUESTIONS / 2);
     expect(others.map(({ status }) => status)).toEqual(others.map(() => 200));
     // Both questions are counted together.
-    await burst(`/api/workspaces/${workspaceId}/presence`, people.member, QUESTIONS);
+    await burst(`/api/workspaces/${workspaceId}/presence`, people.member, 2 * QUESTIONS);
     expect((await burst(onBoard, people.member, QUESTIONS / 2)).some(isRefused)).toBe(true);
   });
 });
