@@ -150,13 +150,13 @@ describe('bad input at the door', () => {
     const update = client.edit(A, 'x');
     for (let i = 0; i < 10_000; i++) client.send(A, update);
     const settled = () => client.acks(A).length + client.nacks().length;
-    await waitFor(() => settled() >= 10_000, { timeoutMs: 15_000 });
+    await waitFor(() => settled() >= 10_000, { timeoutMs: 60_000 });
     expect(new Set(client.nacks().map(({ code }) => code))).toEqual(new Set(['TOO_MANY_UNACKED', 'OWED']));
     const lowest = Math.min(...client.nacks().map(({ version }) => version ?? 0));
     client.send(A, update, { version: lowest });
     await waitFor(() => client.isAcked(A, lowest));
     expect(client.socket.connected).toBe(true);
-  }, 30_000);
+  });
 
   it('refuses joins that are malformed, one too many, or the same document twice at a time', async () => {
     const { url } = await startGateway(await openLog(), { config: { maxDocumentsPerSocket: 2 } });

@@ -215,13 +215,16 @@ describe('the control topic', () => {
     // Another document of the partition takes that place; the follow passes it.
     const other = { ...world.document, docId: 'other' };
     await appendBarrier(world, other, 2);
-    const version = await waitFor(() => {
-      const sent = bob.type(A, 'b');
-      return waitFor(() => bob.isAcked(A, sent), { timeoutMs: 1000 }).then(
-        () => sent,
-        () => undefined, // told of the lie first, and before the follow had passed it
-      );
-    });
+    const version = await waitFor(
+      () => {
+        const sent = bob.type(A, 'b');
+        return waitFor(() => bob.isAcked(A, sent), { timeoutMs: 1000 }).then(
+          () => sent,
+          () => undefined, // told of the lie first, and before the follow had passed it
+        );
+      },
+      { timeoutMs: 60_000, what: 'it goes on' },
+    );
     expect(version).toBeGreaterThan(0);
     expect(wasTold(ann)).toBeUndefined();
   });

@@ -5,6 +5,7 @@ import { loadConfig, type Config } from '../../../lib/config.ts';
 import { PointingPerson } from '../../support/pointing-person.ts';
 import { waitFor } from '../../support/wait.ts';
 import { cleanUp, onCleanUp, openLog, startGateway } from './harness.ts';
+import { RawClient } from './raw-client.ts';
 
 afterEach(cleanUp);
 
@@ -17,7 +18,7 @@ const byToken: AccessControl = {
   mayUse: () => ({ read: true, write: true }),
 };
 
-const TIMEOUT_MS = 700;
+const TIMEOUT_MS = 2_500;
 const BEATS = { beatIntervalMs: 80, beatTimeoutMs: TIMEOUT_MS };
 const CONFIG = { ...BEATS, drainClientsPerSecond: 100, drainRetryMs: 40 };
 
@@ -73,7 +74,7 @@ describe('the people of a gateway that is stopped', () => {
     const movedAt = performance.now();
     await leaving.stop();
     // Nobody is waited for.
-    expect(performance.now() - movedAt).toBeLessThan(3_000);
+    expect(performance.now() - movedAt).toBeLessThan(6_000);
     await waitFor(() => watcher.told.length === 2, { what: 'leaves' });
     expect(performance.now() - movedAt).toBeGreaterThan(TIMEOUT_MS - 200);
     expect(watcher.told.sort()).toEqual([`-#${lost.awareness.clientID}`, '-lost']);
@@ -86,6 +87,9 @@ describe('the people of a gateway that is stopped', () => {
     const watcher = add('watcher', staying.url);
     const lost = add('lost', leaving.url);
     await watcher.sees(lost);
+    // Between the two: time for a busy machine.
+    for (let n = 0; n < 3; n++)
+      await RawClient.connect(leaving.url, { auth: { token: 'nobody in the room' } });
     const late = add('late', both);
     await late.sees(lost, watcher);
     await watcher.sees(late);
@@ -109,7 +113,9 @@ describe('the people of a gateway that is stopped', () => {
     await leaving.stop();
     await waitFor(() => moving.connects === 2 && watcher.cursorOf(moving) !== undefined);
     const again = moving.manager.presence.self!;
-    expect(watcher.told.filter((told) => !told.startsWith('?'))).toEqual([`-${before}`, `+${again}`]);
+    const told = () => watcher.told.filter((what) => !what.startsWith('?'));
+    await waitFor(() => told().length >= 2);
+    expect(told()).toEqual([`-${before}`, `+${again}`]);
     await watcher.sees(moving);
   });
 });

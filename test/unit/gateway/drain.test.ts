@@ -54,7 +54,7 @@ describe('a drain', () => {
     await waitFor(() => managers.every(({ doc }) => doc.getText('t').length === typed), {
       what: 'everybody has everything that was typed',
     });
-    expect(staying.gateway.connections).toBe(20);
+    await waitFor(() => staying.gateway.connections === 20);
     await waitFor(() => managers.every(({ manager }) => !manager.hasUnackedChanges));
     const permanent = managers
       .flatMap(({ events }) => events)
@@ -87,6 +87,7 @@ describe('a drain', () => {
     const startedAt = performance.now();
     await gateway.drain();
     expect(gateway.connections).toBe(0);
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    // At the rate it takes seven seconds.
+    expect(performance.now() - startedAt).toBeLessThan(6_000);
   });
 });

@@ -166,7 +166,7 @@ describe('joining without a gap', () => {
   });
 
   it('a join that takes too long is refused, and a later answer changes nothing', async () => {
-    const { sync, url } = await startSlow({ joinTimeoutMs: 500 });
+    const { sync, url } = await startSlow({ joinTimeoutMs: 2_000 });
     const ann = await RawClient.connect(url);
     const release = sync.hold();
     expect(await ann.tryJoin(A)).toMatchObject({ ok: false, code: 'UNAVAILABLE', permanent: false });
@@ -185,7 +185,7 @@ describe('joining without a gap', () => {
       identify: async () => ({ ok: true, identity: { tenantId: 'default' } }),
       mayUse: () => (++asked % 2 === 0 ? never : open),
     };
-    const { url } = await startGateway(log, { access, config: { joinTimeoutMs: 500 } });
+    const { url } = await startGateway(log, { access, config: { joinTimeoutMs: 2_000 } });
     const ann = await RawClient.connect(url);
     expect(await ann.tryJoin(A)).toMatchObject({ ok: false, code: 'UNAVAILABLE', permanent: false });
     expect(asked).toBe(2);

@@ -164,14 +164,14 @@ describe('people in a room', () => {
       what: 'the latest',
     });
     const moves = watcher.syncs.slice(1);
-    expect(moves.length).toBeLessThan(80);
+    expect(moves.length).toBeLessThan(200);
     expect(Math.max(...moves.map(({ users }) => users.length))).toBe(4);
   });
 
   it('a client that vanishes without a word leaves after the heartbeat', async () => {
     const { url } = await startGateway(await openLog(), {
       access: byToken,
-      config: { pingIntervalMs: 300, pingTimeoutMs: 300 },
+      config: { pingIntervalMs: 300, pingTimeoutMs: 2_000 },
     });
     const proxy = await startSwallowingProxy(Number(new URL(url).port));
     onCleanUp(() => proxy.close());

@@ -83,7 +83,7 @@ export class RawClient {
   }
 
   async tryJoin(request: Partial<JoinRequest> & DocumentAddress): Promise<JoinAnswer> {
-    return this.socket.timeout(10_000).emitWithAck('join', { senderId: this.senderId, ...request });
+    return this.socket.timeout(30_000).emitWithAck('join', { senderId: this.senderId, ...request });
   }
 
   /** Joins and waits for the state. */
@@ -97,7 +97,7 @@ export class RawClient {
   }
 
   leave(address: DocumentAddress): Promise<LeaveAnswer> {
-    return this.socket.timeout(10_000).emitWithAck('leave', address);
+    return this.socket.timeout(30_000).emitWithAck('leave', address);
   }
 
   /** An update that appends text; applied locally, not sent. */

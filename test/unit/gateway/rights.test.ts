@@ -62,7 +62,7 @@ describe('rights on open connections', () => {
     deciders.give('ed', undefined);
     await announce(log, { tenantId: TENANT, roomId: A.roomId, userId: 'ed', revoked: true });
     for (const tab of tabs) {
-      await waitFor(() => codes(tab).includes('PERMISSION_DENIED'), { timeoutMs: 1_000 });
+      await waitFor(() => codes(tab).includes('PERMISSION_DENIED'));
       tab.type(A, 'after');
       await waitFor(() => codes(tab).includes('NOT_JOINED'));
       expect(await tab.tryJoin(A)).toMatchObject({ code: 'PERMISSION_DENIED', permanent: true });

@@ -61,7 +61,7 @@ function connect(url: string, token?: string) {
   client.socket.on('protocol-close', (notice: CloseNotice) => void closes.push(notice));
   client.socket.on('auth-renew', ({ expiresInMs }: { expiresInMs: number }) => void asked.push(expiresInMs));
   const renew = (next: unknown) =>
-    client.socket.timeout(5_000).emitWithAck('auth-renew', next) as Promise<RenewAnswer>;
+    client.socket.timeout(20_000).emitWithAck('auth-renew', next) as Promise<RenewAnswer>;
   return { client, errors, closes, asked, renew };
 }
 
@@ -89,18 +89,18 @@ describe('the token of a connection', () => {
 
   it('that ends ends the connection, after the client was asked for a new one', async () => {
     const { url } = await start();
-    const { client, asked, closes } = connect(url, 'ada 800');
+    const { client, asked, closes } = connect(url, 'ada 4000');
     await waitFor(() => asked.length > 0);
     expect(client.socket.connected).toBe(true);
     expect(asked[0]).toBeGreaterThan(0);
-    expect(asked[0]).toBeLessThan(250);
+    expect(asked[0]).toBeLessThanOrEqual(1_000);
     expect(await waitFor(() => closes[0])).toMatchObject({ code: 'UNAUTHENTICATED', permanent: true });
     await waitFor(() => !client.socket.connected);
   });
 
   it('is followed by another one of the same person with the same rights', async () => {
     const { url } = await start();
-    const { client, closes, renew } = connect(url, 'ada 1500');
+    const { client, closes, renew } = connect(url, 'ada 3000');
     await waitFor(() => client.socket.connected);
     expect(await renew({ token: 'bob 60000' })).toMatchObject({ ok: false, code: 'UNAUTHENTICATED' });
     expect(await renew({ token: 'ada 60000 viewer' })).toMatchObject({ ok: false, code: 'UNAUTHENTICATED' });
@@ -111,10 +111,10 @@ describe('the token of a connection', () => {
       permanent: false,
     });
     expect(await renew('?')).toMatchObject({ ok: false });
-    expect(await renew({ token: 'ada 2500' })).toMatchObject({ ok: true });
+    expect(await renew({ token: 'ada 4500' })).toMatchObject({ ok: true });
     const renewedAt = Date.now();
     await waitFor(() => closes[0]);
-    expect(Date.now() - renewedAt).toBeGreaterThan(2_000);
+    expect(Date.now() - renewedAt).toBeGreaterThan(4_000);
   });
 
   it('is renewed by the provider on the open connection', async () => {
@@ -128,7 +128,7 @@ describe('the token of a connection', () => {
       getToken: () => {
         // The second one cannot be had at once.
         if (given.push('asked') === 2) throw new Error('away');
-        return `ada ${given.length === 1 ? 2_500 : 60_000}`;
+        return `ada ${given.length === 1 ? 6_000 : 60_000}`;
       },
     });
     onCleanUp(async () => manager.destroy());
@@ -138,11 +138,11 @@ describe('the token of a connection', () => {
     manager.addDoc(doc, { docId: 'a' });
     const connectedAt = Date.now();
     await waitFor(() => given.length === 3, { timeoutMs: 15_000 });
-    await waitFor(() => Date.now() > connectedAt + 3_000, { timeoutMs: 10_000 });
+    await waitFor(() => Date.now() > connectedAt + 6_500, { timeoutMs: 20_000 });
     doc.getText('t').insert(0, 'still there');
     await waitFor(() => !manager.hasUnackedChanges);
     expect([statuses, errors]).toEqual([['connecting', 'connected'], []]);
-  }, 30_000);
+  });
 });
 
 describe('a service token that was revoked', () => {
@@ -199,6 +199,7 @@ describe('a handshake', () => {
       socket.addEventListener('message', () => resolve(Date.now())),
     );
     await closed;
-    expect(Date.now() - opened).toBeLessThan(3_000);
+    // Of itself it has five seconds.
+    expect(Date.now() - opened).toBeLessThan(4_500);
   });
 });
