@@ -40,7 +40,7 @@ export class RawClient {
   }
 
   ask(event: 'join' | 'leave', request: unknown): Promise<JoinAnswer> {
-    return this.socket.timeout(10_000).emitWithAck(event, request) as Promise<JoinAnswer>;
+    return this.socket.timeout(30_000).emitWithAck(event, request) as Promise<JoinAnswer>;
   }
 
   async join(address: DocumentAddress): Promise<void> {

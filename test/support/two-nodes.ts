@@ -57,7 +57,7 @@ export async function startTwoNodes(
   await Promise.all([provider.start(), caller.start()]);
   await caller.waitForServices(
     services.map(({ name }) => name),
-    10_000,
+    30_000,
   );
   return {
     caller,

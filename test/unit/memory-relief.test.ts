@@ -3,7 +3,7 @@ import { createCollector, MemoryRelief } from '../../lib/memory-relief.ts';
 import { ManualClock } from './gateway/manual-clock.ts';
 
 const MB = 1024 ** 2;
-const SWEEP_LIMIT_MS = 5_000;
+const SWEEP_LIMIT_MS = 30_000;
 
 function relief() {
   const clock = new ManualClock();

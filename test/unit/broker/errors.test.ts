@@ -6,7 +6,7 @@ import { AppError, isAppError } from '../../../lib/errors.ts';
 
 /** Two brokers that share no memory: every call is serialised. */
 function brokerOf(nodeID: string): ServiceBroker {
-  const config = loadConfig({}, { logLevel: 'fatal', requestTimeoutMs: 5_000, namespace: 'errors-test' });
+  const config = loadConfig({}, { logLevel: 'fatal', requestTimeoutMs: 30_000, namespace: 'errors-test' });
   return new ServiceBroker({ ...createBrokerOptions(config, nodeID), transporter: 'Fake' });
 }
 
@@ -42,7 +42,7 @@ describe('calls between two nodes', () => {
       },
     });
     await Promise.all([caller.start(), owner.start()]);
-    await caller.waitForServices('things', 5_000);
+    await caller.waitForServices('things', 30_000);
   });
   afterAll(() => Promise.all([caller.stop(), owner.stop()]));
 

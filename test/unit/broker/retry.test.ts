@@ -10,6 +10,8 @@ import { parseExposition } from '../metrics/exposition.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const REQUEST_TIMEOUT_MS = 1_000;
+/** Where it is not waited for: a busy machine takes its time for four attempts. */
+const PATIENT_MS = 20_000;
 
 let brokers: ServiceBroker[] = [];
 const ends: ((value: unknown) => void)[] = [];
@@ -22,9 +24,9 @@ afterEach(async () => {
 });
 
 /** Nodes that share no memory, on a transporter within the process. The first has no service: it calls. */
-async function nodes(schemas: readonly ServiceSchema[]) {
+async function nodes(schemas: readonly ServiceSchema[], requestTimeoutMs = PATIENT_MS) {
   const namespace = `retry-${randomBytes(4).toString('hex')}`;
-  const config = loadConfig({}, { logLevel: 'fatal', requestTimeoutMs: REQUEST_TIMEOUT_MS, namespace });
+  const config = loadConfig({}, { logLevel: 'fatal', requestTimeoutMs, namespace });
   const metrics = createMetrics();
   const make = (nodeID: string) =>
     new ServiceBroker({ ...createBrokerOptions(config, nodeID, { metrics }), transporter: 'Fake' });
@@ -37,7 +39,7 @@ async function nodes(schemas: readonly ServiceSchema[]) {
   brokers = [caller, ...owners];
   await Promise.all(brokers.map((broker) => broker.start()));
   await waitFor(() => caller.registry.getNodeList({ onlyAvailable: true }).length === brokers.length);
-  await caller.waitForServices('things', 5_000);
+  await caller.waitForServices('things', 30_000);
   const counts = async () => {
     const { samples } = parseExposition(await metrics.text());
     const of = (name: string, outcome?: string) =>
@@ -150,20 +152,23 @@ describe('calls that fail for a reason that may pass', () => {
 describe('a call', () => {
   it('ends within its time limit with all its attempts, as an error of ours that may be retried', async () => {
     let runs = 0;
-    const { caller, counts } = await nodes([
-      things({
-        slow: {
-          repetition: 'idempotent',
-          handler: () => {
-            runs++;
-            return hang();
+    const { caller, counts } = await nodes(
+      [
+        things({
+          slow: {
+            repetition: 'idempotent',
+            handler: () => {
+              runs++;
+              return hang();
+            },
           },
-        },
-      }),
-    ]);
+        }),
+      ],
+      REQUEST_TIMEOUT_MS,
+    );
     const begun = performance.now();
     const error: unknown = await caller.call('things.slow').catch((reason: unknown) => reason);
-    expect(performance.now() - begun).toBeLessThan(2 * REQUEST_TIMEOUT_MS);
+    expect(performance.now() - begun).toBeLessThan(3 * REQUEST_TIMEOUT_MS);
     expect(error).toBeInstanceOf(AppError);
     expect(error).toMatchObject({
       type: 'SERVICE_UNAVAILABLE',
@@ -175,23 +180,27 @@ describe('a call', () => {
   });
 
   it('gives a later attempt only the time that is left', async () => {
+    const LIMIT_MS = 5_000;
     const limits: number[] = [];
-    const { caller } = await nodes([
-      things({
-        get: {
-          repetition: 'idempotent',
-          handler: async (ctx: Context) => {
-            limits.push(ctx.options.timeout!);
-            if (limits.length > 1) return 'answer';
-            await new Promise((resolve) => setTimeout(resolve, 0.4 * REQUEST_TIMEOUT_MS));
-            throw new AppError('STORE_UNAVAILABLE');
+    const { caller } = await nodes(
+      [
+        things({
+          get: {
+            repetition: 'idempotent',
+            handler: async (ctx: Context) => {
+              limits.push(ctx.options.timeout!);
+              if (limits.length > 1) return 'answer';
+              await new Promise((resolve) => setTimeout(resolve, 0.1 * LIMIT_MS));
+              throw new AppError('STORE_UNAVAILABLE');
+            },
           },
-        },
-      }),
-    ]);
+        }),
+      ],
+      LIMIT_MS,
+    );
     await caller.call('things.get');
-    expect(limits[0]).toBe(REQUEST_TIMEOUT_MS);
-    expect(limits[1]).toBeLessThanOrEqual(0.6 * REQUEST_TIMEOUT_MS);
+    expect(limits[0]).toBe(LIMIT_MS);
+    expect(limits[1]).toBeLessThanOrEqual(0.9 * LIMIT_MS);
   });
 
   it('says so when nobody offers the action', async () => {
@@ -217,10 +226,13 @@ describe('a call', () => {
       Array.from({ length: 30 }, () => caller.call('things.get', {}, { timeout: 300 })),
     );
     expect(results.every(({ status }) => status === 'rejected')).toBe(true);
-    await waitFor(() => trackedCalls(caller) === 0 && pendingCalls(caller) === 0, { timeoutMs: 2_000 });
+    await waitFor(() => trackedCalls(caller) === 0 && pendingCalls(caller) === 0, {
+      what: 'nothing is left',
+    });
     const begun = performance.now();
     brokers.splice(brokers.indexOf(caller), 1);
     await caller.stop();
-    expect(performance.now() - begun).toBeLessThan(2_000);
+    // It waits ten seconds for what it runs.
+    expect(performance.now() - begun).toBeLessThan(8_000);
   });
 });

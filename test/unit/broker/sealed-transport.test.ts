@@ -97,7 +97,7 @@ describe('nodes that seal what they say', () => {
       await start(namespace, 'a', SECRET),
       await start(namespace, 'b', SECRET),
     ];
-    await a.waitForServices('echo-b', 5_000, 20);
+    await a.waitForServices('echo-b', 30_000, 20);
     expect(await a.call('echo-b.say', { token: TOKEN })).toEqual({ said: TOKEN });
     expect([sentByA.length > 2, sentByB.length > 2]).toEqual([true, true]);
     expect([isPlain(sentByA), isPlain(sentByB)]).toEqual([false, false]);
@@ -107,7 +107,7 @@ describe('nodes that seal what they say', () => {
   it('would be read otherwise', async () => {
     const namespace = world();
     const [[a, sentByA]] = [await start(namespace, 'a', ''), await start(namespace, 'b', '')];
-    await a.waitForServices('echo-b', 5_000, 20);
+    await a.waitForServices('echo-b', 30_000, 20);
     await a.call('echo-b.say', { token: TOKEN });
     expect(isPlain(sentByA)).toBe(true);
   });

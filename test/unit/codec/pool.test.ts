@@ -182,7 +182,7 @@ describe('a codec on threads', () => {
   });
 
   it('kills the thread of a task that does not end, and goes on with another', async () => {
-    const codec = pool({ workerUrl: HANGING, timeoutMs: 1_500 });
+    const codec = pool({ workerUrl: HANGING, timeoutMs: 4_000 });
     const { state } = sample(10);
     const endless = codec.check(state);
     const waiting = codec.fold(state, []);

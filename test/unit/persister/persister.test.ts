@@ -154,7 +154,7 @@ describe('Persister', () => {
     isOut = false;
     await untilStored(4);
     expect((await load()).updates.map((row) => row.offset)).toEqual(range(5));
-    expect(persister.status().storeOut).toBe(false);
+    await waitFor(() => !persister.status().storeOut);
   });
 
   it('stops during an outage', async () => {

@@ -145,11 +145,14 @@ class Run {
 
   /** Everyone has seen every durable record from their beginning on, in order, and nothing twice. */
   async settle(): Promise<void> {
-    await waitFor(async () => (await this.stream.endOffset(TARGET)) === this.end, { intervalMs: 1 });
+    await waitFor(async () => (await this.stream.endOffset(TARGET)) === this.end, {
+      timeoutMs: 30_000,
+      intervalMs: 1,
+    });
     for (const reader of this.readers) reader.unblock();
     const durable = new Set(this.durable);
     for (const reader of this.readers) {
-      await waitFor(() => reader.next === this.end || reader.error, { timeoutMs: 5000, intervalMs: 1 });
+      await waitFor(() => reader.next === this.end || reader.error, { timeoutMs: 30_000, intervalMs: 1 });
       expect(reader.error).toBeUndefined();
       const expected = this.durable.filter((offset) => offset >= reader.startOffset);
       expect(reader.seen.filter((offset) => durable.has(offset))).toEqual(expected);

@@ -211,8 +211,9 @@ describe('the oracle', () => {
   it('is cheap: thousands of small runs can be judged in a minute', () => {
     const evidence = evidenceOf(cleanRun()) as Evidence;
     judge(evidence);
-    const start = performance.now();
+    const start = process.cpuUsage();
     for (let run = 0; run < 200; run++) judge(evidence);
-    expect((performance.now() - start) / 200).toBeLessThan(5);
+    const { user, system } = process.cpuUsage(start);
+    expect((user + system) / 1000 / 200).toBeLessThan(5);
   });
 });

@@ -94,14 +94,14 @@ describe.each(pairs)('bytes handed over by $name', ({ open }) => {
     const bytes = randomBytes(300_000);
     const reference = owner.offer(bytes);
     expect(reference.bytes).toBe(300_000);
-    expect(Buffer.from(await other.fetch(reference, 5_000)).equals(bytes)).toBe(true);
+    expect(Buffer.from(await other.fetch(reference, 30_000)).equals(bytes)).toBe(true);
     const { content: _, ...ticket } = reference;
-    await expect(other.fetch(ticket, 5_000)).rejects.toMatchObject({ type: 'SYNC_TICKET_UNKNOWN' });
+    await expect(other.fetch(ticket, 30_000)).rejects.toMatchObject({ type: 'SYNC_TICKET_UNKNOWN' });
   });
 
   it('may be none at all', async () => {
     const [owner, other] = await open();
-    expect(await other.fetch(owner.offer(new Uint8Array()), 5_000)).toHaveLength(0);
+    expect(await other.fetch(owner.offer(new Uint8Array()), 30_000)).toHaveLength(0);
   });
 
   it('expire', async () => {
@@ -109,7 +109,7 @@ describe.each(pairs)('bytes handed over by $name', ({ open }) => {
     const [owner, other] = await open({ clock });
     const reference = owner.offer(Uint8Array.of(1));
     clock.runTimers();
-    await expect(other.fetch(reference, 5_000)).rejects.toMatchObject({ type: 'SYNC_TICKET_UNKNOWN' });
+    await expect(other.fetch(reference, 30_000)).rejects.toMatchObject({ type: 'SYNC_TICKET_UNKNOWN' });
   });
 
   it('are bounded while they wait; the same memory counts once', async () => {
@@ -119,7 +119,7 @@ describe.each(pairs)('bytes handed over by $name', ({ open }) => {
     expect(() => owner.offer(new Uint8Array(600))).toThrow(
       expect.objectContaining({ type: 'STREAM_BUFFER_FULL', retryable: true }),
     );
-    for (const reference of references) await other.fetch(reference, 5_000);
+    for (const reference of references) await other.fetch(reference, 30_000);
     // A ticket that is not needed is given back without waiting for it.
     expect((await waitFor(() => owner.offer(new Uint8Array(600)))).bytes).toBe(600);
   });
@@ -127,11 +127,11 @@ describe.each(pairs)('bytes handed over by $name', ({ open }) => {
   it('are in memory once, however often they are offered, as long as somebody uses them', async () => {
     const [owner, other] = await open();
     const state = randomBytes(100_000);
-    const first = await Promise.all([1, 2, 3].map(() => other.fetch(owner.offer(state), 5_000)));
-    const later = await other.fetch(owner.offer(state), 5_000);
+    const first = await Promise.all([1, 2, 3].map(() => other.fetch(owner.offer(state), 30_000)));
+    const later = await other.fetch(owner.offer(state), 30_000);
     expect(later.byteLength).toBe(100_000);
     for (const bytes of first) expect(bytes).toBe(later);
-    const another = await other.fetch(owner.offer(randomBytes(100_000)), 5_000);
+    const another = await other.fetch(owner.offer(randomBytes(100_000)), 30_000);
     expect(another).not.toEqual(later);
   });
 
@@ -139,7 +139,7 @@ describe.each(pairs)('bytes handed over by $name', ({ open }) => {
     const [owner, other] = await open();
     const reference = owner.offer(Uint8Array.of(1));
     await owner.close();
-    await expect(other.fetch(reference, 5_000)).rejects.toMatchObject({ type: 'SYNC_TICKET_UNKNOWN' });
+    await expect(other.fetch(reference, 30_000)).rejects.toMatchObject({ type: 'SYNC_TICKET_UNKNOWN' });
   });
 });
 

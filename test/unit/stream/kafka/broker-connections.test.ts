@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../../lib/clock.ts';
 import { silentLogger } from '../../../../lib/log.ts';
 import { BrokerConnections } from '../../../../lib/stream/kafka/broker-connections.ts';
+import { waitFor } from '../../../support/wait.ts';
 
 const COUNT = 3;
 
@@ -64,6 +65,7 @@ describe('connections to brokers', () => {
     await expect(ask()).rejects.toBe(refusal);
     await expect(ask()).rejects.toBe(refusal);
     expect(connections.addresses).toEqual(addresses);
+    await waitFor(() => sockets.size > 0);
     expect(sockets.size).toBe(1);
   });
 
