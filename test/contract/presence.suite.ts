@@ -171,9 +171,10 @@ export const presenceChecks: Record<string, PresenceCheck> = {
     a.enter('ann');
     c.enter('cleo');
     await b.isTold('+ann', '+cleo');
-    await a.stop();
-    // The time-out is for her.
+    // The time-out is for her, and hers begins first.
     c.kill();
+    await waitMs(3 * BEAT_MS);
+    await a.stop();
     await b.isTold('-ann', '-cleo');
     expect(b.told.filter((told) => told.startsWith('-'))).toEqual(['-ann', '-cleo']);
   },
