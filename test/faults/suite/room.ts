@@ -85,7 +85,7 @@ export class Room {
       });
     });
     // That they never get the same is for the oracle to say.
-    await waitFor(() => this.#areEqual(), { timeoutMs: 10_000, intervalMs: 50 }).catch(() => undefined);
+    await waitFor(() => this.#areEqual(), { timeoutMs: 60_000, intervalMs: 50 }).catch(() => undefined);
   }
 
   /** A newcomer reads everything, and leaves. */
