@@ -9,23 +9,55 @@ export interface Packed {
   lengths: number[][];
 }
 
-/** In one new buffer. */
-export function pack(parts: readonly Uint8Array[]): Packed {
+/** To copy so much takes a millisecond or two. */
+const SLICE_BYTES = 1024 * 1024;
+
+/** In new buffers of about a megabyte, with a pause after each: nobody has to wait for the copy of a large document. */
+export async function pack(parts: readonly Uint8Array[], pause: () => Promise<void>): Promise<Packed> {
+  const packed: Packed = { buffers: [], lengths: [] };
+  for (const slice of slicesOf(parts)) {
+    if (packed.buffers.length > 0) await pause();
+    packed.buffers.push(joined(slice));
+    packed.lengths.push(slice.map((part) => part.byteLength));
+  }
+  return packed;
+}
+
+/** The first part moves as it is if it has memory of its own: the caller has given it away. */
+export async function packGiven(
+  given: Uint8Array,
+  parts: readonly Uint8Array[],
+  pause: () => Promise<void>,
+): Promise<Packed> {
+  const { buffer, byteLength } = given;
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength !== byteLength)
+    return pack([given, ...parts], pause);
+  const rest = await pack(parts, pause);
+  return { buffers: [buffer, ...rest.buffers], lengths: [[byteLength], ...rest.lengths] };
+}
+
+export function* slicesOf(parts: readonly Uint8Array[]): Generator<readonly Uint8Array[]> {
+  let slice: Uint8Array[] = [];
+  let bytes = 0;
+  for (const part of parts) {
+    slice.push(part);
+    bytes += part.byteLength;
+    if (bytes < SLICE_BYTES) continue;
+    yield slice;
+    slice = [];
+    bytes = 0;
+  }
+  if (slice.length > 0) yield slice;
+}
+
+export function joined(parts: readonly Uint8Array[]): ArrayBuffer {
   const bytes = new Uint8Array(sizeOf(parts));
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);
     at += part.byteLength;
   }
-  return { buffers: [bytes.buffer], lengths: [parts.map((part) => part.byteLength)] };
-}
-
-/** The first part moves as it is if it has memory of its own: the caller has given it away. */
-export function packGiven(given: Uint8Array, parts: readonly Uint8Array[]): Packed {
-  const { buffer, byteLength } = given;
-  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength !== byteLength) return pack([given, ...parts]);
-  const rest = pack(parts);
-  return { buffers: [buffer, ...rest.buffers], lengths: [[byteLength], ...rest.lengths] };
+  return bytes.buffer;
 }
 
 /** Views on the packed buffers. */

@@ -49,8 +49,8 @@ export class ThreadLane {
   }
 
   /** CODEC_TIMEOUT after the limit, CODEC_FAILED when the thread was lost. `prepare` is called when it is its turn. */
-  run(prepare: () => Work, timeoutMs: number): Promise<WorkAnswer> {
-    return this.#limiter.run(() => this.#onThread(prepare(), timeoutMs));
+  run(prepare: () => Promise<Work>, timeoutMs: number): Promise<WorkAnswer> {
+    return this.#limiter.run(async () => this.#onThread(await prepare(), timeoutMs));
   }
 
   async #onThread(work: Work, timeoutMs: number): Promise<WorkAnswer> {

@@ -22,10 +22,12 @@ export class WorkRunner {
   readonly #options: CodecPoolOptions;
   readonly #small: ThreadLane;
   readonly #large: ThreadLane;
+  readonly #pause: () => Promise<void>;
   #closed = false;
 
   constructor(options: CodecPoolOptions) {
     this.#options = options;
+    this.#pause = () => new Promise((resolve) => options.clock.setImmediate(resolve));
     const metrics = options.metrics ?? noMetrics;
     const shared = {
       ...options,
@@ -58,7 +60,8 @@ export class WorkRunner {
         );
       }
     }
-    const packAll = snapshot && isSnapshotGiven ? () => packGiven(snapshot, updates) : pack;
+    const pause = this.#pause;
+    const packAll = snapshot && isSnapshotGiven ? () => packGiven(snapshot, updates, pause) : undefined;
     return (await this.run(all, (inputs) => ({ ...work, engine: 'yjs', inputs }), packAll)) as Folded;
   }
 
@@ -66,7 +69,7 @@ export class WorkRunner {
   async run(
     inputs: readonly Uint8Array[],
     workOn: (inputs: Packed) => Work,
-    packAll: (inputs: readonly Uint8Array[]) => Packed = pack,
+    packAll = () => pack(inputs, this.#pause),
   ): Promise<WorkResult> {
     if (this.#closed) throw new AppError('SERVICE_UNAVAILABLE', { message: 'The codec is closed.' });
     const bytes = sizeOf(inputs);
@@ -74,7 +77,7 @@ export class WorkRunner {
     const lane = isLarge ? this.#large : this.#small;
     const timeoutMs = this.#options.timeoutMs * Math.max(1, Math.ceil(bytes / TIMED_BYTES));
     try {
-      const answer = await lane.run(() => workOn(packAll(inputs)), timeoutMs);
+      const answer = await lane.run(async () => workOn(await packAll()), timeoutMs);
       if (!answer.ok) throw new AppError(answer.type, { data: answer.data });
       return answer.result;
     } finally {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as Y from 'yjs';
 import { foldWithYjs } from '../../lib/codec/fold.ts';
-import { pack, unpack } from '../../lib/codec/packing.ts';
+import { joined, slicesOf, unpack } from '../../lib/codec/packing.ts';
 import {
   checkUpdate,
   describeUpdate,
@@ -118,9 +118,12 @@ function join(input: Uint8Array): void {
 
 function packing(input: Uint8Array): void {
   const parts = seeds.fieldsOf(embedded(input));
+  const slices = [...slicesOf(parts)];
+  const buffers = slices.map(joined);
+  const lengths = slices.map((slice) => slice.map(({ byteLength }) => byteLength));
   check(
     isDeepStrictEqual(
-      unpack(pack(parts)),
+      unpack({ buffers, lengths }),
       parts.map((part) => new Uint8Array(part)),
     ),
     'parts are mixed up',

@@ -37,6 +37,15 @@ export const readsBreaks: Breaks = {
         }),
     }),
   },
+  'loads only the first page of a tail': {
+    fails: 'a long tail is loaded whole, in order, from any place',
+    make: (store) => ({
+      load: async (request) => {
+        const state = await store.load(request);
+        return { ...state, updates: state.updates.slice(0, 500) };
+      },
+    }),
+  },
   'exports only the first page': {
     fails: 'history is exported in pages, in order, after a position',
     make: (store) => ({

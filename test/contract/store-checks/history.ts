@@ -38,6 +38,26 @@ export const historyChecks: Record<string, StoreCheck> = {
     assert.deepEqual(offsets(await b.history(1200)), [1201, 1202]);
   },
 
+  'a long tail is loaded whole, in order, from any place': async (store) => {
+    const b = await Bench.make(store);
+    const all = Array.from({ length: 1203 }, (_, n) => n);
+    const large = new Set([3, 600, 601, 1202]);
+    const payloadOf = (n: number) => new Uint8Array(large.has(n) ? 400_000 : 10).fill(n & 0xff);
+    for (let at = 0; at < all.length; at += 401)
+      await b.put(
+        at,
+        all.slice(at, at + 401).map((n) => b.update(n, { payload: payloadOf(n) })),
+      );
+    const { updates } = await b.load();
+    assert.deepEqual(offsets(updates), all);
+    for (const { offset, payload } of updates)
+      assert.equal(Buffer.compare(payload, payloadOf(offset)), 0, `the payload at ${offset}`);
+    assert.deepEqual(offsets((await b.load(598)).updates), all.slice(599));
+    assert.deepEqual(offsets((await b.load(1201)).updates), [1202]);
+    await store.persistSnapshot(b.snapshot(700));
+    assert.deepEqual(offsets((await b.load()).updates), all.slice(701));
+  },
+
   'large payloads come back whole': async (store) => {
     const b = await Bench.make(store);
     const payload = new Uint8Array(3_000_000).map((_, i) => (i * 7) & 0xff);
