@@ -1,5 +1,4 @@
 import { Counters } from './engine/counters.ts';
-import { FOUND } from './found.ts';
 import { runSchedule } from './run.ts';
 import { schedulesOf } from './world/kinds.ts';
 import type { Schedule, ScheduleKind } from './world/schedule.ts';
@@ -54,13 +53,6 @@ export async function runSeeds(from: number, to: number, options: SeedsOptions =
     process.off('unhandledRejection', onRejection);
   }
   return totals;
-}
-
-/** The seed of the first schedule that was once red and is so again. */
-export async function firstFound(): Promise<number | undefined> {
-  for (const schedule of withOtherLuck(FOUND.map((found) => found.schedule)))
-    if ((await runSchedule(schedule)).violations.length > 0) return schedule.seed;
-  return undefined;
 }
 
 const OTHER_LUCK = 16;

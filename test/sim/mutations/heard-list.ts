@@ -14,15 +14,13 @@ const HEARD =
 export const HEARD_MUTATIONS: readonly Mutation[] = [
   {
     name: 'join-that-does-not-say-what-it-heard-of',
-    kind: 'returns',
-    from: 140,
+    kind: 'alone',
     breaks: HEARD,
     patches: [{ file: 'lib/provider/join-request.ts', find: '...(heard ? { heard } : {}),', replace: '' }],
   },
   {
     name: 'answer-from-before-what-was-heard-of',
     kind: 'returns',
-    from: 148,
     breaks: HEARD,
     patches: [
       {
@@ -34,8 +32,7 @@ export const HEARD_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'ring-that-passes-over-what-was-heard-of',
-    kind: 'returns',
-    from: 140,
+    kind: 'alone',
     breaks: HEARD,
     patches: [{ file: 'lib/gateway/ring-answer.ts', find: ' || (heard && !isKnown(heard))', replace: '' }],
   },

@@ -5,7 +5,6 @@ export const LIFECYCLE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'appended-up-to-the-highest',
     kind: 'lifecycle',
-    from: 58,
     breaks: 'small print, settling: `appended` names exactly, what was refused is not among it',
     patches: [
       {
@@ -18,7 +17,6 @@ export const LIFECYCLE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'join-answers-appended-up-to-the-highest',
     kind: 'lifecycle',
-    from: 58,
     breaks: 'small print, settling: a join’s `appended` names exactly what is in the log',
     patches: [
       {

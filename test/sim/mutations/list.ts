@@ -13,8 +13,6 @@ export interface Mutation {
   name: string;
   /** Schedules in which it shows; faults when it is absent. */
   kind?: ScheduleKind;
-  /** The search begins here: some seeds before the first that shows it. */
-  from?: number;
   /** What the rule is that it breaks. */
   breaks: string;
   patches: readonly Patch[];
@@ -55,6 +53,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'position-without-previous',
+    kind: 'alone',
     breaks: 'rule 7: a position moves only over an entry whose `previous` it has reached',
     patches: [
       {
@@ -179,6 +178,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'owed-for-ever',
+    kind: 'alone',
     breaks: 'small print, n+1: what an earlier generation owes holds back nothing',
     patches: [
       {
@@ -190,6 +190,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'repeat-becomes-owed',
+    kind: 'alone',
     breaks: 'small print, n+1: what the log has delivered is owed no longer',
     patches: [
       {
@@ -201,7 +202,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'nack-with-another-position',
-    from: 33_101,
+    kind: 'alone',
     breaks: 'small print, permanent nacks: GENERATION_CHANGED carries the barrier’s position',
     patches: [
       {
@@ -213,6 +214,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'previous-from-before-the-first-answer',
+    kind: 'alone',
     breaks: 'rule 7: `previous` is the entry that this follow delivered before, or where its hosting began',
     patches: [
       {
@@ -224,6 +226,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'state-given-up-and-forgotten',
+    kind: 'alone',
     breaks: 'small print, join: a state that is not taken has to be asked for again',
     patches: [
       {

@@ -1,3 +1,4 @@
+import { aloneScheduleOf } from './alone-schedule.ts';
 import { lifecycleScheduleOf } from './lifecycle-schedule.ts';
 import { returnsScheduleOf } from './returns-schedule.ts';
 import { scheduleOf, type Schedule, type ScheduleKind } from './schedule.ts';
@@ -7,6 +8,7 @@ export const schedulesOf: Readonly<Record<ScheduleKind, (seed: number) => Schedu
   faults: scheduleOf,
   lifecycle: lifecycleScheduleOf,
   returns: returnsScheduleOf,
+  alone: aloneScheduleOf,
 };
 
 /** For what comes from a command line. */

@@ -37,6 +37,8 @@ function returnOf(random: Random, setup: Setup): Action[] {
     arrives: random.chance(0.5),
   });
   const actions: Action[] = [
+    // What it has just heard of may be a generation.
+    ...(random.chance(0.5) ? [barrierOf(random, setup, atMs - random.int(20, 100))] : []),
     {
       atMs: Math.max(0, atMs - random.int(0, 500)),
       kind: 'trouble',
@@ -54,8 +56,10 @@ function returnOf(random: Random, setup: Setup): Action[] {
 
 /** Generations begin, now and then in close order. */
 function barriersOf(random: Random, setup: Setup): Action[] {
-  const document = random.int(0, setup.documents.length - 1);
-  const atMs = random.int(200, SPAN_MS - 500);
-  const first: Action = { atMs, kind: 'barrier', document };
-  return random.chance(0.3) ? [first, { ...first, atMs: atMs + random.int(0, 400) }] : [first];
+  const first = barrierOf(random, setup, random.int(200, SPAN_MS - 500));
+  return random.chance(0.3) ? [first, { ...first, atMs: first.atMs + random.int(0, 400) }] : [first];
+}
+
+function barrierOf(random: Random, setup: Setup, atMs: number): Action {
+  return { atMs, kind: 'barrier', document: random.int(0, setup.documents.length - 1) };
 }
