@@ -14,6 +14,7 @@ import { makeBoardWorld, makePeople } from '../support/board-world.ts';
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
 import { DescribedApi } from '../support/described-api.ts';
 import { startEmbedded, stopServers } from '../support/embedded.ts';
+import { waitFor } from '../support/wait.ts';
 
 jest.setTimeout(600_000);
 
@@ -96,10 +97,9 @@ describe('the HTTP API of a cluster', () => {
     await cluster.processes.get('accounts-1')!.end('SIGKILL');
     for (const status of await statuses) expect([201, 503]).toContain(status);
     await cluster.restart('accounts-1');
-    for (const id of ids) {
-      // The gateway learns of the new process a moment after it is ready.
-      for (let left = 20; (await make(id)) !== 201; left--) expect(left).toBeGreaterThan(0);
-    }
+    // The gateway learns of the new process a moment after it is ready.
+    for (const id of ids)
+      await waitFor(async () => (await make(id)) === 201, { timeoutMs: 60_000, what: 'it is made' });
     expect(await api.ask('get', `${boards}?pageSize=100`, { as: ann })).toMatchObject({
       body: { total: 30 },
     });

@@ -10,7 +10,7 @@ import { waitFor } from '../support/wait.ts';
 
 jest.setTimeout(180_000);
 
-const TOKEN_SECONDS = 5;
+const TOKEN_SECONDS = 8;
 /** From the start of the server on, until the first key retires. */
 const RETIRES_MS = 20_000;
 

@@ -8,7 +8,7 @@ import { startPglite } from '../../lib/store/pglite.ts';
 import { openOrm } from '../../lib/store/postgres-orm.ts';
 import { SqlClient } from '../../lib/store/sql.ts';
 
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 180_000;
 const HANG = `select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b`;
 const parts = { clock: systemClock, logger: silentLogger };
 const cleanUps: (() => Promise<unknown>)[] = [];
@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 async function open(options: { dataDir?: string }) {
-  const host = await startPglite({ ...options, answerLimitMs: 2_000, ...parts });
+  const host = await startPglite({ ...options, answerLimitMs: 5_000, ...parts });
   const orm = await openOrm(parts, { host });
   cleanUps.push(async () => {
     await orm.close(true);

@@ -11,7 +11,8 @@ import { makeDatabase, type TestDatabase } from '../contract/store-database.ts';
 import { waitFor } from '../support/wait.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const DOCUMENTS = 150;
+/** So many more than are rebuilt when it is killed that a busy machine does not come too late. */
+const DOCUMENTS = 400;
 const PLACE = { epoch: 1, partition: 0 };
 /** What somebody has made of the snapshots: an empty document each. */
 const SPOILT = Y.encodeStateAsUpdate(new Y.Doc());

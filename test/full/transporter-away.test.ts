@@ -17,6 +17,8 @@ jest.setTimeout(600_000);
 
 const AWAY_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 5_000;
+/** On a busy machine; a call that had as much time for each of its attempts would take 15 s more. */
+const LATE_MS = 8_000;
 const namespace = `away-${randomBytes(4).toString('hex')}`;
 
 let kafka: RunningKafka;
@@ -107,7 +109,7 @@ async function meanwhile(check: () => Promise<void>): Promise<void> {
 async function expectCallsToEnd(): Promise<void> {
   const begun = performance.now();
   const ends = await Promise.allSettled(Array.from({ length: 5 }, describeDocument));
-  expect(performance.now() - begun).toBeLessThan(REQUEST_TIMEOUT_MS + 3_000);
+  expect(performance.now() - begun).toBeLessThan(REQUEST_TIMEOUT_MS + LATE_MS);
   for (const end of ends)
     expect(end).toMatchObject({
       status: 'rejected',
