@@ -14,7 +14,7 @@ const HEARD =
 export const HEARD_MUTATIONS: readonly Mutation[] = [
   {
     name: 'join-that-does-not-say-what-it-heard-of',
-    kind: 'alone',
+    kind: 'rare',
     breaks: HEARD,
     patches: [{ file: 'lib/provider/join-request.ts', find: '...(heard ? { heard } : {}),', replace: '' }],
   },
@@ -32,7 +32,7 @@ export const HEARD_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'ring-that-passes-over-what-was-heard-of',
-    kind: 'alone',
+    kind: 'rare',
     breaks: HEARD,
     patches: [{ file: 'lib/gateway/ring-answer.ts', find: ' || (heard && !isKnown(heard))', replace: '' }],
   },

@@ -53,7 +53,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'position-without-previous',
-    kind: 'alone',
+    kind: 'rare',
     breaks: 'rule 7: a position moves only over an entry whose `previous` it has reached',
     patches: [
       {
@@ -129,6 +129,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'batch-without-check',
+    kind: 'rare',
     breaks: 'rule 8: a batch begins exactly at the stored position',
     patches: [
       {
@@ -178,7 +179,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'owed-for-ever',
-    kind: 'alone',
+    kind: 'rare',
     breaks: 'small print, n+1: what an earlier generation owes holds back nothing',
     patches: [
       {
@@ -190,7 +191,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'repeat-becomes-owed',
-    kind: 'alone',
+    kind: 'rare',
     breaks: 'small print, n+1: what the log has delivered is owed no longer',
     patches: [
       {
@@ -202,7 +203,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'nack-with-another-position',
-    kind: 'alone',
+    kind: 'rare',
     breaks: 'small print, permanent nacks: GENERATION_CHANGED carries the barrier’s position',
     patches: [
       {
@@ -214,7 +215,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'previous-from-before-the-first-answer',
-    kind: 'alone',
+    kind: 'rare',
     breaks: 'rule 7: `previous` is the entry that this follow delivered before, or where its hosting began',
     patches: [
       {
@@ -226,7 +227,7 @@ import { shareFrame } from './shared-frame.ts';`,
   },
   {
     name: 'state-given-up-and-forgotten',
-    kind: 'alone',
+    kind: 'rare',
     breaks: 'small print, join: a state that is not taken has to be asked for again',
     patches: [
       {

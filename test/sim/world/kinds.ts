@@ -1,5 +1,5 @@
-import { aloneScheduleOf } from './alone-schedule.ts';
 import { lifecycleScheduleOf } from './lifecycle-schedule.ts';
+import { rareScheduleOf } from './rare-schedule.ts';
 import { returnsScheduleOf } from './returns-schedule.ts';
 import { scheduleOf, type Schedule, type ScheduleKind } from './schedule.ts';
 
@@ -8,7 +8,7 @@ export const schedulesOf: Readonly<Record<ScheduleKind, (seed: number) => Schedu
   faults: scheduleOf,
   lifecycle: lifecycleScheduleOf,
   returns: returnsScheduleOf,
-  alone: aloneScheduleOf,
+  rare: rareScheduleOf,
 };
 
 /** For what comes from a command line. */

@@ -31,9 +31,9 @@ export interface Operation {
 
 /**
  * faults: what happens to processes and wires. lifecycle: beside it documents are deleted, made again, replaced.
- * returns: pages come back to gateways that lag. alone: rare meetings, around a page that is alone at a gateway.
+ * returns: pages come back to gateways that lag. rare: stories that chance seldom tells, most of a page that is alone at a gateway.
  */
-export type ScheduleKind = 'faults' | 'lifecycle' | 'returns' | 'alone';
+export type ScheduleKind = 'faults' | 'lifecycle' | 'returns' | 'rare';
 
 export interface Setup {
   clients: number;

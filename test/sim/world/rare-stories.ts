@@ -1,49 +1,22 @@
-import { Random } from '../engine/random.ts';
-import { editOf, setupOf, SPAN_MS, type Action, type Schedule, type Setup } from './schedule.ts';
+import type { Random } from '../engine/random.ts';
+import { editOf, type Action, type Setup } from './schedule.ts';
+
+export const CLIENTS = 3;
 
 /** One page is alone at a gateway, the others are at the other one: who is where decides what meets what. */
-interface Scene {
+export interface Scene {
   random: Random;
   setup: Setup;
   gateway: string;
   client: number;
   document: number;
+  /** When it leaves the others. */
+  leavesMs: number;
   /** From now on it is there, unless something keeps it. */
   atMs: number;
 }
 
 type Story = (scene: Scene) => Action[];
-
-const GATEWAYS = ['gateway0', 'gateway1'] as const;
-const CLIENTS = 3;
-/** Until pages have found the other gateway. */
-const MOVE_MS = 500;
-
-/**
- * The schedule of a seed: all pages leave a gateway that dies, one comes back to it, and then one of the stories
- * happens. Each needs so much at one time that schedules of faults come to it once in thousands.
- */
-export function aloneScheduleOf(seed: number): Schedule {
-  const random = new Random(seed).fork('alone');
-  const setup: Setup = { ...setupOf(random), clients: CLIENTS, maxUnacked: 256, clientMaxUnacked: 256 };
-  const client = random.int(0, CLIENTS - 1);
-  const document = random.int(0, setup.documents.length - 1);
-  const atMs = random.int(1_500, 2_000);
-  const scene: Scene = { random, setup, gateway: random.pick(GATEWAYS), client, document, atMs };
-  const diesMs = atMs - 2 * MOVE_MS;
-  const actions: Action[] = [
-    { atMs: diesMs, kind: 'crash', process: scene.gateway, forMs: 50 },
-    { atMs: diesMs + MOVE_MS, ...cutOff(scene) },
-    ...Array.from({ length: random.int(3, 6) }, () => ({
-      ...editOf(random, setup, []),
-      atMs: random.int(0, diesMs),
-    })),
-    ...random.pick(STORIES)(scene),
-    { atMs: random.int(1_000, SPAN_MS), kind: 'probe' },
-  ];
-  actions.sort((a, b) => a.atMs - b.atMs);
-  return { kind: 'alone', seed, setup, actions };
-}
 
 /** A follow ends, and begins anew behind a barrier that it has not seen, while the page types on. */
 function followsAnew(scene: Scene): Action[] {
@@ -97,7 +70,7 @@ function barrierOvertakes(scene: Scene): Action[] {
 function answersComeLate(scene: Scene): Action[] {
   const { random, setup, gateway } = scene;
   setup.joinTimeoutMs = 400;
-  const atMs = scene.atMs - MOVE_MS - 50;
+  const atMs = scene.leavesMs - 50;
   const forMs = random.int(1_000, 1_500);
   const stallMs = forMs + random.int(450, 1_500);
   return [
@@ -131,7 +104,26 @@ function hearsElsewhere(scene: Scene): Action[] {
   ];
 }
 
-const STORIES: readonly Story[] = [
+/** A batch reaches the store when its partition has moved, and the next owner has gone past it. */
+function storedLate(scene: Scene): Action[] {
+  const { random, atMs } = scene;
+  const shuffle = { kind: 'shuffle' } as const;
+  return [
+    ...['persister0', 'persister1'].map((target): Action => ({
+      atMs,
+      kind: 'trouble',
+      trouble: 'store-slow',
+      target,
+      forMs: 300,
+    })),
+    ...typing(scene, { fromMs: atMs - 200, toMs: atMs + 600, everyMs: 50 }),
+    { atMs: atMs + random.int(100, 300), ...shuffle },
+    { atMs: atMs + random.int(300, 600), ...shuffle },
+  ];
+}
+
+/** Each needs so much at one time that chance alone brings it together once in thousands of schedules. */
+export const STORIES: readonly Story[] = [
   followsAnew,
   followsAnew,
   typesTooMuch,
@@ -139,9 +131,11 @@ const STORIES: readonly Story[] = [
   barrierOvertakes,
   answersComeLate,
   hearsElsewhere,
+  storedLate,
 ];
 
-function cutOff({ client }: Scene) {
+/** The page has lost its connection. */
+export function cutOff({ client }: Scene) {
   return { kind: 'cut', client, byClientMs: 0, byServerMs: 50, arrives: true } as const;
 }
 
