@@ -10,6 +10,8 @@ const BURST_SECONDS = 5;
  * what it has on its way once more after a nack, some hundreds; one that passes over nacks costs as much as all others.
  */
 const VAIN_PER_SECOND = 1_000;
+/** The same in bytes, after as many as it may have on its way: to read megabytes that are refused costs the others. */
+const VAIN_BYTES_PER_SECOND = 2 * 1024 * 1024;
 /** Rooms whose rate is remembered after their last document has gone. */
 const MAX_ROOMS = 10_000;
 /** A client that is told to wait for less would only come back to be told again. */
@@ -24,6 +26,7 @@ type Rates = Pick<
   | 'connectionJoinsPerSecond'
   | 'connectionPresencePerSecond'
   | 'maxUpdateBytes'
+  | 'maxUnackedBytes'
 >;
 
 /** What one connection, or one room at this gateway, may bring in: so many messages and bytes a second. */
@@ -76,7 +79,12 @@ export class RateLimits {
   vain(): RateLimit {
     const { connectionUpdatesPerSecond, connectionBytesPerSecond } = this.#rates;
     const perSecond = Math.min(connectionUpdatesPerSecond, VAIN_PER_SECOND);
-    return new RateLimit(perSecond, connectionBytesPerSecond, this.#largestBytes);
+    const bytesPerSecond = Math.min(connectionBytesPerSecond, VAIN_BYTES_PER_SECOND);
+    return new RateLimit(
+      perSecond,
+      bytesPerSecond,
+      Math.max(this.#largestBytes, this.#rates.maxUnackedBytes),
+    );
   }
 
   joins(): RateLimit {

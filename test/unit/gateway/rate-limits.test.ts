@@ -10,6 +10,7 @@ import { RawClient } from './raw-client.ts';
 
 afterEach(cleanUp);
 
+const MB = 1024 * 1024;
 const A = { roomId: 'room', docId: 'a' };
 const B = { roomId: 'room', docId: 'b' };
 
@@ -21,6 +22,7 @@ const NONE = {
   roomUpdatesPerSecond: 0,
   roomBytesPerSecond: 0,
   maxUpdateBytes: 1,
+  maxUnackedBytes: 1,
 };
 
 async function setUp(config = {}) {
@@ -66,6 +68,19 @@ describe('a rate limit', () => {
     let more = 0;
     while (limit.take(1) === 0) more++;
     expect(more).toBeLessThan(atOnce / 2);
+  });
+
+  it.each([
+    ['all that may be on its way and then two megabytes a second', 16 * MB, 32 * MB, 1_000],
+    ['its rate when that is less', MB / 2, MB, 4_000],
+  ])('of bytes that are sent in vain is %s', (_, connectionBytesPerSecond, maxUnackedBytes, waitMs) => {
+    const limit = new RateLimits({ ...NONE, connectionBytesPerSecond, maxUnackedBytes }).vain();
+    const atOnce = Math.max(maxUnackedBytes, 5 * Math.min(2 * MB, connectionBytesPerSecond));
+    expect(limit.take(atOnce)).toBe(0);
+    // For as much again as it may send in so long; what is given back meanwhile is little.
+    const wait = limit.take(2 * MB);
+    expect(wait).toBeGreaterThan(waitMs / 2);
+    expect(wait).toBeLessThanOrEqual(waitMs);
   });
 
   it('of what is sent in vain is none where there is none at all', () => {
