@@ -156,6 +156,8 @@ export class AccessEnforcement {
     code: 'PERMISSION_DENIED' | 'ACCESS_CHANGED',
   ): void {
     session.nack(code, { address: subscription.document.address });
+    // Who may only have to ask again is not shown to leave and to come.
+    subscription.isMoving = code === 'ACCESS_CHANGED';
     this.#parts.joins.end(session, subscription);
   }
 

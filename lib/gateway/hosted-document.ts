@@ -92,7 +92,7 @@ export class Subscription {
   /** A join or resume is under way: one at a time. */
   isJoining = false;
   isClosed = false;
-  /** It has ended because its connection was asked to go on at another gateway. */
+  /** It has ended because its connection was asked to go on at another gateway, or to join again. */
   isMoving = false;
   /** Entries up to here are in the state that was sent. */
   deliverAfter = -1;

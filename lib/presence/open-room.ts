@@ -64,6 +64,7 @@ export class OpenRoom {
   /** False when it changes nothing. */
   enter(connection: PresentConnection): boolean {
     const { connectionId } = connection;
+    if (!connection.moving) this.#movingUntilMs.delete(connectionId);
     const isNew = this.people.userOf(this.#gatewayId, connectionId) === undefined;
     if (!this.people.enter(this.#gatewayId, connection)) return false;
     if (!this.#left.delete(connectionId) && isNew) this.#untold.add(connectionId);

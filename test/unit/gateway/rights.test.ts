@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import type { PresenceSync } from '../../../lib/protocol/index.ts';
 import { waitFor } from '../../support/wait.ts';
 import { cleanUp, openLog } from './harness.ts';
 import { RawClient } from './raw-client.ts';
@@ -88,6 +89,47 @@ describe('rights on open connections', () => {
       expect(codes(client).at(-1)).toBe('ACCESS_CHANGED');
       expect(await client.join(A)).toMatchObject({ readOnly });
     }
+  });
+
+  it('who has to join again and may, has not left for the others, nor they for her; who does not, has in the end', async () => {
+    const log = await openLog();
+    const deciders = new Deciders();
+    for (const user of ['ed', 'lost', 'witness']) deciders.give(user, 'editor');
+    const { url } = await startWith(log, deciders);
+    const [ed, lost, witness] = await Promise.all(
+      ['ed', 'lost', 'witness'].map((user) => connect(url, user)),
+    );
+    const told: string[] = [];
+    const listen = (client: RawClient, name: string) => {
+      for (const [event, sign] of [
+        ['presence:join', '+'],
+        ['presence:leave', '-'],
+      ] as const)
+        client.socket.on(event, ({ userId }: { userId: string }) => told.push(`${name}: ${sign}${userId}`));
+      client.socket.on('presence:sync', ({ all, users }: PresenceSync) => {
+        if (all) told.push(`${name}: all ${users.length}`);
+      });
+    };
+    listen(witness!, 'witness');
+    listen(ed!, 'ed');
+    for (const [client, seen] of [
+      [witness, ['witness: all 1']],
+      [ed, ['witness: +ed', 'ed: all 2']],
+      [lost, ['witness: +lost', 'ed: +lost']],
+    ] as const) {
+      await client!.join(A);
+      await waitFor(() => seen.every((what) => told.includes(what)), { what: seen.join() });
+    }
+    told.length = 0;
+    await announce(log, { tenantId: TENANT, roomId: A.roomId, userId: 'lost' });
+    await announce(log, { tenantId: TENANT, roomId: A.roomId, userId: 'ed' });
+    await waitFor(() => codes(ed!).includes('ACCESS_CHANGED') && codes(lost!).includes('ACCESS_CHANGED'));
+    await ed!.join(A);
+    await waitFor(() => told.includes('witness: -lost'), { what: 'the lost one has left' });
+    expect(told.filter((what) => what.startsWith('witness: '))).toEqual(['witness: -lost']);
+    expect(told).not.toContain('ed: all 0');
+    ed!.socket.disconnect();
+    await waitFor(() => told.includes('witness: -ed'), { what: 'she has left' });
   });
 
   it('a document may need more than its room: to be seen, and to be changed, from the moment it is said', async () => {
