@@ -71,12 +71,12 @@ describe('appends on Kafka', () => {
     const stream = await open();
     const target = await topic(stream);
     for (let i = 0; i < 20; i++) await stream.append(target, [record(10)]);
-    // A timer that spins takes a turn of the loop each millisecond; how busy the machine is makes none.
+    // A timer that spins takes a turn of the loop each millisecond, connections some dozens a second.
     const turns = () => nodePerformance.nodeTiming.uvMetricsInfo.loopCount;
     const before = turns();
     const began = performance.now();
     await waitFor(() => performance.now() - began > 1000, { intervalMs: 250 });
     expect(warnings).not.toContain('TimeoutNegativeWarning');
-    expect(turns() - before).toBeLessThan(100);
+    expect((turns() - before) / ((performance.now() - began) / 1000)).toBeLessThan(300);
   });
 });
