@@ -44,6 +44,7 @@ function typesTooMuch(scene: Scene): Action[] {
 function sendsAgain(scene: Scene): Action[] {
   const { random, setup, atMs } = scene;
   Object.assign(setup, { maxUnacked: 2, ackTimeoutMs: 1_500 });
+  Object.assign(setup, { joinTimeoutMs: 30_000, maxQueueBytes: 4_194_304 });
   return [
     { atMs, ...slow(scene, random.int(1_700, 2_800)) },
     ...typing(scene, { fromMs: atMs, toMs: atMs + random.int(200, 600), everyMs: 60 }),
@@ -130,6 +131,7 @@ export const STORIES: readonly Story[] = [
   sendsAgain,
   barrierOvertakes,
   answersComeLate,
+  hearsElsewhere,
   hearsElsewhere,
   storedLate,
 ];
