@@ -49,7 +49,11 @@ export const SYSTEMS: readonly System[] = [
     start: async (env) => {
       const dataDir = await mkdtemp(join(tmpdir(), 'ykafka-bench-'));
       const started = await startChild(
-        ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, '../scripts/start.ts')],
+        [
+          '--disable-warning=ExperimentalWarning',
+          '--v8-pool-size=1',
+          join(import.meta.dirname, '../scripts/start.ts'),
+        ],
         { env: { PORT: '0', DATA_DIR: dataDir, ...env }, ready: /http:\/\/[\w.:[\]-]+/ },
       );
       const stop = async () => {
