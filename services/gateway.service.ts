@@ -52,7 +52,7 @@ async function openGateway(service: GatewayService): Promise<Gateway> {
     stream: await stream(),
     ...openAccess(service.broker, service.runtime),
     ...openPresenceBus(service.runtime),
-    checker: createUpdateChecker({ logger, inlineBytes: config.inlineCheckBytes }),
+    checker: createUpdateChecker({ clock, logger, inlineBytes: config.inlineCheckBytes }),
     sync: createRemoteSyncSource({
       blobs,
       timeoutMs: config.joinTimeoutMs,

@@ -102,7 +102,8 @@ export async function startGateway(log: TestLog, options: GatewayOptions = {}): 
     ...(options.roles ? { roles: options.roles } : {}),
     ...(options.revokedTokens ? { revokedTokens: options.revokedTokens } : {}),
     checker:
-      options.checker ?? createUpdateChecker({ logger: silentLogger, inlineBytes: config.inlineCheckBytes }),
+      options.checker ??
+      createUpdateChecker({ clock: systemClock, logger: silentLogger, inlineBytes: config.inlineCheckBytes }),
     randomId: () => randomBytes(16).toString('hex'),
   });
   await gateway.start();

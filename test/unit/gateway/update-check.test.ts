@@ -1,15 +1,19 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import * as Y from 'yjs';
+import { systemClock } from '../../../lib/clock.ts';
 import { createUpdateChecker, type UpdateCheckOptions } from '../../../lib/gateway/threaded-update-check.ts';
 import type { UpdateChecker } from '../../../lib/gateway/update-check.ts';
 import { silentLogger } from '../../../lib/log.ts';
 
 const slow = new URL('./slow-check-worker.ts', import.meta.url);
+/** Takes 1.5 s to start. */
+const slowStart = new URL('./slow-start-worker.ts', import.meta.url);
+const stuckStart = new URL('./stuck-start-worker.ts', import.meta.url);
 const SOUND = Y.encodeStateAsUpdate(new Y.Doc());
 let checker: UpdateChecker | undefined;
 
 const open = (options: Partial<UpdateCheckOptions>) =>
-  (checker = createUpdateChecker({ logger: silentLogger, inlineBytes: 0, ...options }));
+  (checker = createUpdateChecker({ clock: systemClock, logger: silentLogger, inlineBytes: 0, ...options }));
 /** For the slow worker. */
 const taking = (ms: number, update: Uint8Array = SOUND) => Uint8Array.of(ms / 10, ...update);
 
@@ -32,6 +36,17 @@ describe('the check of large updates', () => {
     const { check } = open({ workerUrl: slow, timeoutMs: 2_000 });
     const results = await Promise.all([check(taking(2_550)), check(taking(0))]);
     expect(results).toEqual(['bad', 'sound']);
+  });
+
+  it('what a thread takes to start is not the time of the update', async () => {
+    const { check } = open({ workerUrl: slowStart, timeoutMs: 500 });
+    expect(await check(SOUND)).toBe('sound');
+    expect(await check(Uint8Array.of(255, 1, 2))).toBe('bad');
+  });
+
+  it('where no thread starts nothing is refused for good', async () => {
+    const { check } = open({ workerUrl: stuckStart, timeoutMs: 50 });
+    expect(await check(SOUND)).toBe('busy');
   });
 
   it('too many that wait, and those that wait at the end, can come again', async () => {
