@@ -12,14 +12,16 @@ export interface LogWatchParts {
 
 interface Trouble {
   target: TopicPartition;
-  sinceMs: number;
   failures: number;
   lastFailureMs: number;
-  isOver: boolean;
+  /** Since when nothing is wrong any more, and whether an update has shown that. */
+  over?: { sinceMs: number; isProven: boolean };
 }
 
 /** Without another failure for so long, trouble that has an end is told to be over. */
 const QUIET_MS = 2_000;
+/** The same when only the log's end could be asked for: a broker that comes back answers that before it takes updates. */
+const UNPROVEN_QUIET_MS = 15_000;
 /** Nobody may be writing any more: then the log itself is asked, this often at the most. */
 const PROBE_INTERVAL_MS = 1_000;
 
@@ -40,27 +42,23 @@ export class LogWatch {
 
   /** True while the last append to some partition has failed. */
   get isAway(): boolean {
-    for (const { isOver } of this.#troubles.values()) if (!isOver) return true;
+    for (const { over } of this.#troubles.values()) if (!over) return true;
     return false;
   }
 
   appended(target: TopicPartition): void {
     if (this.#troubles.size === 0) return;
     const trouble = this.#troubles.get(keyOf(target));
-    if (trouble) trouble.isOver = true;
+    if (trouble && !trouble.over?.isProven)
+      trouble.over = { sinceMs: this.#parts.clock.now(), isProven: true };
   }
 
   failed(target: TopicPartition, error: unknown): void {
     const { clock, logger } = this.#parts;
     const now = clock.now();
     const key = keyOf(target);
-    const trouble = this.#troubles.get(key) ?? { target, sinceMs: now, failures: 0 };
-    this.#troubles.set(key, {
-      ...trouble,
-      failures: trouble.failures + 1,
-      lastFailureMs: now,
-      isOver: false,
-    });
+    const { failures } = this.#troubles.get(key) ?? { failures: 0 };
+    this.#troubles.set(key, { target, failures: failures + 1, lastFailureMs: now });
     this.#failures++;
     if (this.#toldSinceMs !== undefined) return;
     this.#toldSinceMs = now;
@@ -71,19 +69,20 @@ export class LogWatch {
   check(): void {
     if (this.#troubles.size === 0) return;
     const now = this.#parts.clock.now();
-    for (const [key, { isOver, lastFailureMs }] of this.#troubles)
-      if (isOver && now - lastFailureMs >= QUIET_MS) this.#troubles.delete(key);
+    for (const [key, { over }] of this.#troubles)
+      if (over && now - over.sinceMs >= (over.isProven ? QUIET_MS : UNPROVEN_QUIET_MS))
+        this.#troubles.delete(key);
     if (this.#troubles.size === 0) return this.#tellEnd(now);
     if (now - this.#probedAtMs < PROBE_INTERVAL_MS) return;
     this.#probedAtMs = now;
     for (const trouble of this.#troubles.values())
-      if (!trouble.isOver && now - trouble.lastFailureMs >= QUIET_MS) this.#probe(trouble);
+      if (!trouble.over && now - trouble.lastFailureMs >= QUIET_MS) this.#probe(trouble);
   }
 
   #probe(trouble: Trouble): void {
     this.#parts.probe(trouble.target).then(
       () => {
-        trouble.isOver = true;
+        trouble.over ??= { sinceMs: this.#parts.clock.now(), isProven: false };
       },
       () => undefined, // still away: the next check asks again
     );

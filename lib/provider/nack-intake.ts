@@ -40,6 +40,8 @@ export class NackIntake {
   onJoinRefused({ code, message }: Refusal): void {
     const { context, ref, replica, outgoing } = this.#session;
     this.#session.halt('refused');
+    // Nobody would tell of their leaving.
+    replica?.awareness?.forgetOthers();
     if (PERMISSION_CODES.has(code)) context.emit('permission-denied', { ...ref, code, message });
     context.emit('join-refused', { ...ref, code, message });
     if (code === 'DOCUMENT_DELETED') this.#session.recovery.remove(undefined);

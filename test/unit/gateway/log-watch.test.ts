@@ -63,12 +63,35 @@ describe('what the gateway knows of the log', () => {
   });
 
   it('when nobody writes any more the log itself is asked', async () => {
-    const { watch, settle, allowProbe } = setUp();
+    const { watch, lines, settle, allowProbe } = setUp();
     watch.failed(P0, new Error('away'));
     await settle(10_000);
     expect(watch.isAway).toBe(true);
     allowProbe();
     await settle(2000);
     expect(watch.isAway).toBe(false);
+    await settle(15_000);
+    expect(lines.map(({ phrase }) => phrase)).toEqual([
+      'the log does not take updates',
+      'the log takes updates again',
+    ]);
+  });
+
+  it('a broker that answers before it takes updates has not ended the outage', async () => {
+    const { watch, lines, settle, allowProbe } = setUp();
+    watch.failed(P0, new Error('away'));
+    allowProbe();
+    await settle(6_000);
+    expect(watch.isAway).toBe(false);
+    watch.failed(P0, new Error('no leader'));
+    expect(watch.isAway).toBe(true);
+    await settle(6_000);
+    watch.appended(P0);
+    await settle(3_000);
+    expect(lines.map(({ phrase }) => phrase)).toEqual([
+      'the log does not take updates',
+      'the log takes updates again',
+    ]);
+    expect(lines[1]).toMatchObject({ fields: { failures: 2 } });
   });
 });

@@ -56,6 +56,20 @@ describe('awareness', () => {
     expect(stateOf(second.awareness, first.awareness.clientID)).toEqual({ name: 'Ann' });
   });
 
+  it('of others goes when the right to the document is gone: nobody would tell of their leaving', () => {
+    const { a, first, second } = pair();
+    first.awareness.setLocalState({ name: 'Ann' });
+    second.awareness.setLocalState({ name: 'Bob' });
+    world.run();
+    expect(stateOf(first.awareness, second.awareness.clientID)).toEqual({ name: 'Bob' });
+    const [one] = [...world.server.sessions];
+    one!.nack(ROOM, 0, 'PERMISSION_DENIED');
+    world.run();
+    expect(a.manager.documentState('doc')).toMatchObject({ halted: 'refused' });
+    expect(stateOf(first.awareness, second.awareness.clientID)).toBeUndefined();
+    expect(first.awareness.getLocalState()).toEqual({ name: 'Ann' });
+  });
+
   it('goes when the document is removed, while the own state stays', () => {
     const { a, first, second } = pair();
     first.awareness.setLocalState({ name: 'Ann' });
