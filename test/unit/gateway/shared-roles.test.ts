@@ -214,6 +214,21 @@ describe('answers about rights that gateways share', () => {
     expect(world.asked).toBe(3);
   });
 
+  it('do not turn away by way of a question that began meanwhile', async () => {
+    const world = new World();
+    const [a, b] = [world.gateway(), world.gateway()];
+    await ask(a);
+    await settled();
+    world.role = 'owner';
+    const asked = ask(b, 'owner');
+    // In each turn, so also in the one between the kept answer and the question that follows it.
+    for (let turn = 0; turn < 50; turn++) {
+      await Promise.resolve();
+      void b.roles.ask('ann', 'board');
+    }
+    expect(await asked).toBe('owner');
+  });
+
   it('do not turn away when they were read before the right was given', async () => {
     const world = new World();
     const a = world.gateway();
