@@ -118,9 +118,12 @@ describe('a gateway that fails', () => {
 describe('a gateway that is stopped', () => {
   it('moves 1,000 clients at its rate and exits 0 in bounded time; nobody waits 10 s for a room, nothing is lost', async () => {
     const rooms = 50;
-    const { cluster, second } = await setUp(1_000, rooms, {
+    const { cluster, first, second } = await setUp(1_000, rooms, {
       env: { YKAFKA_DRAIN_CLIENTS_PER_SECOND: '100' },
     });
+    // Not exactly half: who does not get through in time, when a thousand connect at once, tries the other gateway.
+    const moving = typists.filter(({ url }) => url === first);
+    expect(moving.length).toBeGreaterThan(200);
     stopTyping = keepTyping(typists, 60);
     const gateway = cluster.processes.get('gateway-1')!;
     const startedAt = performance.now();
@@ -131,14 +134,15 @@ describe('a gateway that is stopped', () => {
       what: 'all have moved',
     });
     await untilAllAgree({ url: second, rooms });
+    const stayed = moving.filter(({ url, outages }) => url !== second || outages.length === 0);
+    expect(stayed.map(({ name }) => name)).toEqual([]);
     const outages = typists.flatMap((typist) => typist.outages).sort((a, b) => a - b);
     const [p50, max] = [outages[Math.floor(outages.length / 2)]!, outages.at(-1)!];
-    process.stdout.write(`drain: ${JSON.stringify({ tookMs, moved: outages.length, p50, max })}\n`);
+    process.stdout.write(`drain: ${JSON.stringify({ tookMs, moved: moving.length, p50, max })}\n`);
     expect(gateway.exitCode).toBe(0);
-    expect(outages.length).toBeGreaterThanOrEqual(500);
     expect(max).toBeLessThan(10_000);
-    // 500 clients at 100 a second, and the stop itself.
-    expect(tookMs).toBeGreaterThan(4_000);
+    // At 100 clients a second (the first and the last wait for nobody), and the stop itself.
+    expect(tookMs).toBeGreaterThan((moving.length - 100) * 10);
     expect(tookMs).toBeLessThan(25_000);
     expect(cluster.complaints).toEqual([]);
   });

@@ -47,6 +47,11 @@ export class Typist {
     return this.manager.documentState('text')?.isSynced ?? false;
   }
 
+  /** Of the gateway that it is connected to. */
+  get url(): string {
+    return this.manager.connection.url;
+  }
+
   get text(): string {
     return this.doc.getText('text').toString();
   }
