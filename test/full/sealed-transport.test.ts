@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { Kafka, logLevel } from 'kafkajs';
+import { openKafkaJs } from '../kafka/support/kafka-harness.ts';
 import { Browser } from '../support/browser.ts';
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
 import { waitFor } from '../support/wait.ts';
@@ -27,7 +27,7 @@ afterAll(() => cluster?.stop());
 
 /** Everything that lies in the topics of the transporter. */
 async function transported(): Promise<Buffer[]> {
-  const kafka = new Kafka({ clientId: 'reader', brokers, logLevel: logLevel.NOTHING });
+  const kafka = openKafkaJs(brokers, 'reader');
   const admin = kafka.admin();
   await admin.connect();
   const topics = (await admin.listTopics()).filter((topic) => topic.includes(NAMESPACE));
