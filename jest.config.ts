@@ -17,7 +17,7 @@ const project = (displayName: string) => ({
 export default {
   testSequencer: '<rootDir>/test/support/sequencer.ts',
   // A bound against hanging for ever, not an expectation: conditions have deadlines of their own.
-  testTimeout: 180_000,
+  testTimeout: 600_000,
   // A worker that has run many files takes longer to leave its memory than jest waits before it complains.
   workerIdleMemoryLimit: '400MB',
   // One that is renewed after its last file is still starting when it has to end, and half a second is too short for
