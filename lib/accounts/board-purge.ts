@@ -18,6 +18,9 @@ export interface BoardPurgeParts {
   pollMs: number;
 }
 
+/** After a failure, such as right after the start, when who deletes documents is not there yet; doubled each time. */
+const RETRY_MS = 1_000;
+
 const BOARDS_A_LOOK = 20;
 const DOCUMENTS_A_LOOK = 100;
 const STORED_POLL_MS = 200;
@@ -34,6 +37,7 @@ export class BoardPurge {
   #timer: TimerHandle | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
+  #failures = 0;
 
   constructor(parts: BoardPurgeParts) {
     this.#parts = parts;
@@ -42,14 +46,22 @@ export class BoardPurge {
   start(): void {
     if (this.#isStopped) return;
     this.#running = this.look()
-      .catch((error: unknown) =>
-        this.#parts.logger.warn({ err: error }, 'deleted boards not purged: later again'),
+      .then(
+        () => (this.#failures = 0),
+        (error: unknown) => {
+          this.#failures++;
+          this.#parts.logger.warn({ err: error }, 'deleted boards not purged: later again');
+        },
       )
-      .finally(() => {
+      .then(() => {
         this.#running = undefined;
-        if (!this.#isStopped)
-          this.#timer = this.#parts.clock.setTimeout(() => this.start(), this.#parts.pollMs);
+        if (!this.#isStopped) this.#timer = this.#parts.clock.setTimeout(() => this.start(), this.#nextMs());
       });
+  }
+
+  #nextMs(): number {
+    const { pollMs } = this.#parts;
+    return this.#failures === 0 ? pollMs : Math.min(pollMs, RETRY_MS * 2 ** (this.#failures - 1));
   }
 
   /** Resolves when what is under way has ended. Idempotent. */

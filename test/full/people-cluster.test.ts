@@ -3,12 +3,13 @@ import { startKafka, type RunningKafka } from '../../scripts/dev/kafka.ts';
 import { outlivesGateway } from '../support/people/gateway-death.ts';
 import { outlivesOutage } from '../support/people/outage.ts';
 import { PeopleCluster } from '../support/people/people-cluster.ts';
+import { purgesBoard } from '../support/people/purge.ts';
 import { boardScenarios } from '../support/people/scenarios.ts';
 import { revokesServiceTokens } from '../support/people/service-tokens.ts';
 import { renewsTokens } from '../support/people/tokens.ts';
 import { waitFor } from '../support/wait.ts';
 
-jest.setTimeout(300_000);
+jest.setTimeout(900_000);
 
 /** So that one ends while a test looks. */
 const TOKEN_SECONDS = 10;
@@ -62,8 +63,14 @@ describe('people and their boards on a cluster of two gateways, which tell each 
     expect(late.text).toBe(word);
     const path = `/api/boards/${boardId}/members/${bob.userId}`;
     expect((await ada.api('PATCH', path, { role: 'viewer' })).status).toBe(204);
-    await waitFor(() => tabs.every(({ state }) => state.isReadOnly), { timeoutMs: 10_000 });
+    await waitFor(() => tabs.every(({ state }) => state.isReadOnly), { timeoutMs: 30_000 });
   });
+
+  it('a deleted board that nobody can restore any more is gone, by a tombstone, and nobody brings it back', () =>
+    purgesBoard(people.stage, async () => {
+      await people.kill('accounts-1');
+      await people.restartAccounts(TOKEN_SECONDS);
+    }));
 
   it('without a token there is no connection; one that ends is renewed, or it is closed and nothing is lost', () =>
     renewsTokens(people.stage));

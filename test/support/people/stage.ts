@@ -13,7 +13,7 @@ export interface StageParts {
   provider: OpenIdServer;
   secrets: KnownSecrets;
   /** Looks at the log and the store. */
-  observer: Pick<Runtime, 'topics' | 'stream' | 'store'>;
+  observer: Pick<Runtime, 'topics' | 'stream' | 'store' | 'database'>;
 }
 
 const MAX_READ_BYTES = 16 * 1024 * 1024;
@@ -104,6 +104,14 @@ export class PeopleStage {
     let count = 0;
     for await (const _row of (await this.parts.observer.store()).exportHistory(board)) count++;
     return count;
+  }
+
+  /** 1 until it is deleted for good, as the database knows it. */
+  async generationOf(board: DocumentId): Promise<number> {
+    const { topics } = this.parts.observer;
+    const { partition } = topics.target('doc', board);
+    const store = await this.parts.observer.store();
+    return (await store.lifecycle({ document: board, epoch: 0, partition })).generation;
   }
 
   /** The document of a board, as the log and the store know it. */
