@@ -36,7 +36,7 @@ const UNREAD_TTL_MS = 5_000;
 /**
  * Applies changes of rights to what is open. A change ends the subscription; the client joins again and is answered by
  * a fresh decision: refused, to read only, or to write. So nothing written after the change is heard can be appended
- * by an old right.
+ * by an old right. What was refused is told of the change in the same words, and joined again by the same path.
  */
 export class AccessEnforcement {
   readonly #parts: AccessEnforcementParts;
@@ -73,6 +73,7 @@ export class AccessEnforcement {
     this.#parts.roles.forgetAll();
     this.ended.onGap();
     for (const { session, subscription } of this.#open()) this.#review(session, subscription);
+    for (const session of [...this.#parts.sessions]) this.#tellRefused(session);
   }
 
   /** To be called about once a second. */
@@ -115,7 +116,19 @@ export class AccessEnforcement {
       const { userId } = session.identity;
       for (const subscription of [...session.subscriptions.values()])
         if (concerns(change, { ...subscription.document.id, userId })) this.#end(session, subscription, code);
+      // Who has lost a right has not been given one.
+      if (code === 'ACCESS_CHANGED') this.#tellRefused(session, change);
     }
+  }
+
+  /** Nobody is asked here: that is for the join that follows, at the pace of the connection's joins. */
+  #tellRefused(session: ClientSession, change: AccessChange = {}): void {
+    const { userId, rooms } = session.identity;
+    // A token that names its rooms itself is given nothing by a change.
+    if (userId === undefined || rooms) return;
+    session.accessChanged(({ roomId }) =>
+      concerns(change, { userId, roomId, tenantId: session.tenantOf(roomId) }),
+    );
   }
 
   /** Asks again, and ends the subscription when the answer is another one. */
@@ -158,6 +171,7 @@ export class AccessEnforcement {
     session.nack(code, { address: subscription.document.address });
     // Who may only have to ask again is not shown to leave and to come.
     subscription.isMoving = code === 'ACCESS_CHANGED';
+    if (code === 'PERMISSION_DENIED') session.refused.add(subscription.document.address);
     this.#parts.joins.end(session, subscription);
   }
 

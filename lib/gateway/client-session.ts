@@ -13,6 +13,7 @@ import { Outbox } from './outbox.ts';
 import type { ClientTransport, CloseDetails, Identity } from './port.ts';
 import type { RateLimit, RateLimits } from './rate-limits.ts';
 import { RecordHeader } from './record-headers.ts';
+import { RefusedDocuments } from './refused-documents.ts';
 
 export interface ClientSessionParts {
   id: string;
@@ -22,7 +23,12 @@ export interface ClientSessionParts {
   transport: ClientTransport;
   config: Pick<
     Config,
-    'maxQueueBytes' | 'maxFrameBytes' | 'maxUpdateBytes' | 'maxBadMessages' | 'maxUnackedBytes'
+    | 'maxQueueBytes'
+    | 'maxFrameBytes'
+    | 'maxUpdateBytes'
+    | 'maxBadMessages'
+    | 'maxUnackedBytes'
+    | 'maxDocumentsPerSocket'
   >;
   clock: Clock;
   rates: RateLimits;
@@ -35,10 +41,13 @@ export interface ClientSessionParts {
 
 /** A join on its way. */
 export interface Joining {
+  address: DocumentAddress;
   /** The client has left the document meanwhile. */
   isLeft: boolean;
   /** It had not joined the document before. */
   isFirst: boolean;
+  /** Rights in its room may have changed since it was asked for. */
+  isOutdated: boolean;
 }
 
 /** Far below the time-out of a ping, whose answer waits as well. */
@@ -57,6 +66,8 @@ export class ClientSession {
   readonly subscriptions = new Map<DocumentKey, Subscription>();
   /** Joins that have no subscription yet count against the limit of documents too. */
   readonly joining = new Map<string, Joining>();
+  /** What it was refused for lack of a right: told when rights have changed. */
+  readonly refused: RefusedDocuments;
   readonly rate: RateLimit;
   /** Of what is not appended: repeats, and what is refused. Beside the other, or they would starve what is new. */
   readonly vainRate: RateLimit;
@@ -85,6 +96,7 @@ export class ClientSession {
     this.vainRate = parts.rates.vain();
     this.joinRate = parts.rates.joins();
     this.budget = { bytes: 0, maxBytes: parts.config.maxUnackedBytes };
+    this.refused = new RefusedDocuments(parts.config.maxDocumentsPerSocket);
     this.chunks = new ChunkAssembler(2 * parts.config.maxUpdateBytes + ASSEMBLY_ROOM_BYTES);
     this.outbox = new Outbox<Subscription>({
       transport: parts.transport,
@@ -137,6 +149,19 @@ export class ClientSession {
   /** Why this gateway has closed it; undefined when it was not the gateway. */
   get closedBy(): CloseCode | undefined {
     return this.#closedBy;
+  }
+
+  /** A join has been refused for lack of a right. One that was decided before a change is told of it at once. */
+  noteRefused({ address, isLeft, isOutdated }: Joining): void {
+    if (isLeft) return;
+    if (isOutdated) this.nack('ACCESS_CHANGED', { address });
+    else this.refused.add(address);
+  }
+
+  /** Rights may have changed: what was refused and is meant may be joined now. */
+  accessChanged(isMeant: (address: DocumentAddress) => boolean): void {
+    for (const address of this.refused.take(isMeant)) this.nack('ACCESS_CHANGED', { address });
+    for (const joining of this.joining.values()) if (isMeant(joining.address)) joining.isOutdated = true;
   }
 
   nextJoin(): number {

@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.ts';
-import { isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { JoinAnswer, JoinRequest, LeaveAnswer } from '../protocol/events.ts';
 import { statePayloadBytes } from '../protocol/frames.ts';
@@ -8,13 +7,13 @@ import type { ProtocolLimits } from '../protocol/limits.ts';
 import { validateAddress } from '../protocol/metadata.ts';
 import type { NackCode } from '../protocol/nack-codes.ts';
 import type { SyncAnswer } from '../sync/port.ts';
-import type { ClientSession } from './client-session.ts';
+import type { ClientSession, Joining } from './client-session.ts';
 import { withDeadline } from './deadline.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { DocumentHosts } from './document-hosts.ts';
 import { Subscription } from './hosted-document.ts';
+import { codeOfFailure, refusal } from './join-refusal.ts';
 import { readJoinRequest } from './join-request.ts';
-import { createNack } from './nacks.ts';
 import type { AccessControl } from './port.ts';
 import type { StateDelivery } from './state-delivery.ts';
 
@@ -31,8 +30,6 @@ export interface JoinsParts {
   onSubscribed: (subscription: Subscription) => void;
   onLeft: (subscription: Subscription) => void;
 }
-
-const REFUSED_RETRY_MS = 1000;
 
 type Answer = (answer: JoinAnswer) => void;
 
@@ -71,11 +68,16 @@ export class Joins {
     const present = session.subscriptionOf(request.value);
     if (session.joining.has(local) || present?.isJoining) return answer(refusal('JOIN_IN_PROGRESS'));
     if (!present && this.#isFull(session)) return answer(refusal('TOO_MANY_DOCUMENTS'));
-    const joining = { isLeft: false, isFirst: !present };
+    const address = idsOf(request.value);
+    const joining: Joining = { address, isLeft: false, isFirst: !present, isOutdated: false };
     session.joining.set(local, joining);
     try {
       const subscribed = await this.#subscribe(session, request.value, deadlineMs);
-      if (typeof subscribed === 'string') return answer(refusal(subscribed));
+      if (typeof subscribed === 'string') {
+        answer(refusal(subscribed));
+        if (subscribed === 'PERMISSION_DENIED') session.noteRefused(joining);
+        return;
+      }
       if (joining.isLeft) {
         this.end(session, subscribed);
         return answer(refusal('UNAVAILABLE'));
@@ -84,7 +86,9 @@ export class Joins {
       if (subscribed.isJoining) return answer(refusal('JOIN_IN_PROGRESS'));
       await this.#answerJoin(session, subscribed, { request: request.value, deadlineMs, answer });
     } catch (error) {
-      answer(this.#refusalOf(error, 'join failed'));
+      const code = codeOfFailure(error);
+      if (code !== 'OVERLOADED') this.#parts.logger.warn({ err: error }, 'join failed');
+      answer(refusal(code));
     } finally {
       session.joining.delete(local);
     }
@@ -97,6 +101,7 @@ export class Joins {
       session.offend(address.failure.code);
       return refusal(address.failure.code, address.failure.message);
     }
+    session.refused.forget(address.value);
     const subscription = session.subscriptionOf(address.value);
     if (subscription) this.end(session, subscription);
     const joining = session.joining.get(localKey(address.value));
@@ -159,6 +164,7 @@ export class Joins {
       hosts.release(document);
       return session.isClosed ? 'UNAVAILABLE' : 'PERMISSION_DENIED';
     }
+    session.refused.forget(request);
     const known = session.subscriptions.get(document.key);
     if (known?.senderId === request.senderId) {
       known.access = access;
@@ -221,35 +227,18 @@ export class Joins {
     // Not awaited: the join is answered, a slow connection takes its state as fast as it can.
     void this.#states.deliver(subscription, state, join);
   }
-
-  #refusalOf(error: unknown, message: string): JoinAnswer {
-    if (isAppError(error, 'STREAM_BUFFER_FULL')) return refusal('OVERLOADED');
-    this.#parts.logger.warn({ err: error }, message);
-    return refusal(isAppError(error, 'STORE_BEHIND') ? 'STORE_BEHIND' : 'UNAVAILABLE');
-  }
 }
 
-function documentOf(tenantId: string, { roomId, docId, subdocId }: DocumentAddress): DocumentId {
-  const id = { tenantId, roomId, docId };
-  return subdocId === undefined ? id : { ...id, subdocId };
+/** Nothing else of a request. */
+function idsOf({ roomId, docId, subdocId }: DocumentAddress): DocumentAddress {
+  return subdocId === undefined ? { roomId, docId } : { roomId, docId, subdocId };
+}
+
+function documentOf(tenantId: string, address: DocumentAddress): DocumentId {
+  return { tenantId, ...idsOf(address) };
 }
 
 /** Names a document on one connection, also before its tenant is known. */
 function localKey(address: DocumentAddress): string {
   return documentKey(documentOf('', address));
-}
-
-function refusal(
-  code: NackCode,
-  message?: string,
-  retryAfterMs = REFUSED_RETRY_MS,
-): JoinAnswer & { ok: false } {
-  const nack = createNack(code, { ...(message === undefined ? {} : { message }), retryAfterMs });
-  return {
-    ok: false,
-    code,
-    message: nack.message,
-    permanent: nack.permanent,
-    ...(nack.retryAfterMs === undefined ? {} : { retryAfterMs: nack.retryAfterMs }),
-  };
 }

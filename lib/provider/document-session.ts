@@ -4,7 +4,6 @@ import {
   SyncMessageType,
   type Nack,
   type Position,
-  type Refusal,
 } from '../protocol/index.ts';
 import type { AttachOptions, HaltReason } from './attach-options.ts';
 import type { DocumentAdapter } from './document-adapter.ts';
@@ -15,6 +14,7 @@ import { Outgoing } from './outgoing.ts';
 import { PositionTracker } from './position-tracker.ts';
 import type { ProcessingContext } from './processing-context.ts';
 import { Recovery } from './recovery.ts';
+import { RefusedJoin } from './refused-join.ts';
 import { Replica } from './replica.ts';
 import { SyncCourse } from './sync-course.ts';
 import type { UploadCheck } from './upload-check.ts';
@@ -36,6 +36,7 @@ export class DocumentSession {
   readonly joins: JoinCycle;
   readonly upload: UploadCheck;
   readonly recovery: Recovery;
+  readonly refusal: RefusedJoin;
   readonly right: WriteRight;
   readonly context: ProcessingContext;
   readonly ref: DocumentRef;
@@ -46,10 +47,11 @@ export class DocumentSession {
   #halt: HaltReason | undefined;
   #hadUnacked = false;
 
-  constructor(context: ProcessingContext, onJoinRefused: (refusal: Refusal) => void) {
+  constructor(context: ProcessingContext) {
     this.context = context;
     this.ref = documentRef(context.address);
     this.recovery = new Recovery(this);
+    this.refusal = new RefusedJoin(this);
     this.right = new WriteRight(this);
     this.outgoing = new Outgoing({
       context,
@@ -60,13 +62,15 @@ export class DocumentSession {
       }),
       takeEphemeral: () => this.#replica?.awareness?.takePayload(),
       onTooLarge: (version) => this.refuse({ ...UPDATE_TOO_LARGE, version }),
-      onStalled: () => this.joins.want('resume'),
+      onStalled: () => {
+        if (!this.#halt) this.joins.want('resume');
+      },
       onBacklog: (isFull) => {
         const { count, bytes } = this.outgoing.queue;
         context.emit('backlog', { ...this.ref, isFull, updates: count, bytes });
       },
     });
-    this.course = new SyncCourse(this, onJoinRefused);
+    this.course = new SyncCourse(this);
     this.joins = this.course.joins;
     this.upload = this.course.upload;
   }
@@ -113,6 +117,7 @@ export class DocumentSession {
     const { queue } = this.outgoing;
     if (this.#halt === 'replaced' || this.#halt === 'deleted') queue.drop();
     this.#halt = undefined;
+    this.refusal.forget();
     this.course.end();
     this.refused.clear();
     this.#attached = options;
@@ -149,6 +154,7 @@ export class DocumentSession {
   stop(): void {
     this.#replica?.detach();
     this.#replica = undefined;
+    this.refusal.forget();
     this.course.stop();
     this.outgoing.stop();
     this.right.restart();
@@ -158,6 +164,18 @@ export class DocumentSession {
     if (this.#halt && LASTING.has(this.#halt)) return;
     this.#halt = undefined;
     this.course.connected();
+  }
+
+  disconnected(): void {
+    this.refusal.forget();
+    this.course.disconnected();
+  }
+
+  /** Joins a refused document as on a new connection, with what was typed meanwhile. */
+  beginAgain(): void {
+    if (this.#halt !== 'refused') return;
+    this.course.disconnected();
+    this.connected();
   }
 
   /** The document takes content that belongs to it; what it throws is reported, not thrown. True when it took it. */

@@ -50,7 +50,10 @@ export interface DocumentEvents {
    * it is said they are. What is changed all the same comes back with `document-replaced`.
    */
   'read-only': DocumentRef & { isReadOnly: boolean };
-  /** The document, or with a version that update, is out of this user's reach. */
+  /**
+   * The document, or with a version that update, is out of this user's reach. A document comes back by itself, with
+   * `synced`, when the right is given; until then this is not said again.
+   */
   'permission-denied': DocumentRef & { code: string; message: string; version?: number };
   /** The server refuses this update for good; `document-replaced` follows. */
   'update-refused': DocumentRef & { version: number; code: NackCode; message: string; update: Uint8Array };
@@ -63,7 +66,10 @@ export interface DocumentEvents {
    * of it. Give `addDoc` a fresh one (of a fresh instance), unless `recreate` did; what was not acked comes along.
    */
   'document-trapped': DocumentRef & { error: unknown; document: object | undefined };
-  /** The server will not let this document be joined on this connection. */
+  /**
+   * The server will not let this document be joined on this connection; said again only for another reason. When it
+   * was for lack of a right, it is joined once more whenever rights have changed.
+   */
   'join-refused': DocumentRef & { code: NackCode; message: string };
   /** `hasUnackedChanges` of the document has changed. */
   'unacked-changes': DocumentRef & { hasUnackedChanges: boolean };

@@ -1,16 +1,12 @@
-import type { Nack, NackCode, Refusal } from '../protocol/index.ts';
+import type { Nack } from '../protocol/index.ts';
 import type { DocumentSession } from './document-session.ts';
 import type { EntryIntake } from './entry-intake.ts';
+import { isAboutPermission } from './refused-join.ts';
 
-const PERMISSION_CODES: ReadonlySet<NackCode> = new Set<NackCode>([
-  'PERMISSION_DENIED',
-  'READ_ONLY',
-  'UNAUTHENTICATED',
-]);
 /** Milliseconds after which the own awareness is shown again when its client id still belonged to another connection. */
 const ANNOUNCE_AGAIN_MS = 1000;
 
-/** What the server does not do: refused updates, awareness and joins. */
+/** What the server does not do: refused updates and awareness, documents that are out of reach. */
 export class NackIntake {
   readonly #session: DocumentSession;
   readonly #entries: EntryIntake;
@@ -22,8 +18,9 @@ export class NackIntake {
 
   onNack(nack: Nack): void {
     const { version, code, position } = nack;
-    const { tracker, outgoing, halted } = this.#session;
+    const { tracker, outgoing, halted, refusal } = this.#session;
     if (position) tracker.hear(position);
+    if (halted === 'refused' && code === 'ACCESS_CHANGED') refusal.onAccessChanged();
     if (halted) return;
     if (code === 'GENERATION_CHANGED') return this.#onGenerationChanged(nack);
     // Also with a version it speaks of the document, not of that update.
@@ -34,19 +31,6 @@ export class NackIntake {
     if (!outgoing.queue.has(version)) return;
     if (!nack.permanent) return outgoing.sendAgain({ ...nack, version });
     this.#session.refuse({ ...nack, version });
-  }
-
-  /** Permanent: no further attempt on this connection. */
-  onJoinRefused({ code, message }: Refusal): void {
-    const { context, ref, replica, outgoing } = this.#session;
-    this.#session.halt('refused');
-    // Nobody would tell of their leaving.
-    replica?.awareness?.forgetOthers();
-    if (PERMISSION_CODES.has(code)) context.emit('permission-denied', { ...ref, code, message });
-    context.emit('join-refused', { ...ref, code, message });
-    if (code === 'DOCUMENT_DELETED') this.#session.recovery.remove(undefined);
-    else if (!replica) outgoing.queue.drop();
-    this.#session.checkDrained();
   }
 
   /** It means the barrier, never a refusal of the update. */
@@ -60,15 +44,15 @@ export class NackIntake {
   /** About no update: awareness, or the document as a whole. */
   #onOther(nack: Nack): void {
     const { code, message } = nack;
-    const { context, ref } = this.#session;
+    const { context, ref, refusal } = this.#session;
     // The access has been taken away while the document was open.
-    if (code === 'PERMISSION_DENIED') return this.onJoinRefused({ ...nack, ok: false });
+    if (code === 'PERMISSION_DENIED') return refusal.onRefused({ ...nack, ok: false });
     // An earlier connection of this client may own its awareness id for a moment longer.
     if (code === 'FOREIGN_AWARENESS') {
       context.environment.setTimeout(() => {
         if (this.#session.isLive) this.#session.replica?.awareness?.announce();
       }, ANNOUNCE_AGAIN_MS);
     }
-    if (PERMISSION_CODES.has(code)) context.emit('permission-denied', { ...ref, code, message });
+    if (isAboutPermission(code)) context.emit('permission-denied', { ...ref, code, message });
   }
 }

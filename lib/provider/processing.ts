@@ -22,7 +22,7 @@ export class ProtocolProcessing {
 
   constructor(context: ProcessingContext) {
     this.context = context;
-    this.#session = new DocumentSession(context, (refusal) => this.#nacks.onJoinRefused(refusal));
+    this.#session = new DocumentSession(context);
     this.#entries = new EntryIntake(this.#session);
     this.#nacks = new NackIntake(this.#session, this.#entries);
     this.#states = new StateIntake(this.#session);
@@ -85,7 +85,7 @@ export class ProtocolProcessing {
   }
 
   disconnected(): void {
-    this.#session.course.disconnected();
+    this.#session.disconnected();
   }
 
   onSync(event: ProtocolMessageEvent): void {

@@ -1,4 +1,4 @@
-import type { JoinAccepted, Refusal } from '../protocol/index.ts';
+import type { JoinAccepted } from '../protocol/index.ts';
 import type { DocumentSession } from './document-session.ts';
 import { Alarm } from './environment.ts';
 import { JoinCycle, type JoinKind } from './join-cycle.ts';
@@ -18,7 +18,7 @@ export class SyncCourse {
   readonly #gapPatience: Alarm;
   #stateBytes = 0;
 
-  constructor(session: DocumentSession, onJoinRefused: (refusal: Refusal) => void) {
+  constructor(session: DocumentSession) {
     this.#session = session;
     const { environment, tuning, connection } = session.context;
     this.#live = new LiveStatus(session.context, session.ref);
@@ -36,7 +36,7 @@ export class SyncCourse {
       request: (kind) => createJoinRequest(kind, session),
       send: (request, onAnswer) => connection.join(request, onAnswer),
       onAccepted: (accepted) => this.#onJoinAccepted(accepted),
-      onRefused: onJoinRefused,
+      onRefused: (refusal) => session.refusal.onRefused(refusal),
     });
   }
 
@@ -149,6 +149,7 @@ export class SyncCourse {
   }
 
   #onJoinAccepted({ position, readOnly, stateBytes }: JoinAccepted): void {
+    this.#session.refusal.forget();
     this.#session.tracker.hear(position);
     this.#session.right.learn(readOnly);
     this.#stateBytes = stateBytes;

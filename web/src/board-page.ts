@@ -39,10 +39,7 @@ export async function showBoard(session: Session, boardId: string): Promise<void
   showRole(board.role);
   members.refresh(board.role);
   const getToken = () => session.token();
-  const room = openRoom({ roomId: board.id, person: session.user, getToken, onClosed: showClosed });
-  showPeople(room.manager.people, { list: element('people'), alone: element('alone') });
-  room.manager.presence.on('presence-join', () => members.refresh());
-  room.manager.on('read-only', () => {
+  const refresh = () => {
     session.ask<Board>('GET', path).then(
       ({ role }) => {
         showRole(role);
@@ -50,7 +47,20 @@ export async function showBoard(session: Session, boardId: string): Promise<void
       },
       (error: Error) => view.showNotice(error.message),
     );
+  };
+  const room = openRoom({
+    roomId: board.id,
+    person: session.user,
+    getToken,
+    onClosed: showClosed,
+    onOpenedAgain() {
+      element('share').hidden = false;
+      refresh();
+    },
   });
+  showPeople(room.manager.people, { list: element('people'), alone: element('alone') });
+  room.manager.presence.on('presence-join', () => members.refresh());
+  room.manager.on('read-only', refresh);
 }
 
 function showClosed(): void {

@@ -17,6 +17,8 @@ export interface RoomOptions {
   getToken?: () => Promise<string | undefined>;
   /** The room is no longer, or not, this person's to see. */
   onClosed?: () => void;
+  /** It is again. */
+  onOpenedAgain?: () => void;
 }
 
 export interface Room {
@@ -29,7 +31,7 @@ export interface Room {
 const reload = { label: 'Reload', run: () => location.reload() };
 
 /** Opens a room in the editor of the page. */
-export function openRoom({ roomId, person, getToken, onClosed }: RoomOptions): Room {
+export function openRoom({ roomId, person, getToken, ...told }: RoomOptions): Room {
   const doc = new Y.Doc();
   const awareness = new Awareness(doc);
   const manager = new ProtocolManager({ url: location.origin, roomId, ...(getToken ? { getToken } : {}) });
@@ -39,7 +41,7 @@ export function openRoom({ roomId, person, getToken, onClosed }: RoomOptions): R
   showYou(awareness, editor, person);
   const room = { manager, awareness, editor, doc };
   followConnection(room);
-  followDocument(room, onClosed);
+  followDocument(room, told);
   manager.addDoc(doc, { docId: DOC_ID, awareness });
   addEventListener('beforeunload', (event) => {
     if (manager.hasUnackedChanges) event.preventDefault(); // the browser asks whether to leave
@@ -94,8 +96,12 @@ function followConnection({ manager }: Room): void {
   });
 }
 
-function followDocument({ manager, editor, doc }: Room, onClosed?: () => void): void {
+function followDocument(
+  { manager, editor, doc }: Room,
+  { onClosed, onOpenedAgain }: Pick<RoomOptions, 'onClosed' | 'onOpenedAgain'>,
+): void {
   let wasSynced = false;
+  let wasClosed = false;
   const showRight = () => {
     const isReadOnly = manager.documentState(doc)?.isReadOnly ?? false;
     editor.setReadOnly(isReadOnly || !wasSynced);
@@ -107,11 +113,16 @@ function followDocument({ manager, editor, doc }: Room, onClosed?: () => void): 
     wasSynced = true;
     showRight();
     view.showSaved(manager.hasUnackedChanges);
+    if (!wasClosed) return;
+    wasClosed = false;
+    view.clearNotice();
+    onOpenedAgain?.();
   });
   manager.on('acked', ({ position }) => view.showSaved(manager.hasUnackedChanges, position));
   manager.on('unacked-changes', ({ hasUnackedChanges }) => view.showSaved(hasUnackedChanges));
   const refused = ({ code, message }: { code: string; message: string }) => {
     const isClosed = code === 'PERMISSION_DENIED';
+    wasClosed ||= isClosed;
     if (isClosed) editor.setReadOnly(true);
     if (isClosed && onClosed) onClosed();
     else view.showNotice(`Refused: ${message}`);

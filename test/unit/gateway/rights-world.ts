@@ -1,8 +1,11 @@
 import type { DocumentLimit } from '../../../lib/accounts/document-limits.ts';
 import { systemClock } from '../../../lib/clock.ts';
+import type { Config } from '../../../lib/config.ts';
 import { createAccountAccess } from '../../../lib/gateway/account-access.ts';
+import type { AccessControl } from '../../../lib/gateway/port.ts';
 import { RoomRoles, type RoleAnswer, type RoomRole } from '../../../lib/gateway/room-roles.ts';
 import { encodeAccessChange, type AccessChange } from '../../../lib/lifecycle/access-record.ts';
+import type { Stream } from '../../../lib/stream/port.ts';
 import { waitFor } from '../../support/wait.ts';
 import { startGateway, type TestLog } from './harness.ts';
 import { RawClient } from './raw-client.ts';
@@ -34,8 +37,18 @@ export class Deciders {
   }
 }
 
-/** A gateway that knows people by their names, and what they may do by the deciders. */
-export async function startWith(log: TestLog, deciders: Deciders, config = {}) {
+interface StartOptions extends Partial<Config> {
+  /** Faults are injected here. */
+  stream?: Stream;
+  wrapAccess?: (access: AccessControl) => AccessControl;
+}
+
+/** A gateway that knows people by their names (and tenants, behind an `@`), and what they may do by the deciders. */
+export async function startWith(
+  log: TestLog,
+  deciders: Deciders,
+  { stream, wrapAccess = (access) => access, ...config }: StartOptions = {},
+) {
   const options = { accessTtlMs: 300_000, accessGraceMs: 900_000, ...config };
   const roles = new RoomRoles({
     clock: systemClock,
@@ -44,9 +57,16 @@ export async function startWith(log: TestLog, deciders: Deciders, config = {}) {
   });
   const access = createAccountAccess(roles, async (auth) => {
     const { token = '' } = auth as { token?: string };
-    return { ok: true, identity: { userId: token, sessionId: `session-of-${token}` } };
+    const [userId = '', tenantId] = token.split('@');
+    const identity = { userId, sessionId: `session-of-${token}` };
+    return { ok: true, identity: tenantId === undefined ? identity : { ...identity, tenantId } };
   });
-  const started = await startGateway(log, { access, roles, config: { auth: 'accounts', ...options } });
+  const started = await startGateway(log, {
+    access: wrapAccess(access),
+    roles,
+    config: { auth: 'accounts', ...options },
+    ...(stream ? { stream } : {}),
+  });
   await waitFor(() => started.gateway.hearsOfRights, { what: 'the control topic is read' });
   return { ...started, roles };
 }

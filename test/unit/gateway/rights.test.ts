@@ -148,7 +148,8 @@ describe('rights on open connections', () => {
     expect(await ed.join(part)).toMatchObject({ readOnly: false });
     deciders.limits = [{ document: 'a/part', access: 'read' }];
     await announce(log, { tenantId: TENANT, roomId: A.roomId });
-    await waitFor(() => codes(ed).filter((code) => code === 'ACCESS_CHANGED').length === 2);
+    // Also of the document that she was refused.
+    await waitFor(() => codes(ed).filter((code) => code === 'ACCESS_CHANGED').length === 3);
     expect(await ed.join(A)).toMatchObject({ readOnly: false });
     expect(await ed.join(part)).toMatchObject({ readOnly: true });
     expect(await ed.join(secret)).toMatchObject({ readOnly: false });
