@@ -10,6 +10,7 @@ import { createCollector, MemoryRelief } from '../memory-relief.ts';
 import { createMetrics } from '../metrics/prometheus.ts';
 import type { Database } from '../store/database.ts';
 import type { PersistenceAdapter } from '../store/port.ts';
+import type { EmbeddedStreamOptions } from '../stream/embedded.ts';
 import type { Stream } from '../stream/port.ts';
 import { createTopicResolver } from '../stream/topic-resolver.ts';
 import { createHttpTransfer } from '../transfer/http.ts';
@@ -39,6 +40,8 @@ export interface RuntimeOptions {
   clock?: Clock;
   /** For tests: wraps the log, to inject faults at the port. */
   wrapStream?: (stream: Stream) => Stream;
+  /** For tests: the file of the embedded log, to end its thread. */
+  openLogFile?: EmbeddedStreamOptions['openFile'];
 }
 
 export function createRuntime({
@@ -47,11 +50,12 @@ export function createRuntime({
   nodeId,
   clock = systemClock,
   wrapStream,
+  openLogFile,
 }: RuntimeOptions): OpenRuntime {
   let internal: InternalHttp | undefined;
   const randomId = () => randomBytes(16).toString('hex');
   const stream = openOnce<Stream>(async () => {
-    const opened = await openStream(config, logger, { nodeId, clock });
+    const opened = await openStream(config, logger, { nodeId, clock, openLogFile });
     return wrapStream ? wrapStream(opened) : opened;
   });
   const database = openOnce<Database>(() => openDatabase(config, logger, clock));
@@ -141,12 +145,14 @@ function openOnce<T>(open: () => Promise<T>): Once<T> {
   };
 }
 
-interface Identity {
+interface StreamParts {
   nodeId: string;
   clock: Clock;
+  openLogFile: RuntimeOptions['openLogFile'];
 }
 
-async function openStream(config: Config, logger: Logger, { nodeId, clock }: Identity): Promise<Stream> {
+async function openStream(config: Config, logger: Logger, parts: StreamParts): Promise<Stream> {
+  const { nodeId, clock, openLogFile } = parts;
   const maxRecordBytes = config.maxUpdateBytes + ENVELOPE_ROOM_BYTES;
   if (config.mode === 'embedded') {
     const { createEmbeddedStream } = await import('../stream/embedded.ts');
@@ -157,6 +163,7 @@ async function openStream(config: Config, logger: Logger, { nodeId, clock }: Ide
       logger,
       maxRecordBytes,
       bufferBytes: config.producerBufferBytes,
+      ...(openLogFile ? { openFile: openLogFile } : {}),
     });
   }
   const { createKafkaStream } = await import('../stream/kafka.ts');

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import type { Clock, TimerHandle } from '../clock.ts';
+import { AnswerLimit } from '../answer-limit.ts';
+import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
 
 export type ThreadWork =
@@ -16,8 +17,6 @@ export type ThreadAnswer =
 /** What the thread says by itself, once, when the database is open. */
 export const READY_ID = 0;
 
-const LIMIT_SLICES = 10;
-
 interface Asked {
   resolve: (output: Uint8Array | undefined) => void;
   reject: (error: Error) => void;
@@ -26,10 +25,7 @@ interface Asked {
 export interface PgliteThreadOptions {
   /** The folder of the database; in memory when left out. */
   dataDir?: string;
-  /**
-   * Time from one answer to the next while something is asked; then the thread is ended. Counted in slices, so that a
-   * pause of the whole process, after which the limit would be over before the thread has its turn, is one of them.
-   */
+  /** Time from one answer to the next while something is asked; then the thread is ended. */
   answerLimitMs: number;
   clock: Clock;
 }
@@ -45,14 +41,20 @@ export class PgliteThread {
   #nextId = READY_ID + 1;
   #isClosed = false;
   #closing: Promise<void> | undefined;
-  readonly #options: PgliteThreadOptions;
-  #limit: TimerHandle | undefined;
+  readonly #limit: AnswerLimit;
   /** Resolves when the thread is gone, for whatever reason. */
   readonly ended: Promise<void>;
 
   private constructor(worker: Worker, options: PgliteThreadOptions) {
     this.#worker = worker;
-    this.#options = options;
+    this.#limit = new AnswerLimit({
+      clock: options.clock,
+      limitMs: options.answerLimitMs,
+      onOver: () => {
+        this.#lost('no answer within the time limit');
+        void this.#worker.terminate();
+      },
+    });
     this.ended = new Promise((resolve) => worker.once('exit', () => resolve()));
     this.#opened = new Promise((resolve, reject) => this.#asked.set(READY_ID, { resolve, reject }));
     worker.on('message', (answer: ThreadAnswer) => this.#settle(answer));
@@ -113,7 +115,7 @@ export class PgliteThread {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#asked.set(id, { resolve, reject });
-      if (this.#asked.size === 1) this.#watch();
+      if (this.#asked.size === 1) this.#limit.begin();
       // Only a thread that is asked something keeps the process running.
       this.#worker.ref();
       this.#worker.postMessage({ id, work } satisfies ThreadTask, transfer);
@@ -123,8 +125,12 @@ export class PgliteThread {
   #settle(answer: ThreadAnswer): void {
     const asked = this.#asked.get(answer.id);
     this.#asked.delete(answer.id);
-    if (this.#asked.size === 0) this.#worker.unref();
-    this.#watch();
+    // From each answer anew: many short pieces of work may wait behind one another.
+    if (this.#asked.size > 0) this.#limit.begin();
+    else {
+      this.#limit.end();
+      this.#worker.unref();
+    }
     if ('failure' in answer)
       asked?.reject(
         new AppError('STORE_UNAVAILABLE', {
@@ -135,22 +141,9 @@ export class PgliteThread {
     else asked?.resolve(answer.output);
   }
 
-  /** From each answer anew: many short pieces of work may wait behind one another. */
-  #watch(slices = LIMIT_SLICES): void {
-    this.#limit?.cancel();
-    this.#limit = undefined;
-    if (this.#asked.size === 0) return;
-    const { clock, answerLimitMs } = this.#options;
-    this.#limit = clock.setTimeout(() => {
-      if (slices > 1) return this.#watch(slices - 1);
-      this.#lost('no answer within the time limit');
-      void this.#worker.terminate();
-    }, answerLimitMs / LIMIT_SLICES);
-  }
-
   #lost(cause: unknown): void {
     this.#isClosed = true;
-    this.#limit?.cancel();
+    this.#limit.end();
     const asked = [...this.#asked.values()];
     this.#asked.clear();
     for (const { reject } of asked) reject(closedError(cause));

@@ -6,13 +6,14 @@ import { Appender } from './embedded/appender.ts';
 import { DroppableRing } from './embedded/droppable-ring.ts';
 import { Follower } from './embedded/follower.ts';
 import { ConsumerGroup } from './embedded/group.ts';
-import type { LogStore } from './embedded/log-store.ts';
+import { LogKeeper, type LogRestarts } from './embedded/log-keeper.ts';
+import type { OpenedLog } from './embedded/log-store.ts';
 import { LogThread } from './embedded/log-thread.ts';
 import type { LogThreadData } from './embedded/log-work.ts';
-import { packRecords } from './embedded/packed-records.ts';
-import type { PartitionLog } from './embedded/partition-log.ts';
 import { withStreamErrors } from './embedded/sqlite-errors.ts';
+import { takeOver } from './embedded/take-over.ts';
 import { noSuchPartition, TopicTable } from './embedded/topic-table.ts';
+import { releaseReservations, trimLog } from './embedded/trimming.ts';
 import type {
   AppendOptions,
   ConsumeRequest,
@@ -29,9 +30,6 @@ import type {
   TopicSpec,
 } from './port.ts';
 
-/** Offsets that are trimmed at a time; between two steps others have their turn. */
-const TRIM_STEP = 5000;
-
 export interface EmbeddedStreamOptions {
   /** Path of the SQLite file; its folder is made. */
   file: string;
@@ -46,23 +44,29 @@ export interface EmbeddedStreamOptions {
   /** Makes topic and cluster ids; default random uuids. */
   newId?: () => string;
   /** Default: in a thread of its own. */
-  openFile?: (data: LogThreadData) => Promise<LogStore>;
+  openFile?: (data: LogThreadData) => Promise<OpenedLog>;
+  /** How a thread that has ended is started again. */
+  restarts?: LogRestarts;
 }
 
 /**
  * The log of embedded mode, in one SQLite file that this process holds alone (STREAM_LOCKED otherwise).
  * The file is in a thread of its own: no fsync stops the event loop. What is appended while one is under way is
- * committed with the next. Values are shared by all readers: nobody changes them.
+ * committed with the next. Values are shared by all readers: nobody changes them. A thread that ends is started again;
+ * until then appends are not known durable and readers wait.
  */
 export async function createEmbeddedStream(options: EmbeddedStreamOptions): Promise<EmbeddedStream> {
-  const { file, maxFileBytes, newId = randomUUID, openFile = (data) => LogThread.open(data) } = options;
+  const { file, maxFileBytes, newId = randomUUID, clock, logger, restarts } = options;
+  const { openFile = (data) => LogThread.open(data, { clock }) } = options;
   const limit = maxFileBytes === undefined ? {} : { maxFileBytes };
-  return new EmbeddedStream(await openFile({ file, newClusterId: newId(), ...limit }), options);
+  const data = { file, newClusterId: newId(), ...limit };
+  const keeper = await LogKeeper.open({ data, openFile, clock, logger, ...(restarts ? { restarts } : {}) });
+  return new EmbeddedStream(keeper, options);
 }
 
 export class EmbeddedStream implements Stream {
   readonly #options: EmbeddedStreamOptions;
-  readonly #file: LogStore;
+  readonly #file: LogKeeper;
   readonly #table: TopicTable;
   readonly #appender: Appender;
   readonly #followers = new Set<Follower>();
@@ -72,13 +76,14 @@ export class EmbeddedStream implements Stream {
   readonly #listeners = new Set<(topic: string) => void>();
   #closing: Promise<void> | undefined;
 
-  constructor(file: LogStore, options: EmbeddedStreamOptions) {
+  constructor(file: LogKeeper, options: EmbeddedStreamOptions) {
     const { clock, logger, bufferBytes, newId = randomUUID } = options;
     this.#options = options;
     const ring = new DroppableRing();
     this.#file = file;
     this.#table = new TopicTable({ file, ring, newId, onMade: (topic) => this.#announce(topic) });
     this.#appender = new Appender({ file, ring, clock, logger, bufferBytes });
+    file.takeOver = (opened) => takeOver(opened, this.#table);
   }
 
   async ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
@@ -151,7 +156,7 @@ export class EmbeddedStream implements Stream {
   }
 
   async endOffset(partition: TopicPartition): Promise<number> {
-    this.#requireOpen();
+    this.#requireReachable();
     return this.#table.find(partition)?.nextOffset ?? 0;
   }
 
@@ -161,7 +166,7 @@ export class EmbeddedStream implements Stream {
   }
 
   async read(request: ReadRequest): Promise<RecordBatch> {
-    this.#requireOpen();
+    this.#requireReachable();
     const { topic, partition, fromOffset, maxBytes } = request;
     const log = this.#table.require(request);
     const toOffset = Math.min(request.toOffset, log.nextOffset);
@@ -178,17 +183,11 @@ export class EmbeddedStream implements Stream {
   async trim(partition: TopicPartition, beforeOffset: number): Promise<void> {
     this.#requireOpen();
     const log = this.#table.require(partition);
-    if (beforeOffset <= log.startOffset) return;
-    log.requireInRange(beforeOffset);
-    while (log.startOffset < beforeOffset) {
-      this.#requireOpen();
-      const upTo = Math.min(log.startOffset + TRIM_STEP, beforeOffset);
-      await this.#trimTo(log, upTo);
-    }
+    await trimLog(this.#file, { log, beforeOffset, requireOpen: () => this.#requireOpen() });
   }
 
   async ping(): Promise<boolean> {
-    return this.#closing === undefined && this.#appender.isHealthy;
+    return this.#closing === undefined && this.#appender.refusal === undefined;
   }
 
   close(): Promise<void> {
@@ -202,33 +201,8 @@ export class EmbeddedStream implements Stream {
       ...[...this.#followers].map((follower) => follower.stop()),
       ...[...this.#groups.values()].map((group) => group.stopAll()),
     ]);
-    await this.#releaseReservations();
+    await releaseReservations(this.#file, this.#table.partitions(), this.#options.logger);
     await this.#file.close();
-  }
-
-  /** Whoever asks for what is being deleted is refused from now on: the file would answer with nothing. */
-  async #trimTo(log: PartitionLog, beforeOffset: number): Promise<void> {
-    const { startOffset } = log;
-    log.startOffset = beforeOffset;
-    try {
-      await withStreamErrors(() => this.#file.trim(log.id, beforeOffset));
-    } catch (error) {
-      if (log.startOffset === beforeOffset) log.startOffset = startOffset;
-      throw error;
-    }
-  }
-
-  /** After an orderly end the next start goes on without a hole. */
-  async #releaseReservations(): Promise<void> {
-    const reserving = [...this.#table.partitions()].filter((log) => log.reservedOffset > log.nextOffset);
-    if (reserving.length === 0) return;
-    try {
-      const reservations = reserving.map((log) => ({ partitionId: log.id, offset: log.nextOffset }));
-      await this.#file.commit({ reservations, records: packRecords([]) });
-    } catch (error) {
-      // Safe: the reservation stays, which only leaves a hole in the offsets.
-      this.#options.logger.warn({ error: String(error) }, 'reserved offsets not released');
-    }
   }
 
   #announce(topic: string): void {
@@ -253,5 +227,11 @@ export class EmbeddedStream implements Stream {
 
   #requireOpen(): void {
     if (this.#closing) throw new AppError('STREAM_CLOSED');
+  }
+
+  /** What is in the file beyond what is known here is not known before it has been opened again. */
+  #requireReachable(): void {
+    this.#requireOpen();
+    if (this.#file.broken) throw new AppError('STREAM_UNAVAILABLE', { cause: this.#file.broken });
   }
 }

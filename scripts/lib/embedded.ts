@@ -29,7 +29,9 @@ export interface EmbeddedServer {
 export interface EmbeddedOptions {
   config: Config;
   logger: Logger;
+  /** For tests, as `openLogFile`: see RuntimeOptions. */
   wrapStream?: RuntimeOptions['wrapStream'];
+  openLogFile?: RuntimeOptions['openLogFile'];
 }
 
 /** All services in this process, on the embedded log and database of `config.dataDir`. */
@@ -37,11 +39,13 @@ export async function startEmbedded({
   config,
   logger,
   wrapStream,
+  openLogFile,
 }: EmbeddedOptions): Promise<EmbeddedServer> {
   // Before seconds of opening log and database: who has the port already should hear of it at once.
   await assertListenable(config.host, config.port);
   const nodeId = config.nodeId || 'embedded';
-  const runtime = createRuntime({ config, logger, nodeId, ...(wrapStream ? { wrapStream } : {}) });
+  const faults = { ...(wrapStream ? { wrapStream } : {}), ...(openLogFile ? { openLogFile } : {}) };
+  const runtime = createRuntime({ config, logger, nodeId, ...faults });
   const broker = new ServiceBroker({
     ...createBrokerOptions(config, nodeId, { metrics: runtime.metrics }),
     created: (made) => attachRuntime(made, runtime),

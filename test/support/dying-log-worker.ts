@@ -1,17 +1,46 @@
-import { parentPort } from 'node:worker_threads';
-import { OPENED_ID, type LogOpened } from '../../lib/stream/embedded/log-work.ts';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { LogAnswer, LogTask, LogThreadData } from '../../lib/stream/embedded/log-work.ts';
 
-/** The thread of a log that dies as soon as it is asked something. */
-const opened: LogOpened = {
-  clusterId: 'cluster',
-  topics: [
-    {
-      name: 'doc',
-      topicId: 'topic',
-      kind: 'doc',
-      partitions: [{ id: 1, partition: 0, startOffset: 0, reservedOffset: 0, lastOffset: -1 }],
-    },
-  ],
+/** How the thread ends: in the n-th piece of work of this kind, before it is done, or done and not answered. */
+export interface LogDeath {
+  kind: LogTask['kind'];
+  count?: number;
+  when: 'before' | 'after';
+  /** throw: only after. hang: until it is ended from outside. Default: exit. */
+  how?: 'exit' | 'throw' | 'hang';
+}
+
+export interface DyingLogData extends LogThreadData {
+  death?: LogDeath | undefined;
+}
+
+/* The thread of the log, on the real file, but it dies. */
+const port = parentPort!;
+const { death } = workerData as DyingLogData;
+const answer = port.postMessage.bind(port) as (message: LogAnswer, buffers: ArrayBuffer[]) => void;
+let left = death?.count ?? 1;
+let isDying = false;
+
+function die(how: LogDeath['how']): void {
+  isDying = true;
+  if (how === 'hang') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  if (how === 'throw')
+    // Not here: the thread would answer with it.
+    queueMicrotask(() => {
+      throw new Error('The thread of the log dies.');
+    });
+  else process.exit(7);
+}
+
+let lastTask: number | undefined;
+port.on('message', ({ id, kind }: LogTask) => {
+  if (kind !== death?.kind || --left !== 0) return;
+  if (death.when === 'before') die(death.how);
+  else lastTask = id;
+});
+port.postMessage = (message: LogAnswer, buffers: ArrayBuffer[]) => {
+  if (lastTask !== undefined && message.id === lastTask) die(death!.how);
+  if (!isDying) answer(message, buffers);
 };
-parentPort!.postMessage({ id: OPENED_ID, result: opened });
-parentPort!.on('message', () => process.exit(7));
+// Only now: the listener above is to be asked first.
+await import('../../lib/stream/embedded/log-worker.ts');

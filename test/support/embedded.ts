@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, type Config } from '../../lib/config.ts';
 import { createLogger, type Logger } from '../../lib/log.ts';
-import type { Stream } from '../../lib/stream/port.ts';
-import { startEmbedded as start, type EmbeddedServer } from '../../scripts/lib/embedded.ts';
+import {
+  startEmbedded as start,
+  type EmbeddedOptions,
+  type EmbeddedServer,
+} from '../../scripts/lib/embedded.ts';
 import { fillDatabaseFolder } from './database-folder.ts';
 
 export interface TestServer extends EmbeddedServer {
@@ -20,7 +23,7 @@ const folders: string[] = [];
  */
 export async function startEmbedded(
   overrides: Partial<Config> = {},
-  options: { wrapStream?: (stream: Stream) => Stream; logger?: Logger } = {},
+  options: Omit<EmbeddedOptions, 'config' | 'logger'> & { logger?: Logger } = {},
 ): Promise<TestServer> {
   const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), 'ykafka-test-')));
   if (overrides.dataDir === undefined) folders.push(dataDir);

@@ -12,7 +12,7 @@ const RESERVED_OFFSETS = 1_000_000;
 const SQLITE_IOERR_FSYNC = 1034;
 
 export interface AppenderParts {
-  file: Pick<LogStore, 'commit'>;
+  file: Pick<LogStore, 'commit' | 'broken'>;
   ring: DroppableRing;
   clock: Clock;
   logger: Logger;
@@ -48,15 +48,16 @@ export class Appender {
   #pendingBytes = 0;
   #isScheduled = false;
   #committing: Promise<void> | undefined;
-  #broken: unknown;
+  /** A failed fsync: the file can be reached, and cannot be trusted. */
+  #untrusted: Error | undefined;
 
   constructor(parts: AppenderParts) {
     this.#parts = parts;
   }
 
-  /** False once the disk cannot be trusted any more: only a new start helps. */
-  get isHealthy(): boolean {
-    return this.#broken === undefined;
+  /** Why nothing is taken now; undefined while appends go to the disk. */
+  get refusal(): Error | undefined {
+    return this.#untrusted ?? this.#parts.file.broken;
   }
 
   append(log: PartitionLog, records: readonly StreamRecord[], droppable: boolean): Promise<number[]> {
@@ -94,7 +95,7 @@ export class Appender {
     const counts = new Map<PartitionLog, number>();
     for (const { log, records } of appends) counts.set(log, (counts.get(log) ?? 0) + records.length);
     const isReserved = ({ log }: PendingAppend) =>
-      this.#broken === undefined && log.nextOffset + counts.get(log)! <= log.reservedOffset;
+      this.refusal === undefined && log.nextOffset + counts.get(log)! <= log.reservedOffset;
     // Before what was appended to their partitions after them.
     for (const append of appends.filter((each) => !isReserved(each)).reverse()) this.#wait(append, 'first');
     const ready = appends.filter(isReserved);
@@ -117,7 +118,7 @@ export class Appender {
   async #commit(appends: readonly PendingAppend[]): Promise<void> {
     let staged: Staged;
     try {
-      if (this.#broken !== undefined) throw this.#broken as Error;
+      if (this.refusal) throw this.refusal;
       staged = stage(appends, this.#parts.clock.wallTime());
       await this.#parts.file.commit(toCommit(appends, staged));
     } catch (error) {
@@ -125,6 +126,9 @@ export class Appender {
     }
     for (const append of appends) this.#done(append.log);
     for (const [log, offset] of staged.reserved) log.reservedOffset = offset;
+    appends.forEach(({ log, droppable }, at) => {
+      if (!droppable) log.heldThrough = staged.offsets[at]!.at(-1)!;
+    });
     this.#deliver(appends, staged);
   }
 
@@ -141,13 +145,13 @@ export class Appender {
 
   #fail(appends: readonly PendingAppend[], cause: unknown): void {
     // After a failed fsync the kernel may have dropped the pages: a later success would prove nothing.
-    const isFinal =
-      cause instanceof LogBroken || (cause as { errcode?: unknown }).errcode === SQLITE_IOERR_FSYNC;
-    if (isFinal) this.#broken = cause;
-    this.#parts.logger.error(
-      { error: String(cause), appends: appends.length, needsRestart: this.#broken !== undefined },
-      'append to the embedded log failed',
-    );
+    if ((cause as { errcode?: unknown }).errcode === SQLITE_IOERR_FSYNC) this.#untrusted = cause as Error;
+    // A file that is away is told once, by who opens it again.
+    if (!(cause instanceof LogBroken))
+      this.#parts.logger.error(
+        { error: String(cause), appends: appends.length, needsRestart: this.#untrusted !== undefined },
+        'append to the embedded log failed',
+      );
     for (const { log, bytes, reject } of appends) {
       this.#pendingBytes -= bytes;
       this.#done(log);

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { AppError } from '../../errors.ts';
@@ -61,6 +61,26 @@ export class LogFile {
       return new LogFile(db, newId);
     } catch (error) {
       db?.close();
+      throw openFailure(error, file);
+    }
+  }
+
+  /**
+   * Opens the file that this process had open before, never a new one (STREAM_IDENTITY_CHANGED). What can be read then
+   * is on disk: nobody knows how the last fsync ended, so everything in the WAL is written into the file first.
+   */
+  static reopen(file: string, clusterId: string): LogFile {
+    const isAnother = (message: string) => new AppError('STREAM_IDENTITY_CHANGED', { message });
+    if (!existsSync(file)) throw isAnother(`The log ${file} is gone.`);
+    const log = LogFile.open(file, () => {
+      throw isAnother(`The log ${file} is empty.`);
+    });
+    try {
+      if (log.clusterId !== clusterId) throw isAnother(`The log ${file} has been replaced by another one.`);
+      log.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+      return log;
+    } catch (error) {
+      log.close();
       throw openFailure(error, file);
     }
   }

@@ -67,6 +67,8 @@ export interface LogStore {
   readonly clusterId: string;
   /** As they were when the file was opened. */
   readonly topics: readonly TopicRow[];
+  /** Why nothing can be asked now; undefined while it can. */
+  readonly broken: LogBroken | undefined;
   /** Makes them, all or none. */
   insertTopics(topics: readonly NewTopic[]): Promise<TopicRow[]>;
   /** All of it is on disk when this resolves, nothing when it rejects. The buffers of `records` are given away. */
@@ -79,7 +81,19 @@ export interface LogStore {
   close(): Promise<void>;
 }
 
-/** The file cannot be reached any more: only a new start helps. */
+/** A file that was opened once. What it was asked is rejected together when it is lost. */
+export interface OpenedLog extends LogStore {
+  /** Resolves as soon as it is broken by itself; nothing holds the file any more when `close` has resolved after it. */
+  readonly lost: Promise<LogBroken>;
+}
+
+/** The file cannot be reached now, and with `needsRestart` not before the process has been started again. */
 export class LogBroken extends Error {
   override name = 'LogBroken';
+  readonly needsRestart: boolean;
+
+  constructor(message: string, options: { cause?: unknown; needsRestart?: boolean } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.needsRestart = options.needsRestart ?? false;
+  }
 }

@@ -8,6 +8,8 @@ export interface LogThreadData {
   file: string;
   /** Of a new file. */
   newClusterId: string;
+  /** Of the file that was open before: it must be the same, with what was in it. */
+  knownClusterId?: string;
   maxFileBytes?: number;
 }
 

@@ -10,20 +10,24 @@ import {
   type LogWorks,
 } from './log-work.ts';
 import { buffersOf } from './packed-records.ts';
+import { openFailure } from './sqlite-errors.ts';
 
 /* Runs in a thread of its own: one file, one piece of work after the other. */
 const port = parentPort!;
 
 function open(): LogFile | undefined {
-  const { file, newClusterId, maxFileBytes } = workerData as LogThreadData;
+  const { file, newClusterId, knownClusterId, maxFileBytes } = workerData as LogThreadData;
   try {
-    const log = LogFile.open(file, () => newClusterId);
+    const log =
+      knownClusterId === undefined
+        ? LogFile.open(file, () => newClusterId)
+        : LogFile.reopen(file, knownClusterId);
     if (maxFileBytes !== undefined) log.limitBytes(maxFileBytes);
     const opened: LogOpened = { clusterId: log.clusterId, topics: log.topics() };
     say({ id: OPENED_ID, result: opened });
     return log;
   } catch (error) {
-    say({ id: OPENED_ID, failure: toSent(error) });
+    say({ id: OPENED_ID, failure: toSent(openFailure(error, file)) });
     return undefined;
   }
 }

@@ -13,6 +13,8 @@ export class PartitionLog implements TopicPartition {
   startOffset: number;
   nextOffset: number;
   reservedOffset: number;
+  /** The last offset that is known to be in the file. */
+  heldThrough: number;
   readonly #file: Pick<LogStore, 'range'>;
   readonly #ring: DroppableRing;
 
@@ -26,6 +28,7 @@ export class PartitionLog implements TopicPartition {
     this.id = row.id;
     this.startOffset = row.startOffset;
     this.reservedOffset = row.reservedOffset;
+    this.heldThrough = row.lastOffset;
     // A trimmed partition may have no record left; its offsets go on all the same.
     this.nextOffset = Math.max(row.lastOffset + 1, row.startOffset, row.reservedOffset);
     this.#file = parts.file;
@@ -37,6 +40,14 @@ export class PartitionLog implements TopicPartition {
     const firstOffset = this.nextOffset;
     this.nextOffset = records.at(-1)!.offset + 1;
     for (const cursor of this.cursors) cursor.push(firstOffset, records);
+  }
+
+  /** What a file that was opened again says; `unheard` are its records from `nextOffset` on. */
+  takeOver(row: PartitionRow, unheard: readonly DeliveredRecord[]): void {
+    this.startOffset = row.startOffset;
+    this.reservedOffset = row.reservedOffset;
+    this.heldThrough = row.lastOffset;
+    if (unheard.length > 0) this.deliver(unheard);
   }
 
   /** The records of [from, to), within the bounds; STREAM_OFFSET_OUT_OF_RANGE when `from` is not in the log. */

@@ -2,6 +2,7 @@ import { AppError } from '../../errors.ts';
 import { LogBroken } from './log-store.ts';
 
 const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
 /** What a failed opening means for the operator. */
@@ -16,6 +17,8 @@ export function openFailure(error: unknown, file: string): unknown {
   }
   if (code === SQLITE_NOTADB)
     return new AppError('BAD_CONFIG', { message: `The file ${file} is no log.`, cause: error });
+  if (code === SQLITE_CORRUPT)
+    return new AppError('BAD_CONFIG', { message: `The log ${file} is damaged.`, cause: error });
   if (code === undefined) return error;
   return new AppError('STREAM_UNAVAILABLE', {
     message: `The log ${file} cannot be opened: ${(error as Error).message}.`,

@@ -73,14 +73,18 @@ export class TopicTable {
   async #make(specs: readonly TopicSpec[]): Promise<void> {
     const missing = this.#missing(specs);
     if (missing.length === 0) return;
-    const { file, newId, onMade } = this.#parts;
+    const { file, newId } = this.#parts;
     const rows = await file.insertTopics(
       missing.map(({ topic, kind, partitions }) => ({ name: topic, topicId: newId(), kind, partitions })),
     );
-    for (const row of rows) {
-      this.#add(row);
-      onMade?.(row.name);
-    }
+    for (const row of rows) this.adopt(row);
+  }
+
+  /** Adds a topic of the file, if it is not known yet. */
+  adopt(row: TopicRow): void {
+    if (this.#topics.has(row.name)) return;
+    this.#add(row);
+    this.#parts.onMade?.(row.name);
   }
 
   #missing(specs: readonly TopicSpec[]): TopicSpec[] {

@@ -22,7 +22,7 @@ let logs: PartitionLog[];
 /** The real file, its commits counted and, for what no test can cause on a disk, held up and refused. */
 beforeEach(async () => {
   folder = new LogFolder();
-  file = await LogThread.open({ file: folder.file, newClusterId: 'cluster' });
+  file = await LogThread.open({ file: folder.file, newClusterId: 'cluster' }, { clock: systemClock });
   const ring = new DroppableRing();
   const table = new TopicTable({ file, ring, newId: randomUUID });
   await table.ensure([{ topic: 'doc', kind: 'doc', partitions: 3 }]);
@@ -35,7 +35,7 @@ beforeEach(async () => {
     return file.commit(content);
   };
   appender = new Appender({
-    file: { commit },
+    file: { commit, broken: undefined },
     ring,
     clock: systemClock,
     logger: silentLogger,
@@ -106,7 +106,7 @@ describe('the appender of the embedded log', () => {
     expect(commits).toBe(1);
     expect(await rowsOf(0)).toEqual([]);
     await file.close();
-    file = await LogThread.open({ file: folder.file, newClusterId: 'other' });
+    file = await LogThread.open({ file: folder.file, newClusterId: 'other' }, { clock: systemClock });
     expect(file.topics[0]!.partitions[0]!.reservedOffset).toBeGreaterThan(100);
   });
 
@@ -140,7 +140,7 @@ describe('the appender of the embedded log', () => {
     failCommit = failure;
     const refused = { type: 'STREAM_APPEND_FAILED', cause: failure };
     await expect(append(0)).rejects.toMatchObject(refused);
-    expect(appender.isHealthy).toBe(false);
+    expect(appender.refusal).toBe(failure);
     failCommit = undefined;
     await expect(append(0)).rejects.toMatchObject(refused);
     await expect(append(0, { droppable: true })).rejects.toMatchObject(refused);

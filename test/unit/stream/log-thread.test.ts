@@ -1,13 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../lib/clock.ts';
 import { LogThread } from '../../../lib/stream/embedded/log-thread.ts';
 import { packRecords, rowOf } from '../../../lib/stream/embedded/packed-records.ts';
 import { LogFolder, recordOf } from './log-folder.ts';
 
-const DYING = new URL('../../support/dying-log-worker.ts', import.meta.url);
 const TARGET = { topic: 'doc', partition: 0 };
 const BOUNDS = { maxRecords: 1000, maxBytes: 1e6 };
 
 let folder: LogFolder;
+
+const open = (newClusterId = 'cluster') =>
+  LogThread.open({ file: folder.file, newClusterId }, { clock: systemClock });
 
 beforeEach(() => {
   folder = new LogFolder();
@@ -21,7 +24,7 @@ function recordAt(offset: number, text: string) {
 
 describe('the thread of the log', () => {
   it('gives back what it was given, whatever the length of the values and the number of the partition', async () => {
-    const thread = await LogThread.open({ file: folder.file, newClusterId: 'cluster' });
+    const thread = await open();
     const [topic] = await thread.insertTopics([{ name: 't', topicId: 'i', kind: 'doc', partitions: 300 }]);
     const { id } = topic!.partitions[299]!;
     const records = ['', 'é', 'x'.repeat(70_000)].map((text, at) => recordAt(at, text));
@@ -41,23 +44,8 @@ describe('the thread of the log', () => {
     expect(records.map(({ value }) => value.buffer.byteLength)).toEqual([1000, 1000]);
   });
 
-  it('that dies fails what was asked, and says so for good: appends, readers and the state of health', async () => {
-    const stream = await folder.open({ openFile: (data) => LogThread.open(data, DYING) });
-    expect(await stream.ping()).toBe(true);
-    const append = () => stream.append(TARGET, [recordOf('x')]);
-    const outcomes = await Promise.allSettled([append(), append()]);
-    for (const outcome of outcomes)
-      expect(outcome).toMatchObject({ reason: { type: 'STREAM_APPEND_FAILED', retryable: true } });
-    expect(await stream.ping()).toBe(false);
-    await expect(append()).rejects.toMatchObject({ type: 'STREAM_APPEND_FAILED' });
-    await expect(stream.ensureTopics([{ topic: 'other', kind: 'doc', partitions: 1 }])).rejects.toMatchObject(
-      { type: 'STREAM_UNAVAILABLE' },
-    );
-    await stream.close();
-  });
-
   it('does its work in the order of the calls, and what was asked before the end', async () => {
-    const thread = await LogThread.open({ file: folder.file, newClusterId: 'cluster' });
+    const thread = await open();
     const [topic] = await thread.insertTopics([{ name: 't', topicId: 'i', kind: 'doc', partitions: 1 }]);
     const { id } = topic!.partitions[0]!;
     const range = () => thread.range({ partitionId: id, from: 0, to: 10 }, BOUNDS);
@@ -67,7 +55,7 @@ describe('the thread of the log', () => {
     const [, , before, , after] = await Promise.all(steps);
     expect([before, after].map(({ records }) => records.map(({ offset }) => offset))).toEqual([[0, 1], [1]]);
     await expect(range()).rejects.toThrow('The log is closed.');
-    const again = await LogThread.open({ file: folder.file, newClusterId: 'another' });
+    const again = await open('another');
     expect(again).toMatchObject({ clusterId: 'cluster', topics: [{ partitions: [{ lastOffset: 1 }] }] });
     await again.close();
   });
