@@ -154,6 +154,14 @@ describe('a fold', () => {
     expect(clientOf([folded.update]).text).toBe(whole);
   });
 
+  it('leaves out what waits for a clock that nobody reaches: the document could not be written with it', () => {
+    const endless = hex('0103ea07000701017803017087e807ffffffffffffff4f060400e80701047461696c00');
+    const { updates, whole } = awkwardUpdates();
+    const folded = foldWithYjs(undefined, [updates[0]!, endless, ...updates.slice(1)]);
+    expect(folded.rejected).toEqual([1]);
+    expect(clientOf([folded.update]).text).toBe(whole);
+  });
+
   it('never depends on half an applied update: mutated ones are in it whole or not at all', () => {
     const { updates } = awkwardUpdates();
     let rejected = 0;

@@ -53,6 +53,32 @@ describe('a flaw of an update', () => {
     }
   });
 
+  it('is found in what refers to a clock that nobody reaches: with it no document can be written any more', () => {
+    // Waits for what stands at 45,035,996,273,704,960; found by mutation.
+    const endless = hex('0103ea07000701017803017087e807ffffffffffffff4f060400e80701047461696c00');
+    const doc = new Y.Doc();
+    Y.applyUpdate(doc, endless);
+    expect(() => Y.encodeStateAsUpdate(doc)).toThrow('Integer out of Range');
+    expect(findUpdateFlaw(endless)).toBe('impossible');
+    // To the left, to the right, as the parent, its own, a deletion; the last clock that is taken, and clients beyond all numbers.
+    const [last, beyond] = ['80 80 80 80 80 80 80 02', '81 80 80 80 80 80 80 02'];
+    for (const [clock, flaw] of [
+      [last, undefined],
+      [beyond, 'impossible'],
+    ] as const)
+      for (const update of [
+        `01 01 09 00 84 07 ${clock} 01 78 00`,
+        `01 01 09 00 44 07 ${clock} 01 78 00`,
+        `01 01 09 00 04 00 07 ${clock} 01 78 00`,
+        `00 01 09 01 00 ${clock}`,
+      ])
+        expect([update, findUpdateFlaw(hex(update))]).toEqual([update, flaw]);
+    expect(findUpdateFlaw(hex(`01 01 09 ${last} 04 01 01 74 01 78 00`))).toBe('impossible');
+    const client = '80 80 80 80 80 80 80 10';
+    for (const update of [`01 01 ${client} 00 04 01 01 74 01 78 00`, `00 01 ${client} 01 00 01`])
+      expect([update, findUpdateFlaw(hex(update))]).toEqual([update, 'impossible']);
+  });
+
   it('is found in an item of no length, beside which honest words would be seen by nobody', () => {
     const empty = hex('01 01 05 00 04 01 01 74 00 00');
     const [ann, bob] = [new Y.Doc(), new Y.Doc()];
@@ -117,7 +143,7 @@ describe('a flaw of an update', () => {
     },
   );
 
-  it('is found in every mutated update that Yjs throws at, and in nothing that a client has written', () => {
+  it('is found in every mutated update that Yjs throws at, then or when the document is written, and in nothing that a client has written', () => {
     const { state, updates } = written();
     const sound = [
       state,
@@ -138,6 +164,7 @@ describe('a flaw of an update', () => {
       Y.applyUpdate(doc, state);
       try {
         Y.applyUpdate(doc, mutated);
+        Y.encodeStateAsUpdate(doc);
       } catch {
         thrown++; // that it throws is what the flaw has to foretell
         if (!flaw) missed.push(Buffer.from(mutated).toString('hex'));
