@@ -1,4 +1,4 @@
-import { meet, refusesViewer, removesEditor, saves } from './sharing.ts';
+import { comesBack, meet, refusesViewer, removesEditor, saves } from './sharing.ts';
 import type { PeopleStage } from './stage.ts';
 
 /** What has to work from the sign-in on, on embedded and on a cluster with two gateways. Tokens: tokens.ts. */
@@ -8,4 +8,6 @@ export const boardScenarios: Record<string, (stage: PeopleStage) => Promise<void
   'a viewer’s edit is refused, she is told, and nothing of it is in the log': refusesViewer,
   'an editor who is removed while she types can write nowhere within a second; what was acked is there':
     removesEditor,
+  'who is refused has the board in her open page when she is let in, and again after she was removed':
+    comesBack,
 };
