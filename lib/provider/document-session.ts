@@ -173,7 +173,6 @@ export class DocumentSession {
 
   /** Joins a refused document as on a new connection, with what was typed meanwhile. */
   beginAgain(): void {
-    if (this.#halt !== 'refused') return;
     this.course.disconnected();
     this.connected();
   }

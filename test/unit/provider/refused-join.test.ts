@@ -28,7 +28,7 @@ function refused(code: NackCode): TestClient {
 }
 
 /** A document that could be written, and is taken away while something is on its way. */
-function removed() {
+function removed(awayMs = 100) {
   world = new TestWorld();
   world.server.write(
     ROOM,
@@ -46,7 +46,7 @@ function removed() {
   refuse('PERMISSION_DENIED');
   world.run();
   type('meanwhile ');
-  world.run(60_000);
+  world.run(awayMs);
   world.server.appendRule = () => undefined;
   return client;
 }
@@ -73,7 +73,7 @@ describe('a document that is refused for lack of a right', () => {
   });
 
   it('is not asked for by itself, also with something on its way when it was taken away', () => {
-    removed();
+    removed(60_000);
     expect(world.server.joins).toHaveLength(1);
   });
 
@@ -113,6 +113,16 @@ describe('a document that is refused for lack of a right', () => {
     expect(client.manager.documentState('doc')).toMatchObject({ halted: 'refused' });
     world.run(60_000);
     expect(world.server.joins).toHaveLength(3);
+  });
+
+  it('is not kept waiting by changes that go on', () => {
+    refused('PERMISSION_DENIED');
+    Object.assign(world.environment, { random: () => 0.9 });
+    for (let n = 0; n < 10; n++) {
+      world.session.nack(ROOM, 0, 'ACCESS_CHANGED');
+      world.run(100);
+    }
+    expect(world.server.joins).toHaveLength(2);
   });
 
   it('says so again once it had been let in, and on another connection', () => {
