@@ -1,8 +1,9 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import * as Y from 'yjs';
-import { documentKey } from '../../lib/protocol/index.ts';
+import { documentKey, type DocumentId } from '../../lib/protocol/index.ts';
 import { ProtocolManager } from '../../lib/provider/index.ts';
 import { updatePayload } from '../support/bad-inputs.ts';
+import { sameClocks } from '../support/crdt-samples.ts';
 import { startEmbedded, stopServers } from '../support/embedded.ts';
 import { hex } from '../support/hex.ts';
 import { RawClient } from '../support/raw-client.ts';
@@ -103,5 +104,59 @@ describe('updates that Yjs decodes and cannot apply', () => {
     await waitFor(() => shown(newcomer.doc) === shown(author.doc), { timeoutMs: TIMEOUT_MS });
     attacker.socket.disconnect();
     for (const { manager } of [...people, newcomer]) manager.destroy();
+  });
+
+  it('that only the document can tell from good ones is acked, stored, and set aside by the fold; a fresh join gets the rest', async () => {
+    const server = await startEmbedded({ snapshotUpdates: 2, snapshotBurstMs: 0 });
+    const document: DocumentId = { tenantId: 'default', ...ADDRESS };
+    const target = server.runtime.topics.target('doc', document);
+    const { honest, poison } = sameClocks();
+    const attacker = await RawClient.connect(server.url);
+    await attacker.join(ADDRESS);
+    for (const [index, update] of [honest, poison].entries())
+      attacker.send(attacker.frameOf(ADDRESS, updatePayload(update), { version: index + 1 }));
+    const stream = await server.runtime.stream();
+    await waitFor(async () => (await stream.endOffset(target)) === 2, { what: 'both are in the log' });
+    expect(attacker.nacks).toEqual([]);
+
+    const open = () => {
+      const manager = new ProtocolManager({ url: server.url, roomId: ADDRESS.roomId });
+      const doc = new Y.Doc();
+      manager.addDoc(doc, { docId: ADDRESS.docId });
+      return { manager, doc };
+    };
+    const author = open();
+    for (const word of ['the ', 'rest ', 'is ', 'all ', 'there'])
+      author.doc.getText('t').insert(author.doc.getText('t').length, word);
+    await waitFor(() => !author.manager.hasUnackedChanges, { timeoutMs: TIMEOUT_MS });
+    const store = await server.runtime.store();
+    const { partition } = target;
+    const load = () => store.load({ document, epoch: 1, partition });
+    await waitFor(async () => (await store.countQuarantined()) > 0, { timeoutMs: TIMEOUT_MS });
+    expect(await store.listQuarantined({ limit: 10 })).toMatchObject([
+      { epoch: 1, partition, offset: 1, reason: 'inapplicable', documentKey: documentKey(document) },
+    ]);
+    // The row stays in the history, and no load gives it any more.
+    const offsets: number[] = [];
+    for await (const row of store.exportHistory(document)) offsets.push(row.offset);
+    expect(offsets.slice(0, 2)).toEqual([0, 1]);
+    const { snapshot } = await waitFor(async () => {
+      const found = await load();
+      return found.snapshot && found;
+    });
+    const stored = new Y.Doc();
+    Y.applyUpdate(stored, snapshot!.data);
+    expect((await load()).updates.map(({ offset }) => offset)).not.toContain(1);
+
+    const newcomer = open();
+    await waitFor(() => newcomer.doc.getText('t').toString() === 'the rest is all there', {
+      timeoutMs: TIMEOUT_MS,
+      what: 'the newcomer sees the rest',
+    });
+    expect(newcomer.doc.getArray('collected').toJSON()).toEqual([]);
+    expect(stored.getText('t').toString()).not.toMatch(/poi|son/);
+    expect(author.doc.getText('t').toString()).toBe('the rest is all there');
+    attacker.socket.disconnect();
+    for (const { manager } of [author, newcomer]) manager.destroy();
   });
 });

@@ -66,3 +66,18 @@ export function sampleUpdates(): SampleDocument[] {
     ),
   ];
 }
+
+/**
+ * Two updates of one client id, each sound alone. `honest` leaves something collected behind; the text of `poison` begins
+ * at the same clocks and goes on beyond them: Yjs throws when it finds what it should stand beside collected.
+ */
+export function sameClocks(clientID = 7): { honest: Uint8Array; poison: Uint8Array } {
+  const [writer, forger] = [new Y.Doc({ guid: 'writer' }), new Y.Doc({ guid: 'forger' })];
+  writer.clientID = clientID;
+  forger.clientID = clientID;
+  writer.getArray('collected').push([new Y.Array<string>()]);
+  writer.getArray<Y.Array<string>>('collected').get(0).push(['x']);
+  writer.getArray('collected').delete(0, 1);
+  forger.getText('t').insert(0, 'poison');
+  return { honest: Y.encodeStateAsUpdate(writer), poison: Y.encodeStateAsUpdate(forger) };
+}

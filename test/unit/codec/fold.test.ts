@@ -5,7 +5,7 @@ import { foldWithYjs } from '../../../lib/codec/fold.ts';
 import { foldWithYrs } from '../../../lib/codec/yrs.ts';
 import { findUpdateFlaw } from '../../../lib/protocol/index.ts';
 import { hex } from '../../support/hex.ts';
-import { permutations, sampleUpdates } from '../../support/crdt-samples.ts';
+import { permutations, sameClocks, sampleUpdates } from '../../support/crdt-samples.ts';
 
 /** What a client shows and knows after these updates. */
 function clientOf(updates: readonly Uint8Array[]) {
@@ -115,6 +115,16 @@ describe('a fold', () => {
     doc.getText('t').format(0, 2, { bold: true });
     expect(foldWithYrs(undefined, updates)).toBeUndefined();
     expect(foldWithYrs(updates[0], updates.slice(1))).toBeUndefined();
+  });
+
+  it('by Yrs is refused for the rest of what is known in part: where that was collected, no client by Yjs can apply it', () => {
+    const { updates, whole } = awkwardUpdates();
+    const { honest, poison } = sameClocks(8);
+    expect(foldWithYrs(undefined, [...updates, honest])).toBeDefined();
+    expect(foldWithYrs(undefined, [...updates, honest, poison])).toBeUndefined();
+    const folded = foldWithYjs(undefined, [...updates, honest, poison]);
+    expect(folded.rejected).toEqual([updates.length + 1]);
+    expect(clientOf([folded.update]).text).toBe(whole);
   });
 
   it('says whether something is waiting', () => {

@@ -1,94 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { systemClock, type Clock } from '../../../lib/clock.ts';
 import { AppError } from '../../../lib/errors.ts';
-import { silentLogger } from '../../../lib/log.ts';
-import type { FoldRequest, FoldResult } from '../../../lib/persister/folder.ts';
-import { Snapshotter } from '../../../lib/persister/snapshotter.ts';
-import type { DocumentId } from '../../../lib/protocol/ids.ts';
-import { MemoryStore } from '../../../lib/store/memory.ts';
-import { PERSISTER_CONSUMER } from '../../../lib/store/port.ts';
-import { SnapshotPolicy } from '../../../lib/store/snapshot-policy.ts';
+import { INAPPLICABLE } from '../../../lib/store/operations.ts';
 import { waitFor } from '../../support/wait.ts';
-
-const documentOf = (name: string): DocumentId => ({ tenantId: 't', roomId: name, docId: 'd' });
-
-type Fold = (request: FoldRequest) => Promise<FoldResult | undefined>;
-
-function setUp(options: { fold?: (fold: Fold) => Fold; isAssigned?: (epoch: number) => boolean } = {}) {
-  let timeMs = 0;
-  const clock: Clock = { ...systemClock, now: () => timeMs, wallTime: () => timeMs };
-  const store = new MemoryStore({ clock });
-  const folds: string[] = [];
-  const written: number[] = [];
-  let running = 0;
-  let mostAtOnce = 0;
-  const foldStored: Fold = async ({ document, epoch, partition }) => {
-    folds.push(document.roomId);
-    mostAtOnce = Math.max(mostAtOnce, ++running);
-    const { generation, storedThrough } = await store.load({ document, epoch, partition });
-    await new Promise((resolve) => setImmediate(resolve));
-    running--;
-    const position = { generation, epoch, partition, offset: storedThrough };
-    return { position, update: Uint8Array.of(1), stateVector: Uint8Array.of(2) };
-  };
-  const snapshotter = new Snapshotter({
-    store,
-    folder: { fold: options.fold ? options.fold(foldStored) : foldStored },
-    policy: new SnapshotPolicy({
-      snapshotUpdates: 10,
-      snapshotBytes: 1e6,
-      snapshotAgeMs: 60_000,
-      snapshotBurstMs: 0,
-    }),
-    clock,
-    logger: silentLogger,
-    isAssigned: options.isAssigned ?? (() => true),
-    sweepMs: 1e6,
-    onWritten: (bytes) => written.push(bytes),
-  });
-  let next = 0;
-  const put = async (name: string, count: number) => {
-    const records = Array.from({ length: count }, (_, n) => ({
-      kind: 'update' as const,
-      offset: next + n,
-      document: documentOf(name),
-      generation: 1,
-      senderId: 's',
-      clientVersion: next + n + 1,
-      atMs: 0,
-      metadata: {},
-      payload: Uint8Array.of(7),
-    }));
-    const place = { consumer: PERSISTER_CONSUMER, epoch: 1, partition: 0 };
-    const { touched } = await store.storeBatch({
-      ...place,
-      fetchOffset: next,
-      nextOffset: next + count,
-      records,
-    });
-    next += count;
-    snapshotter.note(touched);
-  };
-  const idle = () =>
-    waitFor(() => {
-      const { folding, waiting } = snapshotter.usage();
-      return folding + waiting === 0;
-    });
-  const debt = (name: string) => store.snapshotDebt(documentOf(name));
-  return {
-    store,
-    snapshotter,
-    folds,
-    written,
-    put,
-    idle,
-    debt,
-    most: () => mostAtOnce,
-    pass: (ms: number) => {
-      timeMs += ms;
-    },
-  };
-}
+import { documentOf, setUp } from './snapshotter-world.ts';
 
 describe('Snapshotter', () => {
   it('makes a snapshot once enough updates lie behind the last one', async () => {
@@ -180,6 +94,48 @@ describe('Snapshotter', () => {
     await idle();
     expect(await debt('bad')).toBeUndefined();
     expect(snapshotter.usage().failing).toBe(0);
+  });
+
+  it('sets aside what a fold could not apply before its snapshot is written, once, and says so', async () => {
+    const place = { epoch: 1, partition: 0, offset: 3 };
+    const countWhenWritten: number[] = [];
+    const { put, snapshotter, store, debt, quarantined } = setUp({
+      fold: (fold) => async (request) => {
+        const folded = await fold(request);
+        return folded && { ...folded, rejected: [place] };
+      },
+    });
+    const persistSnapshot = store.persistSnapshot.bind(store);
+    store.persistSnapshot = async (snapshot) => {
+      countWhenWritten.push(await store.countQuarantined());
+      return persistSnapshot(snapshot);
+    };
+    await put('a', 5);
+    expect(await snapshotter.make(documentOf('a'))).toBe(true);
+    expect(countWhenWritten).toEqual([1]);
+    expect(await store.listQuarantined({ limit: 10 })).toMatchObject([{ ...place, reason: INAPPLICABLE }]);
+    expect(await debt('a')).toBeUndefined();
+    // The row is left out of what is loaded, not out of the history.
+    const offsets: number[] = [];
+    for await (const row of store.exportHistory(documentOf('a'))) offsets.push(row.offset);
+    expect(offsets).toEqual([0, 1, 2, 3, 4]);
+    expect(quarantined).toEqual([1]);
+    // A fold that finds the same again adds nothing; so does a rebuild.
+    expect(await snapshotter.rebuild({ document: documentOf('a'), epoch: 1, partition: 0 })).toBe('rebuilt');
+    expect(quarantined).toEqual([1]);
+  });
+
+  it('sets aside what a rebuild could not apply', async () => {
+    const { put, snapshotter, store, quarantined } = setUp({
+      fold: (fold) => async (request) => {
+        const folded = await fold(request);
+        return folded && { ...folded, rejected: [{ epoch: 1, partition: 0, offset: 0 }] };
+      },
+    });
+    await put('a', 2);
+    await snapshotter.rebuild({ document: documentOf('a'), epoch: 1, partition: 0 });
+    expect(await store.countQuarantined()).toBe(1);
+    expect(quarantined).toEqual([1]);
   });
 
   it('makes one when asked, and tells when there is nothing to do', async () => {
