@@ -1,5 +1,7 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
 import type { Auth } from '../lib/accounts/auth.ts';
+import type { ListQuery } from '../lib/accounts/paging.ts';
+import { strictly } from '../lib/accounts/params.ts';
 import type { SignInAnswer, SignInRequest } from '../lib/accounts/sign-ins.ts';
 import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
@@ -80,9 +82,10 @@ const schema: ServiceSchema<ServiceSettingSchema, AuthService> = {
     /** One's own. */
     'sessions.list': {
       repetition: 'idempotent',
-      params: { $$strict: true },
-      handler(this: AuthService, ctx: Context<object, CallMeta>) {
-        return openedAuth(this).sessions.list(actorOf(ctx), ctx.meta.principal?.sessionId);
+      params: strictly('auth.sessions.list'),
+      handler(this: AuthService, ctx: Context<ListQuery, CallMeta>) {
+        const currentId = ctx.meta.principal?.sessionId;
+        return openedAuth(this).sessions.list(actorOf(ctx), { currentId, ...ctx.params });
       },
     },
     /** Ends one of one's own. */

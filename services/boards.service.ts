@@ -1,6 +1,7 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
 import type { Accounts } from '../lib/accounts/accounts.ts';
 import type { BoardPurge } from '../lib/accounts/board-purge.ts';
+import type { BoardMembersQuery } from '../lib/accounts/member-page.ts';
 import type { ListQuery } from '../lib/accounts/paging.ts';
 import { strictly } from '../lib/accounts/params.ts';
 import type { BoardRole, WriterRole } from '../lib/accounts/rules.ts';
@@ -102,7 +103,7 @@ const schema: ServiceSchema<ServiceSettingSchema, BoardsService> = {
         await this.accounts!.boardMembers.remove(memberId, { ...ctx.params, memberId });
       },
     },
-    /** Makes another member the owner. */
+    /** Makes another member, or somebody of the workspace, the owner. */
     transfer: {
       repetition: 'idempotent',
       params: strictly('boards.transfer'),
@@ -114,11 +115,12 @@ const schema: ServiceSchema<ServiceSettingSchema, BoardsService> = {
     'members.list': {
       repetition: 'idempotent',
       params: strictly('boards.members.list'),
-      handler(this: BoardsService, ctx: Call<Named & ListQuery>) {
+      handler(this: BoardsService, ctx: Call<Named & BoardMembersQuery>) {
         const { boardId, ...query } = ctx.params;
         return this.accounts!.boardMembers.list(actorOf(ctx), boardId, query);
       },
     },
+    /** Gives a role to a member, or to somebody of the workspace. */
     'members.update': {
       repetition: 'idempotent',
       params: strictly('boards.members.update'),

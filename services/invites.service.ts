@@ -1,6 +1,6 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
 import type { Accounts } from '../lib/accounts/accounts.ts';
-import type { ListQuery } from '../lib/accounts/paging.ts';
+import type { InvitesQuery } from '../lib/accounts/invite-page.ts';
 import { strictly } from '../lib/accounts/params.ts';
 import type { BoardRole } from '../lib/accounts/rules.ts';
 import { accountsOf } from '../lib/broker/accounts-of.ts';
@@ -45,7 +45,7 @@ const schema: ServiceSchema<ServiceSettingSchema, InvitesService> = {
     list: {
       repetition: 'idempotent',
       params: strictly('invites.list'),
-      handler(this: InvitesService, ctx: Call<{ boardId: string } & ListQuery>) {
+      handler(this: InvitesService, ctx: Call<{ boardId: string } & InvitesQuery>) {
         const { boardId, ...query } = ctx.params;
         return this.accounts!.invites.list(actorOf(ctx), boardId, query);
       },

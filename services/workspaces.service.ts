@@ -1,8 +1,9 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from 'moleculer';
 import type { Accounts } from '../lib/accounts/accounts.ts';
-import type { ListQuery } from '../lib/accounts/paging.ts';
+import type { WorkspaceMembersQuery } from '../lib/accounts/member-page.ts';
 import { strictly } from '../lib/accounts/params.ts';
 import type { WorkspaceRole } from '../lib/accounts/rules.ts';
+import type { WorkspacesQuery } from '../lib/accounts/workspaces.ts';
 import { AppError } from '../lib/errors.ts';
 import { accountsOf } from '../lib/broker/accounts-of.ts';
 import { declareActions } from '../lib/broker/actions.ts';
@@ -29,7 +30,7 @@ const schema: ServiceSchema<ServiceSettingSchema, WorkspacesService> = {
     list: {
       repetition: 'idempotent',
       params: strictly('workspaces.list'),
-      handler(this: WorkspacesService, ctx: Call<ListQuery>) {
+      handler(this: WorkspacesService, ctx: Call<WorkspacesQuery>) {
         return this.accounts!.workspaces.list(actorOf(ctx), ctx.params);
       },
     },
@@ -73,7 +74,7 @@ const schema: ServiceSchema<ServiceSettingSchema, WorkspacesService> = {
     'members.list': {
       repetition: 'idempotent',
       params: strictly('workspaces.members.list'),
-      handler(this: WorkspacesService, ctx: Call<Named & ListQuery>) {
+      handler(this: WorkspacesService, ctx: Call<Named & WorkspaceMembersQuery>) {
         const { workspaceId, ...query } = ctx.params;
         return this.accounts!.workspaceMembers.list(actorOf(ctx), workspaceId, query);
       },

@@ -1,13 +1,13 @@
 import { LockMode } from '@mikro-orm/core';
 import { AppError } from '../errors.ts';
 import { recordAccessChange } from './access-changes.ts';
-import type { AccountsContext, EntityManager } from './context.ts';
+import { nowOf, type AccountsContext, type EntityManager } from './context.ts';
 import { BoardEntity, BoardMemberEntity, WorkspaceEntity } from './entities.ts';
-import { memberPage } from './member-page.ts';
-import type { ListQuery, Page } from './paging.ts';
+import { boardMemberPage, type BoardMembersQuery } from './member-page.ts';
+import type { Page } from './paging.ts';
 import { requireOnBoard, workspaceStanding } from './permissions.ts';
-import type { BoardAction, BoardRole } from './rules.ts';
-import type { MemberView } from './views.ts';
+import { mayChangeOnBoard, type BoardAction, type BoardRole } from './rules.ts';
+import type { BoardMemberView } from './views.ts';
 
 interface Target {
   boardId: string;
@@ -22,20 +22,26 @@ export class BoardMembers {
     this.#context = context;
   }
 
-  list(userId: string, boardId: string, query: ListQuery = {}): Promise<Page<MemberView<BoardRole>>> {
+  /** Everybody who reaches the board, also by its workspace. */
+  list(userId: string, boardId: string, query: BoardMembersQuery = {}): Promise<Page<BoardMemberView>> {
     return this.#context.database.entities(async (em) => {
       await requireOnBoard(em, 'board.members.list', { boardId, userId });
-      return memberPage<BoardRole>(em, { table: 'board_members', of: 'board_id', id: boardId }, query);
+      return boardMemberPage(em, boardId, query);
     });
   }
 
+  /** Gives a role of her own to who has one, and to who is in the board’s workspace. */
   update(userId: string, { boardId, memberId }: Target, { role }: { role: BoardRole }): Promise<void> {
     return this.#context.database.entities(async (em) => {
-      const { workspaceId } = await this.#require(em, 'board.members.update', { boardId, userId });
-      const member = await this.#member(em, { boardId, memberId });
-      if (member.role === role) return;
-      if (member.role === 'owner') await this.#requireOtherOwner(em, { boardId, memberId });
-      member.role = role;
+      const standing = await this.#require(em, 'board.members.update', { boardId, userId });
+      const { workspaceId } = standing;
+      const member = await this.#reachable(em, workspaceId, { boardId, memberId });
+      if (!mayChangeOnBoard(standing.role, { of: member?.role, to: role }))
+        throw new AppError('ROLE_TOO_HIGH');
+      if (member?.role === role) return;
+      if (member?.role === 'owner') await this.#requireOtherOwner(em, { boardId, memberId });
+      if (member) member.role = role;
+      else this.#add(em, { boardId, memberId }, { role, by: userId });
       recordAccessChange(em, { tenantId: workspaceId, roomId: boardId, userId: memberId });
     });
   }
@@ -60,13 +66,17 @@ export class BoardMembers {
     });
   }
 
-  /** The other becomes owner; who was one by a role of her own is an editor from here on. */
+  /**
+   * The other, who has a role or is in the board's workspace, becomes owner; who was one by a role of her own is an
+   * editor from here on.
+   */
   transfer(userId: string, { boardId, memberId }: Target): Promise<void> {
     return this.#context.database.entities(async (em) => {
       const { workspaceId, ownRole } = await this.#require(em, 'board.transfer', { boardId, userId });
-      const member = await this.#member(em, { boardId, memberId });
-      if (memberId === userId) return;
-      member.role = 'owner';
+      const member = await this.#reachable(em, workspaceId, { boardId, memberId });
+      if (memberId === userId && ownRole === 'owner') return;
+      if (member) member.role = 'owner';
+      else this.#add(em, { boardId, memberId }, { role: 'owner', by: userId });
       if (ownRole === 'owner')
         await em.nativeUpdate(BoardMemberEntity, { boardId, userId }, { role: 'editor' });
       recordAccessChange(em, { tenantId: workspaceId, roomId: boardId, userId: memberId });
@@ -102,6 +112,29 @@ export class BoardMembers {
     const member = await em.findOne(BoardMemberEntity, { boardId, userId: memberId });
     if (!member) throw new AppError('MEMBER_NOT_FOUND');
     return member;
+  }
+
+  /** The role on the board itself, undefined for who has none and is in the workspace; others are MEMBER_NOT_FOUND. */
+  async #reachable(em: EntityManager, workspaceId: string, { boardId, memberId }: Target) {
+    const member = await em.findOne(BoardMemberEntity, { boardId, userId: memberId });
+    if (member) return member;
+    // The workspace is locked: nobody is taken out of it before the new role is there to be taken too.
+    const standing = await workspaceStanding(em, workspaceId, memberId);
+    if (standing?.role === undefined) throw new AppError('MEMBER_NOT_FOUND');
+    return undefined;
+  }
+
+  #add(
+    em: EntityManager,
+    { boardId, memberId }: Target,
+    { role, by }: { role: BoardRole; by: string },
+  ): void {
+    const joinedAt = nowOf(this.#context);
+    em.create(
+      BoardMemberEntity,
+      { boardId, userId: memberId, role, invitedBy: by, joinedAt },
+      { persist: true },
+    );
   }
 
   async #requireOtherOwner(em: EntityManager, { boardId, memberId }: Target): Promise<void> {

@@ -3,12 +3,13 @@ import { AppError } from '../errors.ts';
 import { recordAccessChange } from './access-changes.ts';
 import { nowOf, type AccountsContext, type EntityManager } from './context.ts';
 import { BoardEntity, BoardMemberEntity, WorkspaceEntity } from './entities.ts';
-import { pageOf, patternOf, windowOf, type ListQuery, type Page } from './paging.ts';
+import { hasInName, nameKeyOf } from './name-order.ts';
+import { boardOrder } from './own-boards.ts';
+import { pageOf, type ListQuery, type Page } from './paging.ts';
 import { requireInWorkspace, requireOnBoard } from './permissions.ts';
 import { BOARD_ROLES, effectiveBoardRole, mayOnBoard, type BoardRole } from './rules.ts';
+import { selectPage } from './select-page.ts';
 import type { BoardView } from './views.ts';
-
-const SORTABLE = ['name', 'createdAt', 'updatedAt'];
 
 interface BoardRow {
   id: string;
@@ -45,29 +46,27 @@ export class Boards {
     return this.#context.database.entities(async (em) => {
       const standing = await requireInWorkspace(em, 'workspace.boards.list', { workspaceId, userId });
       const inherited = { type: standing.type, role: standing.role };
-      const window = windowOf(query, { sortable: SORTABLE, fallback: '-updatedAt', tieBreaker: 'id' });
-      const [rows, total] = await em.findAndCount(
-        BoardEntity,
-        {
-          workspaceId,
-          ...(deleted
-            ? await this.#restorable(em, {
-                workspaceId,
-                userId,
-                role: effectiveBoardRole(undefined, inherited)!,
-              })
-            : { deletedAt: null }),
-          ...(query.search ? { name: { $ilike: patternOf(query.search) } } : {}),
-        },
-        window,
-      );
-      const roles = await ownRoles(
+      const wanted = deleted
+        ? this.#restorable(effectiveBoardRole(undefined, inherited)!)
+        : { condition: 'b.deleted_at is null', params: [] };
+      const { rows, total } = await selectPage<{ id: string }>(
         em,
-        userId,
-        rows.map(({ id }) => id),
+        {
+          columns: 'b.id',
+          from: `from boards b left join board_members m on m.board_id = b.id and m.user_id = ?
+            where b.workspace_id = ? and ${hasInName('b.name')} and ${wanted.condition}`,
+          params: [userId, workspaceId, nameKeyOf(query.search ?? ''), ...wanted.params],
+          ...boardOrder(),
+        },
+        query,
       );
+      const ids = rows.map(({ id }) => id);
+      const boards = new Map(
+        (await em.find(BoardEntity, { id: { $in: ids } })).map((board) => [board.id, board]),
+      );
+      const roles = await ownRoles(em, userId, ids);
       return pageOf(
-        rows.map((row) => this.#viewOf(row, effectiveBoardRole(roles.get(row.id), inherited)!)),
+        ids.map((id) => this.#viewOf(boards.get(id)!, effectiveBoardRole(roles.get(id), inherited)!)),
         total,
         query,
       );
@@ -169,19 +168,12 @@ export class Boards {
     });
   }
 
-  async #restorable(
-    em: EntityManager,
-    { workspaceId, userId, role }: { workspaceId: string; userId: string; role: BoardRole },
-  ) {
-    const deletedAt = { $gte: new Date(nowOf(this.#context).getTime() - this.#options.restoreMs) };
-    if (mayOnBoard(role, 'board.restore')) return { deletedAt };
+  /** Deleted boards that somebody with this role by the workspace may restore, or by one of her own (`m`). */
+  #restorable(role: BoardRole): { condition: string; params: unknown[] } {
+    const since = new Date(nowOf(this.#context).getTime() - this.#options.restoreMs);
+    if (mayOnBoard(role, 'board.restore')) return { condition: 'b.deleted_at >= ?', params: [since] };
     const roles = BOARD_ROLES.filter((each) => mayOnBoard(each, 'board.restore'));
-    const own = await em.execute<{ id: string }[]>(
-      `select b.id from boards b join board_members m on m.board_id = b.id
-        where b.workspace_id = ? and b.deleted_at is not null and m.user_id = ? and m.role in (?)`,
-      [workspaceId, userId, roles],
-    );
-    return { deletedAt, id: { $in: own.map(({ id }) => id) } };
+    return { condition: 'b.deleted_at >= ? and m.role in (?)', params: [since, roles] };
   }
 
   #viewOf(row: BoardRow, role: BoardRole): BoardView {

@@ -3,9 +3,10 @@ import { AppError } from '../errors.ts';
 import { recordAccessChange } from './access-changes.ts';
 import type { AccountsContext, EntityManager } from './context.ts';
 import { BoardEntity, DocumentRuleEntity } from './entities.ts';
-import { pageOf, windowOf, type ListQuery, type Page } from './paging.ts';
+import { pageOf, type ListQuery, type Page } from './paging.ts';
 import { requireOnBoard } from './permissions.ts';
 import type { BoardRole, WriterRole } from './rules.ts';
+import { selectPage } from './select-page.ts';
 import type { DocumentRuleView } from './views.ts';
 
 /** Each is looked at with every join of a document of the board. */
@@ -31,8 +32,19 @@ export class DocumentRules {
   list(userId: string, boardId: string, query: ListQuery = {}): Promise<Page<DocumentRuleView>> {
     return this.#context.database.entities(async (em) => {
       await requireOnBoard(em, 'board.rules.list', { boardId, userId });
-      const window = windowOf(query, { sortable: ['document'], fallback: 'document', tieBreaker: 'id' });
-      const [rows, total] = await em.findAndCount(DocumentRuleEntity, { boardId }, window);
+      const { rows, total } = await selectPage<DocumentRuleView>(
+        em,
+        {
+          columns: 'r.id, r.document, r."read", r."write"',
+          from: 'from board_document_rules r where r.board_id = ?',
+          params: [boardId],
+          // By its bytes: it is an id.
+          order: { document: ['r.document collate "C"'] },
+          fallback: 'document',
+          ties: ['r.id'],
+        },
+        query,
+      );
       return pageOf(rows.map(viewOf), total, query);
     });
   }

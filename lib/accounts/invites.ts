@@ -1,12 +1,13 @@
 import { LockMode } from '@mikro-orm/core';
 import { AppError } from '../errors.ts';
 import { recordAccessChange } from './access-changes.ts';
-import { nowOf, type AccountsContext } from './context.ts';
+import { nowOf, type AccountsContext, type EntityManager } from './context.ts';
 import { BoardEntity, BoardInviteEntity, BoardMemberEntity, UserEntity } from './entities.ts';
 import { hashOf } from './hashes.ts';
-import { pageOf, windowOf, type ListQuery, type Page } from './paging.ts';
+import { inviteOf, invitePage, type InvitesQuery } from './invite-page.ts';
+import type { Page } from './paging.ts';
 import { boardStanding, requireOnBoard } from './permissions.ts';
-import { isAtLeast, type BoardRole } from './rules.ts';
+import { isAtLeast, mayChangeOnBoard, mayRevokeInvite, type BoardRole } from './rules.ts';
 import type { InviteView } from './views.ts';
 
 export interface NewInvite {
@@ -28,7 +29,6 @@ export interface InvitePreview {
 }
 
 interface InviteRow {
-  id: string;
   boardId: string;
   role: BoardRole;
   expiresAt?: Date | null;
@@ -36,7 +36,6 @@ interface InviteRow {
   uses: number;
   revokedAt?: Date | null;
   createdBy: string;
-  createdAt: Date;
 }
 
 /** Links that give a role on a board. */
@@ -51,7 +50,7 @@ export class Invites {
   create(userId: string, boardId: string, invite: NewInvite): Promise<InviteView & { token: string }> {
     return this.#context.database.entities(async (em) => {
       const { role } = await requireOnBoard(em, 'board.invites.create', { boardId, userId });
-      if (!isAtLeast(role, invite.role)) throw new AppError('ROLE_TOO_HIGH');
+      if (!mayChangeOnBoard(role, { to: invite.role })) throw new AppError('ROLE_TOO_HIGH');
       const createdAt = nowOf(this.#context);
       if (invite.expiresAt && invite.expiresAt <= createdAt)
         throw new AppError('BAD_INPUT', {
@@ -63,9 +62,9 @@ export class Invites {
       if (known) {
         const isSame = known.boardId === boardId && known.token === hashOf(token);
         if (!isSame) throw new AppError('ID_TAKEN');
-        return { ...viewOf(known), token };
+        return { ...(await inviteOf(em, { boardId, now: createdAt }, invite.id)), token };
       }
-      const row = em.create(
+      em.create(
         BoardInviteEntity,
         {
           id: invite.id,
@@ -81,20 +80,15 @@ export class Invites {
         },
         { persist: true },
       );
-      return { ...viewOf(row), token };
+      await em.flush();
+      return { ...(await inviteOf(em, { boardId, now: createdAt }, invite.id)), token };
     });
   }
 
-  list(userId: string, boardId: string, query: ListQuery = {}): Promise<Page<InviteView>> {
+  list(userId: string, boardId: string, query: InvitesQuery = {}): Promise<Page<InviteView>> {
     return this.#context.database.entities(async (em) => {
       await requireOnBoard(em, 'board.invites.list', { boardId, userId });
-      const window = windowOf(query, {
-        sortable: ['createdAt', 'expiresAt', 'role'],
-        fallback: '-createdAt',
-        tieBreaker: 'id',
-      });
-      const [rows, total] = await em.findAndCount(BoardInviteEntity, { boardId }, window);
-      return pageOf(rows.map(viewOf), total, query);
+      return invitePage(em, { boardId, now: nowOf(this.#context) }, query);
     });
   }
 
@@ -108,18 +102,18 @@ export class Invites {
         { lockMode: LockMode.PESSIMISTIC_WRITE },
       );
       if (!invite) throw new AppError('INVITE_NOT_FOUND');
-      if (role !== 'owner' && invite.createdBy !== userId) throw new AppError('FORBIDDEN');
+      if (!mayRevokeInvite(role, { isOwn: invite.createdBy === userId })) throw new AppError('FORBIDDEN');
       invite.revokedAt ??= nowOf(this.#context);
     });
   }
 
-  /** For who has the link. INVITE_NOT_FOUND, or INVITE_OVER when it is expired, revoked or used up. */
+  /** For who has the link. INVITE_NOT_FOUND, or INVITE_OVER when it gives nothing any more. */
   preview(token: string): Promise<InvitePreview> {
     return this.#context.database.entities(async (em) => {
       const invite = await em.findOne(BoardInviteEntity, { token: hashOf(token) });
       const board = invite && (await em.findOne(BoardEntity, { id: invite.boardId, deletedAt: null }));
       if (!invite || !board) throw new AppError('INVITE_NOT_FOUND');
-      this.#requireValid(invite);
+      await this.#requireValid(em, invite);
       const maker = await em.findOne(UserEntity, { id: invite.createdBy });
       return {
         boardId: board.id,
@@ -154,10 +148,7 @@ export class Invites {
       const boardId = board.id;
       const member = await em.findOne(BoardMemberEntity, { boardId, userId });
       if (member && isAtLeast(member.role, invite.role)) return { boardId, role: member.role };
-      this.#requireValid(invite);
-      // What its maker may no longer give, it no longer gives.
-      const maker = await boardStanding(em, boardId, invite.createdBy);
-      if (!maker?.role || !isAtLeast(maker.role, invite.role)) throw new AppError('INVITE_OVER');
+      await this.#requireValid(em, invite);
       invite.uses++;
       if (member) member.role = invite.role;
       else
@@ -177,23 +168,13 @@ export class Invites {
     });
   }
 
-  #requireValid({ expiresAt, revokedAt, maxUses, uses }: InviteRow): void {
+  async #requireValid(em: EntityManager, invite: InviteRow): Promise<void> {
+    const { expiresAt, revokedAt, maxUses, uses } = invite;
     const isExpired = expiresAt ? expiresAt <= nowOf(this.#context) : false;
     const isUsedUp = uses >= (maxUses ?? Infinity);
     if (isExpired || isUsedUp || revokedAt) throw new AppError('INVITE_OVER');
+    // What its maker may no longer give, it no longer gives.
+    const maker = await boardStanding(em, invite.boardId, invite.createdBy);
+    if (!maker?.role || !mayChangeOnBoard(maker.role, { to: invite.role })) throw new AppError('INVITE_OVER');
   }
-}
-
-function viewOf(row: InviteRow): InviteView {
-  return {
-    id: row.id,
-    boardId: row.boardId,
-    role: row.role,
-    expiresAt: row.expiresAt?.toISOString() ?? null,
-    maxUses: row.maxUses ?? null,
-    uses: row.uses,
-    revokedAt: row.revokedAt?.toISOString() ?? null,
-    createdBy: row.createdBy,
-    createdAt: row.createdAt.toISOString(),
-  };
 }

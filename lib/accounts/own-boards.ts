@@ -1,14 +1,16 @@
 import type { AccountsContext } from './context.ts';
-import { pageOf, patternOf, windowOf, type ListQuery, type Page } from './paging.ts';
+import { byName, hasInName, nameKeyOf } from './name-order.ts';
+import { pageOf, type ListQuery, type Page } from './paging.ts';
 import { effectiveBoardRole, type BoardRole, type WorkspaceRole, type WorkspaceType } from './rules.ts';
+import { selectPage } from './select-page.ts';
 import type { BoardView } from './views.ts';
 
-const COLUMNS: Readonly<Record<string, string>> = {
-  name: 'b.name',
-  createdAt: 'b.created_at',
-  updatedAt: 'b.updated_at',
-  id: 'b.id',
-};
+/** How boards, by the name `b`, are ordered in each list. */
+export function boardOrder() {
+  const names = byName('b.name');
+  const order = { name: names, createdAt: ['b.created_at'], updatedAt: ['b.updated_at'] };
+  return { order, fallback: '-updatedAt', ties: [...names, 'b.id'] };
+}
 
 interface RawBoard {
   id: string;
@@ -33,28 +35,19 @@ export class OwnBoards {
 
   /** Deleted ones are left out. */
   list(userId: string, query: ListQuery = {}): Promise<Page<BoardView>> {
-    const { limit, offset, orderBy } = windowOf(query, {
-      sortable: ['name', 'createdAt', 'updatedAt'],
-      fallback: '-updatedAt',
-      tieBreaker: 'id',
-    });
-    const from = `from board_members m
+    const selection = {
+      columns: 'b.*, m.role, w.type as workspace_type, wm.role as workspace_role',
+      from: `from board_members m
         join boards b on b.id = m.board_id and b.deleted_at is null
         join workspaces w on w.id = b.workspace_id and w.deleted_at is null
         left join workspace_members wm on wm.workspace_id = w.id and wm.user_id = m.user_id
-       where m.user_id = ? and b.name ilike ?`;
-    const filter = [userId, patternOf(query.search ?? '')];
-    const order = Object.entries(orderBy)
-      .map(([field, direction]) => `${COLUMNS[field]} ${direction}`)
-      .join(', ');
+       where m.user_id = ? and ${hasInName('b.name')}`,
+      params: [userId, nameKeyOf(query.search ?? '')],
+      ...boardOrder(),
+    };
     return this.#context.database.entities(async (em) => {
-      const rows = await em.execute<RawBoard[]>(
-        `select b.*, m.role, w.type as workspace_type, wm.role as workspace_role
-           ${from} order by ${order} limit ? offset ?`,
-        [...filter, limit, offset],
-      );
-      const [count] = await em.execute<{ n: string | number }[]>(`select count(*) as n ${from}`, filter);
-      return pageOf(rows.map(viewOf), Number(count!.n), query);
+      const { rows, total } = await selectPage<RawBoard>(em, selection, query);
+      return pageOf(rows.map(viewOf), total, query);
     });
   }
 }

@@ -7,7 +7,7 @@ export interface ListQuery {
   pageSize?: number;
   /** A field, with `-` before it for the other direction. */
   sort?: string;
-  /** A part of the name, in any case. */
+  /** A part of the name, with or without capitals and accents. */
   search?: string;
 }
 
@@ -53,9 +53,4 @@ export function pageOf<Row>(
   { page = 1, pageSize = DEFAULT_PAGE_SIZE }: ListQuery,
 ): Page<Row> {
   return { rows, total, page, pageSize, totalPages: Math.ceil(total / pageSize) };
-}
-
-/** A pattern for `ilike` that finds the text as it is. */
-export function patternOf(search: string): string {
-  return `%${search.replace(/[\\%_]/g, (found) => `\\${found}`)}%`;
 }

@@ -1,5 +1,6 @@
 import { MAX_PAGE_SIZE } from './paging.ts';
-import { BOARD_ROLES, WORKSPACE_ROLES, WRITERS } from './rules.ts';
+import { BOARD_ROLES, WORKSPACE_ROLES, WORKSPACE_TYPES, WRITERS } from './rules.ts';
+import { INVITE_STATES } from './views.ts';
 
 /**
  * Params of the actions on workspaces, boards and invites, once: the services check by them, the HTTP API knows from
@@ -45,7 +46,7 @@ const search = {
   type: 'string',
   pattern: '^[^\\u0000-\\u001f\\u007f]{0,100}$',
   patternFlags: 'u',
-  description: 'A part of the name, in any case.',
+  description: 'A part of the name, with or without capitals and accents.',
 } as const;
 
 const token = {
@@ -97,22 +98,36 @@ function listOf<Field extends string>(...sortable: Field[]) {
       type: 'enum',
       values: sortable.flatMap((field) => [field, `-${field}`]),
       optional: true,
-      description: 'A field; with - before it in the other direction.',
+      description: 'A field; with - before it in the other direction. Roles: the least first.',
     },
   } as const;
 }
 
 const searched = { search: { ...search, optional: true } } as const;
 
+/** Of a list: only those of which this is so. */
+function only<const Value extends string>(values: readonly Value[], description: string) {
+  return { type: 'enum', values, optional: true, description } as const;
+}
+
 /** By the names of the actions. */
 export const ACTION_PARAMS = {
-  'workspaces.list': { ...listOf('name', 'createdAt'), ...searched },
+  'workspaces.list': {
+    ...listOf('name', 'createdAt'),
+    ...searched,
+    type: only(WORKSPACE_TYPES, 'Only those of this type.'),
+  },
   'workspaces.get': { workspaceId: uuid },
   'workspaces.create': { id: uuid, name },
   'workspaces.update': { workspaceId: uuid, name },
   'workspaces.remove': { workspaceId: uuid },
   'workspaces.leave': { workspaceId: uuid },
-  'workspaces.members.list': { workspaceId: uuid, ...listOf('name', 'joinedAt', 'role'), ...searched },
+  'workspaces.members.list': {
+    workspaceId: uuid,
+    ...listOf('name', 'joinedAt', 'role'),
+    ...searched,
+    role: only(WORKSPACE_ROLES, 'Only those who have this role.'),
+  },
   'workspaces.members.add': {
     workspaceId: uuid,
     userId: { ...uuid, optional: true },
@@ -144,7 +159,13 @@ export const ACTION_PARAMS = {
   'boards.restore': { boardId: uuid },
   'boards.leave': { boardId: uuid },
   'boards.transfer': { boardId: uuid, userId: uuid },
-  'boards.members.list': { boardId: uuid, ...listOf('name', 'joinedAt', 'role'), ...searched },
+  'boards.members.list': {
+    boardId: uuid,
+    ...listOf('name', 'joinedAt', 'role'),
+    ...searched,
+    role: only(BOARD_ROLES, 'Only those for whom this role counts.'),
+    inherited: only(['true', 'false'], 'Only those whose role comes from the workspace, or only the others.'),
+  },
   'boards.members.update': { boardId: uuid, userId: uuid, role: boardRole },
   'boards.members.remove': { boardId: uuid, userId: uuid },
   'boards.rules.list': { boardId: uuid, ...listOf('document') },
@@ -164,12 +185,17 @@ export const ACTION_PARAMS = {
     expiresAt: { ...dateTime, optional: true, nullable: true },
     maxUses: { type: 'number', integer: true, min: 1, max: MAX_USES, optional: true, nullable: true },
   },
-  'invites.list': { boardId: uuid, ...listOf('createdAt', 'expiresAt', 'role') },
+  'invites.list': {
+    boardId: uuid,
+    ...listOf('createdAt', 'expiresAt', 'role'),
+    state: only(INVITE_STATES, 'Only those that still give their role, or only the others.'),
+  },
   'invites.revoke': { boardId: uuid, inviteId: uuid },
   'presence.people.list': { boardId: uuid, ...pageParams },
   'presence.boards.count': { workspaceId: uuid, ...listOf('name', 'createdAt', 'updatedAt'), ...searched },
   'invites.preview': { token },
   'invites.accept': { token },
+  'auth.sessions.list': { ...listOf('createdAt', 'refreshedAt', 'expiresAt') },
 } as const satisfies Record<string, ActionParams>;
 
 export type AccountsAction = keyof typeof ACTION_PARAMS;

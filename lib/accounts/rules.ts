@@ -11,7 +11,8 @@ export type BoardRole = (typeof BOARD_ROLES)[number];
 export const WORKSPACE_ROLES = ['member', 'admin', 'owner'] as const;
 export type WorkspaceRole = (typeof WORKSPACE_ROLES)[number];
 
-export type WorkspaceType = 'personal' | 'team';
+export const WORKSPACE_TYPES = ['personal', 'team'] as const;
+export type WorkspaceType = (typeof WORKSPACE_TYPES)[number];
 
 /** Actions on a board by the roles that may do them. */
 export const BOARD_RULES = {
@@ -26,10 +27,10 @@ export const BOARD_RULES = {
   'board.members.remove': ['owner'],
   'board.transfer': ['owner'],
   'board.leave': ['viewer', 'editor', 'owner'],
-  /** Never a role above the own one. */
+  /** The roles of BOARD_ROLE_CHANGES. */
   'board.invites.create': ['editor', 'owner'],
   'board.invites.list': ['editor', 'owner'],
-  /** An editor only those that she made. */
+  /** Those of INVITES_REVOKED. */
   'board.invites.revoke': ['editor', 'owner'],
   'board.rules.list': ['owner'],
   /** Which documents of the board need a higher role. */
@@ -47,7 +48,7 @@ export const WORKSPACE_RULES = {
   'workspace.update': ['admin', 'owner'],
   'workspace.delete': ['owner'],
   'workspace.members.list': ['member', 'admin', 'owner'],
-  /** Never a role above the own one, here and in the next two, and nobody above oneself. */
+  /** Here and in the next two within WORKSPACE_ROLE_CHANGES. */
   'workspace.members.add': ['admin', 'owner'],
   'workspace.members.update': ['admin', 'owner'],
   'workspace.members.remove': ['admin', 'owner'],
@@ -56,6 +57,35 @@ export const WORKSPACE_RULES = {
   'workspace.boards.create': ['member', 'admin', 'owner'],
 } as const satisfies Record<string, readonly WorkspaceRole[]>;
 export type WorkspaceAction = keyof typeof WORKSPACE_RULES;
+
+/** What somebody may make of others: nobody gives or takes more than the own role. */
+export interface RoleChanges<Role> {
+  /** Whose role may be changed or taken. */
+  of: readonly Role[];
+  /** What may be given. */
+  to: readonly Role[];
+}
+
+/** By the role of who changes something. One’s own counts like another’s; leaving is no change. */
+export const WORKSPACE_ROLE_CHANGES: Readonly<Record<WorkspaceRole, RoleChanges<WorkspaceRole>>> = {
+  member: { of: [], to: [] },
+  admin: { of: ['member', 'admin'], to: ['member', 'admin'] },
+  owner: { of: ['member', 'admin', 'owner'], to: ['member', 'admin', 'owner'] },
+};
+
+/** By the role that counts on the board; an invite gives what its maker may give. */
+export const BOARD_ROLE_CHANGES: Readonly<Record<BoardRole, RoleChanges<BoardRole>>> = {
+  viewer: { of: [], to: [] },
+  editor: { of: [], to: ['viewer', 'editor'] },
+  owner: { of: ['viewer', 'editor', 'owner'], to: ['viewer', 'editor', 'owner'] },
+};
+
+/** Whose invites somebody may revoke, by the role that counts on the board. */
+export const INVITES_REVOKED: Readonly<Record<BoardRole, 'none' | 'own' | 'all'>> = {
+  viewer: 'none',
+  editor: 'own',
+  owner: 'all',
+};
 
 /** What a role in a workspace is worth on each of its boards: its keepers reach every board, a team sees its boards. */
 export const BOARD_ROLE_OF_WORKSPACE: Readonly<
@@ -78,9 +108,26 @@ export function isAtLeast(role: BoardRole, other: BoardRole): boolean {
   return BOARD_ROLES.indexOf(role) >= BOARD_ROLES.indexOf(other);
 }
 
-/** Whether the first role of a workspace is at least as much as the second. */
-export function isWorkspaceRoleAtLeast(role: WorkspaceRole, other: WorkspaceRole): boolean {
-  return WORKSPACE_ROLES.indexOf(role) >= WORKSPACE_ROLES.indexOf(other);
+/** A role is given, changed, or taken: `of` is left out for who has none yet, `to` for who is to have none any more. */
+export interface RoleChange<Role> {
+  of?: Role | undefined;
+  to?: Role | undefined;
+}
+
+export function mayChangeInWorkspace(actor: WorkspaceRole, change: RoleChange<WorkspaceRole>): boolean {
+  return isWithin(WORKSPACE_ROLE_CHANGES[actor], change);
+}
+
+export function mayChangeOnBoard(actor: BoardRole, change: RoleChange<BoardRole>): boolean {
+  return isWithin(BOARD_ROLE_CHANGES[actor], change);
+}
+
+function isWithin<Role>(limits: RoleChanges<Role>, { of, to }: RoleChange<Role>): boolean {
+  return (of === undefined || limits.of.includes(of)) && (to === undefined || limits.to.includes(to));
+}
+
+export function mayRevokeInvite(role: BoardRole, { isOwn }: { isOwn: boolean }): boolean {
+  return INVITES_REVOKED[role] === 'all' || (INVITES_REVOKED[role] === 'own' && isOwn);
 }
 
 /** The role that counts on a board: the higher of the own one and that of the workspace. */

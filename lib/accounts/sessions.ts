@@ -5,6 +5,7 @@ import { recordAccessChange } from './access-changes.ts';
 import { nowOf, type AccountsContext, type EntityManager } from './context.ts';
 import { SessionEntity, SpentTokenEntity } from './entities.ts';
 import { hashOf } from './hashes.ts';
+import { pageOf, windowOf, type ListQuery, type Page } from './paging.ts';
 import type { Sealer } from './sealer.ts';
 
 /** A replaced token that comes again within this time is a second tab, or a lost answer; later it was stolen. */
@@ -121,15 +122,20 @@ export class Sessions {
     });
   }
 
-  /** One's own, the newest first. */
-  list(userId: string, currentId?: string): Promise<SessionView[]> {
+  /** One's own, the newest first unless something else is asked. */
+  list(
+    userId: string,
+    { currentId, ...query }: ListQuery & { currentId?: string | undefined } = {},
+  ): Promise<Page<SessionView>> {
+    const window = windowOf(query, {
+      sortable: ['createdAt', 'refreshedAt', 'expiresAt'],
+      fallback: '-createdAt',
+      tieBreaker: 'id',
+    });
     return this.#context.database.entities(async (em) => {
-      const rows: SessionRow[] = await em.find(
-        SessionEntity,
-        { userId, expiresAt: { $gt: nowOf(this.#context) } },
-        { orderBy: { createdAt: 'desc', id: 'asc' } },
-      );
-      return rows.map((row) => ({
+      const own = { userId, expiresAt: { $gt: nowOf(this.#context) } };
+      const [rows, total] = await em.findAndCount(SessionEntity, own, window);
+      const views = rows.map((row: SessionRow) => ({
         id: row.id,
         userAgent: row.userAgent ?? null,
         createdAt: row.createdAt.toISOString(),
@@ -137,6 +143,7 @@ export class Sessions {
         expiresAt: row.expiresAt.toISOString(),
         isCurrent: row.id === currentId,
       }));
+      return pageOf(views, total, query);
     });
   }
 

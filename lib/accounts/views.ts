@@ -36,6 +36,15 @@ export interface MemberView<Role> {
   joinedAt: string;
 }
 
+export interface BoardMemberView extends MemberView<BoardRole> {
+  /** The role comes from the workspace: there is none on the board itself, or a lower one. */
+  inherited: boolean;
+}
+
+/** over: expired, revoked or used up, or its maker may no longer give what it gives. */
+export const INVITE_STATES = ['valid', 'over'] as const;
+export type InviteState = (typeof INVITE_STATES)[number];
+
 export interface InviteView {
   id: string;
   boardId: string;
@@ -45,6 +54,7 @@ export interface InviteView {
   maxUses: number | null;
   uses: number;
   revokedAt: string | null;
+  state: InviteState;
   createdBy: string;
   createdAt: string;
 }

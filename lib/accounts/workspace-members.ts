@@ -9,10 +9,10 @@ import {
   WorkspaceEntity,
   WorkspaceMemberEntity,
 } from './entities.ts';
-import { memberPage } from './member-page.ts';
-import type { ListQuery, Page } from './paging.ts';
+import { workspaceMemberPage, type WorkspaceMembersQuery } from './member-page.ts';
+import type { Page } from './paging.ts';
 import { requireInWorkspace } from './permissions.ts';
-import { isWorkspaceRoleAtLeast, type WorkspaceAction, type WorkspaceRole } from './rules.ts';
+import { mayChangeInWorkspace, type WorkspaceAction, type WorkspaceRole } from './rules.ts';
 import type { MemberView } from './views.ts';
 
 interface Target {
@@ -28,14 +28,14 @@ export class WorkspaceMembers {
     this.#context = context;
   }
 
-  list(userId: string, workspaceId: string, query: ListQuery = {}): Promise<Page<MemberView<WorkspaceRole>>> {
+  list(
+    userId: string,
+    workspaceId: string,
+    query: WorkspaceMembersQuery = {},
+  ): Promise<Page<MemberView<WorkspaceRole>>> {
     return this.#context.database.entities(async (em) => {
       await requireInWorkspace(em, 'workspace.members.list', { workspaceId, userId });
-      return memberPage<WorkspaceRole>(
-        em,
-        { table: 'workspace_members', of: 'workspace_id', id: workspaceId },
-        query,
-      );
+      return workspaceMemberPage(em, workspaceId, query);
     });
   }
 
@@ -48,7 +48,7 @@ export class WorkspaceMembers {
     return this.#context.database.entities(async (em) => {
       const standing = await this.#require(em, 'workspace.members.add', { workspaceId, userId });
       if (standing.type === 'personal') throw new AppError('PERSONAL_WORKSPACE');
-      if (!isWorkspaceRoleAtLeast(standing.role, role)) throw new AppError('ROLE_TOO_HIGH');
+      if (!mayChangeInWorkspace(standing.role, { to: role })) throw new AppError('ROLE_TOO_HIGH');
       const user =
         memberId !== undefined
           ? await em.findOne(UserEntity, { id: memberId })
@@ -84,9 +84,8 @@ export class WorkspaceMembers {
     return this.#context.database.entities(async (em) => {
       const standing = await this.#require(em, 'workspace.members.update', { workspaceId, userId });
       const member = await this.#member(em, { workspaceId, memberId });
-      const isAllowed =
-        isWorkspaceRoleAtLeast(standing.role, role) && isWorkspaceRoleAtLeast(standing.role, member.role);
-      if (!isAllowed) throw new AppError('ROLE_TOO_HIGH');
+      if (!mayChangeInWorkspace(standing.role, { of: member.role, to: role }))
+        throw new AppError('ROLE_TOO_HIGH');
       if (member.role === role) return;
       if (member.role === 'owner') await this.#handOver(em, { workspaceId, memberId });
       member.role = role;
@@ -100,7 +99,9 @@ export class WorkspaceMembers {
       const action = memberId === userId ? 'workspace.leave' : 'workspace.members.remove';
       const standing = await this.#require(em, action, { workspaceId, userId });
       const member = await this.#member(em, { workspaceId, memberId });
-      if (!isWorkspaceRoleAtLeast(standing.role, member.role)) throw new AppError('ROLE_TOO_HIGH');
+      const isOwn = memberId === userId;
+      if (!isOwn && !mayChangeInWorkspace(standing.role, { of: member.role }))
+        throw new AppError('ROLE_TOO_HIGH');
       if (member.role === 'owner') await this.#handOver(em, { workspaceId, memberId });
       await this.#leaveBoards(em, { workspaceId, memberId });
       await em.nativeDelete(WorkspaceMemberEntity, { workspaceId, userId: memberId });

@@ -2,12 +2,25 @@ import { AppError } from '../errors.ts';
 import { recordAccessChange } from './access-changes.ts';
 import { nowOf, type AccountsContext, type EntityManager } from './context.ts';
 import { BoardEntity, WorkspaceEntity, WorkspaceMemberEntity } from './entities.ts';
-import { pageOf, patternOf, windowOf, type ListQuery, type Page } from './paging.ts';
+import { byName, hasInName, nameKeyOf } from './name-order.ts';
+import { pageOf, type ListQuery, type Page } from './paging.ts';
 import { requireInWorkspace } from './permissions.ts';
 import type { WorkspaceRole, WorkspaceType } from './rules.ts';
+import { selectPage } from './select-page.ts';
 import type { WorkspaceView } from './views.ts';
 
-const SORTABLE = ['name', 'createdAt'];
+export interface WorkspacesQuery extends ListQuery {
+  type?: WorkspaceType | null;
+}
+
+interface RawWorkspace {
+  id: string;
+  name: string;
+  type: WorkspaceType;
+  owner_id: string;
+  created_at: Date | string;
+  role: WorkspaceRole;
+}
 
 interface WorkspaceRow {
   id: string;
@@ -25,26 +38,24 @@ export class Workspaces {
     this.#context = context;
   }
 
-  list(userId: string, query: ListQuery = {}): Promise<Page<WorkspaceView>> {
+  list(userId: string, query: WorkspacesQuery = {}): Promise<Page<WorkspaceView>> {
+    const names = byName('w.name');
+    const type = query.type ?? null;
+    const selection = {
+      columns: 'w.id, w.name, w.type, w.owner_id, w.created_at, m.role',
+      from: `from workspace_members m join workspaces w on w.id = m.workspace_id and w.deleted_at is null
+        where m.user_id = ? and ${hasInName('w.name')} and (?::text is null or w.type = ?)`,
+      params: [userId, nameKeyOf(query.search ?? ''), type, type],
+      order: { name: names, createdAt: ['w.created_at'] },
+      fallback: 'name',
+      ties: [...names, 'w.id'],
+    };
     return this.#context.database.entities(async (em) => {
-      const roles = new Map(
-        (await em.find(WorkspaceMemberEntity, { userId })).map((member) => [member.workspaceId, member.role]),
+      const { rows, total } = await selectPage<RawWorkspace>(em, selection, query);
+      const views = rows.map((row) =>
+        viewOf({ ...row, ownerId: row.owner_id, createdAt: new Date(row.created_at) }, row.role),
       );
-      const window = windowOf(query, { sortable: SORTABLE, fallback: 'name', tieBreaker: 'id' });
-      const [rows, total] = await em.findAndCount(
-        WorkspaceEntity,
-        {
-          id: { $in: [...roles.keys()] },
-          deletedAt: null,
-          ...(query.search ? { name: { $ilike: patternOf(query.search) } } : {}),
-        },
-        window,
-      );
-      return pageOf(
-        rows.map((row) => viewOf(row, roles.get(row.id)!)),
-        total,
-        query,
-      );
+      return pageOf(views, total, query);
     });
   }
 

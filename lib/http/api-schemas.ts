@@ -1,4 +1,5 @@
-import { BOARD_ROLES, WORKSPACE_ROLES, WRITERS } from '../accounts/rules.ts';
+import { BOARD_ROLES, WORKSPACE_ROLES, WORKSPACE_TYPES, WRITERS } from '../accounts/rules.ts';
+import { INVITE_STATES } from '../accounts/views.ts';
 
 /** JSON Schemas (2020-12) of what the HTTP API answers; the types are in lib/accounts/views.ts. A test holds both together. */
 
@@ -18,17 +19,23 @@ export function object(properties: Record<string, Schema>): Schema {
 }
 
 const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
-const pageOf = (name: string): Schema =>
+/** What lists answer. */
+export const pageOf = (row: Schema): Schema =>
   object({
-    rows: { type: 'array', items: ref(name) },
+    rows: { type: 'array', items: row },
     total: count,
     page: { type: 'integer', minimum: 1 },
     pageSize: { type: 'integer', minimum: 1 },
     totalPages: count,
   });
 
-const member = (role: Schema): Schema =>
-  object({ userId: uuid, name: text, avatarUrl: orNull(text), role, joinedAt: dateTime });
+const member = (role: Schema) => ({
+  userId: uuid,
+  name: text,
+  avatarUrl: orNull(text),
+  role,
+  joinedAt: dateTime,
+});
 
 const invite = {
   id: uuid,
@@ -38,6 +45,10 @@ const invite = {
   maxUses: { type: ['integer', 'null'] },
   uses: count,
   revokedAt: orNull(dateTime),
+  state: {
+    enum: INVITE_STATES,
+    description: 'over: expired, revoked or used up, or its maker may no longer give what it gives.',
+  },
   createdBy: uuid,
   createdAt: dateTime,
 };
@@ -46,14 +57,14 @@ export const ANSWER_SCHEMAS = {
   Workspace: object({
     id: uuid,
     name: text,
-    type: { enum: ['personal', 'team'] },
+    type: { enum: WORKSPACE_TYPES },
     ownerId: uuid,
     createdAt: dateTime,
     role: workspaceRole,
   }),
-  WorkspacePage: pageOf('Workspace'),
-  WorkspaceMember: member(workspaceRole),
-  WorkspaceMemberPage: pageOf('WorkspaceMember'),
+  WorkspacePage: pageOf(ref('Workspace')),
+  WorkspaceMember: object(member(workspaceRole)),
+  WorkspaceMemberPage: pageOf(ref('WorkspaceMember')),
   Board: object({
     id: uuid,
     workspaceId: uuid,
@@ -66,9 +77,15 @@ export const ANSWER_SCHEMAS = {
     purgeAt: orNull(dateTime),
     role: boardRole,
   }),
-  BoardPage: pageOf('Board'),
-  BoardMember: member(boardRole),
-  BoardMemberPage: pageOf('BoardMember'),
+  BoardPage: pageOf(ref('Board')),
+  BoardMember: object({
+    ...member({
+      ...boardRole,
+      description: 'The one that counts: the higher of the own one and that of the workspace.',
+    }),
+    inherited: { type: 'boolean', description: 'The role comes from the workspace.' },
+  }),
+  BoardMemberPage: pageOf(ref('BoardMember')),
   Person: object({
     // Of a service that is there it is what the service is called.
     userId: text,
@@ -82,14 +99,14 @@ export const ANSWER_SCHEMAS = {
     connections: { type: 'integer', minimum: 1, description: 'Tabs and devices.' },
     lastSeen: { ...orNull(dateTime), description: 'When something was last shown.' },
   }),
-  PersonPage: pageOf('Person'),
+  PersonPage: pageOf(ref('Person')),
   BoardPresence: object({
     boardId: uuid,
     people: { type: ['integer', 'null'], minimum: 0, description: 'Null when it cannot be told now.' },
   }),
-  BoardPresencePage: pageOf('BoardPresence'),
+  BoardPresencePage: pageOf(ref('BoardPresence')),
   Invite: object(invite),
-  InvitePage: pageOf('Invite'),
+  InvitePage: pageOf(ref('Invite')),
   NewInvite: object({ ...invite, token: text }),
   InvitePreview: object({
     boardId: uuid,
@@ -99,7 +116,7 @@ export const ANSWER_SCHEMAS = {
     expiresAt: orNull(dateTime),
   }),
   DocumentRule: object({ id: uuid, document: text, read: boardRole, write: { enum: WRITERS } }),
-  DocumentRulePage: pageOf('DocumentRule'),
+  DocumentRulePage: pageOf(ref('DocumentRule')),
   AcceptedInvite: object({ boardId: uuid, role: boardRole }),
 } as const satisfies Record<string, Schema>;
 

@@ -1,6 +1,7 @@
+import type { AccountsAction } from '../accounts/params.ts';
 import type { AppErrorType } from '../errors.ts';
 import type { Method } from './api-routes.ts';
-import { object } from './api-schemas.ts';
+import { object, pageOf } from './api-schemas.ts';
 
 type Schema = Record<string, unknown>;
 
@@ -13,6 +14,8 @@ export interface AuthOperation {
   /** What proves who asks; undefined for nothing. */
   proof?: 'accessToken' | 'session';
   query?: Readonly<Record<string, string>>;
+  /** The action of a list: its params are asked by the query, and it answers a page. */
+  list?: AccountsAction;
   /** Undefined where there is no body. */
   answer?: Schema;
   /** The answer in words: of a 200, or a 204 without `answer`. */
@@ -25,8 +28,6 @@ export interface AuthOperation {
 const text: Schema = { type: 'string' };
 const dateTime: Schema = { type: 'string', format: 'date-time' };
 const orNull: Schema = { type: ['string', 'null'] };
-const rowsOf = (properties: Record<string, Schema>): Schema =>
-  object({ rows: { type: 'array', items: object(properties) } });
 
 const user = object({
   id: { ...text, format: 'uuid' },
@@ -36,14 +37,14 @@ const user = object({
   createdAt: dateTime,
 });
 const signedIn = object({ accessToken: text, expiresAt: dateTime, user });
-const session = {
+const session = object({
   id: { ...text, format: 'uuid' },
   userAgent: orNull,
   createdAt: dateTime,
   refreshedAt: dateTime,
   expiresAt: dateTime,
   isCurrent: { type: 'boolean' },
-};
+});
 
 const PROVIDER_ERRORS = ['PROVIDER_NOT_FOUND', 'PROVIDER_UNAVAILABLE'] as const;
 
@@ -113,8 +114,9 @@ export const AUTH_OPERATIONS: readonly AuthOperation[] = [
     operationId: 'auth.sessions.list',
     summary: 'One’s own sessions',
     proof: 'accessToken',
-    answer: rowsOf(session),
-    done: 'The newest first.',
+    list: 'auth.sessions.list',
+    answer: pageOf(session),
+    done: 'The newest first, unless something else is asked.',
   },
   {
     method: 'delete',

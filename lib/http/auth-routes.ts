@@ -78,7 +78,8 @@ async function me({ request, response, parts }: Exchange): Promise<void> {
 
 async function sessions({ request, response, parts }: Exchange): Promise<void> {
   const principal = await authenticate(request, parts.verify);
-  sendJson(response, { rows: await callAs(principal, request, 'auth.sessions.list') });
+  const query = request.$params?.query ?? {};
+  sendJson(response, await callAs(principal, request, 'auth.sessions.list', query));
 }
 
 async function revoke({ request, response, parts }: Exchange): Promise<void> {

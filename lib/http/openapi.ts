@@ -1,3 +1,4 @@
+import { ACTION_PARAMS, type ActionParams, type ParamRule } from '../accounts/params.ts';
 import { APP_ERRORS, type AppErrorType } from '../errors.ts';
 import { API_ROUTES, type ApiRoute } from './api-routes.ts';
 import { AUTH_OPERATIONS, type AuthOperation } from './auth-openapi.ts';
@@ -50,7 +51,7 @@ function operationOf(route: ApiRoute): Json {
   const { path, query, rules } = paramsOf(route);
   const parameters = [
     ...path.map((name) => ({ name, in: 'path', required: true, schema: schemaOf(rules[name]!) })),
-    ...query.map((name) => ({ name, in: 'query', required: false, schema: schemaOf(rules[name]!) })),
+    ...query.map((name) => queryParameter(name, rules[name]!)),
   ];
   const body = bodyOf(route);
   const permission = /[.]/.test(route.rule) ? ` Permission: \`${route.rule}\`.` : '';
@@ -64,6 +65,10 @@ function operationOf(route: ApiRoute): Json {
     ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: body } } } } : {}),
     responses: { [route.status]: answerOf(route), ...problemsOf(codesOf(route)) },
   };
+}
+
+function queryParameter(name: string, rule: ParamRule): Json {
+  return { name, in: 'query', required: false, schema: schemaOf(rule) };
 }
 
 function bodyOf(route: ApiRoute): Json | undefined {
@@ -121,7 +126,8 @@ function problemsOf(codes: Iterable<AppErrorType>, more: Json = {}): Json {
 }
 
 function authOperationOf(operation: AuthOperation): Json {
-  const { path, query = {}, answer, done, redirect, proof } = operation;
+  const { path, query = {}, list, answer, done, redirect, proof } = operation;
+  const listParams: ActionParams = list ? ACTION_PARAMS[list] : {};
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
   const parameters = [
     ...names.map((name) => {
@@ -131,6 +137,7 @@ function authOperationOf(operation: AuthOperation): Json {
     ...Object.entries(query).map(([name, description]) => {
       return { name, in: 'query', description, schema: { type: 'string' } };
     }),
+    ...Object.entries(listParams).map(([name, rule]) => queryParameter(name, rule)),
   ];
   const codes = new Set<AppErrorType>([...ALWAYS, ...(operation.errors ?? [])]);
   if (proof) codes.add('UNAUTHENTICATED');

@@ -1,12 +1,16 @@
 import {
+  BOARD_ROLE_CHANGES,
   BOARD_ROLE_OF_WORKSPACE,
   BOARD_ROLES,
   BOARD_RULES,
+  INVITES_REVOKED,
   mayInWorkspace,
   mayOnBoard,
+  WORKSPACE_ROLE_CHANGES,
   WORKSPACE_ROLES,
   WORKSPACE_RULES,
   type BoardAction,
+  type RoleChanges,
   type WorkspaceAction,
   type WorkspaceType,
 } from '../../lib/accounts/rules.ts';
@@ -35,6 +39,16 @@ export function permissionsTables(): string {
         ...WORKSPACE_ROLES.map((role) => mark(mayInWorkspace(role, action))),
       ]),
     ),
+    '## Whose role in a workspace, and to which one',
+    table(
+      ['role', 'changes or takes that of', 'gives'],
+      WORKSPACE_ROLES.map((role) => [role, ...changes(WORKSPACE_ROLE_CHANGES[role])]),
+    ),
+    '## Whose role on a board, and to which one',
+    table(
+      ['role', 'changes or takes that of', 'gives, or invites to', 'revokes invites'],
+      BOARD_ROLES.map((role) => [role, ...changes(BOARD_ROLE_CHANGES[role]), INVITES_REVOKED[role]]),
+    ),
     '## What a role in a workspace is worth on each of its boards',
     table(
       ['workspace', ...WORKSPACE_ROLES],
@@ -56,6 +70,8 @@ export function replacePermissionsTables(page: string, tables: string): string {
 
 const code = (text: string) => `\`${text}\``;
 const mark = (isAllowed: boolean) => (isAllowed ? 'yes' : '–');
+
+const changes = ({ of, to }: RoleChanges<string>) => [of, to].map((roles) => roles.join(', ') || '–');
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');

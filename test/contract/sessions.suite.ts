@@ -95,8 +95,8 @@ export const sessionChecks = inAuthWorld({
     const phone = await sessions.create(userId, 'phone'.repeat(100));
     world.later(1_000);
     const desk = await sessions.create(userId, 'desk');
-    const seen = await sessions.list(userId, desk.sessionId);
-    expect(seen).toMatchObject([
+    const seen = await sessions.list(userId, { currentId: desk.sessionId });
+    expect(seen.rows).toMatchObject([
       { id: desk.sessionId, userAgent: 'desk', isCurrent: true },
       { id: phone.sessionId, isCurrent: false },
     ]);
@@ -104,7 +104,7 @@ export const sessionChecks = inAuthWorld({
     await expect(sessions.endOne(stranger, phone.sessionId)).rejects.toMatchObject({ type: 'NOT_FOUND' });
     await sessions.endOne(userId, phone.sessionId);
     await expect(sessions.refresh(phone.token)).rejects.toEqual(refused);
-    expect(await sessions.list(userId)).toHaveLength(1);
+    expect((await sessions.list(userId)).total).toBe(1);
     expect(await world.endings(userId)).toEqual([{ userId, sessionId: phone.sessionId }]);
   },
 

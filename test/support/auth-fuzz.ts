@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { ACTION_PARAMS } from '../../lib/accounts/params.ts';
 import { AUTH_OPERATIONS, type AuthOperation } from '../../lib/http/auth-openapi.ts';
 import type { ApiClient } from './api-client.ts';
 import { partOf, STRANGE, wellFormed } from './api-fuzz.ts';
@@ -33,6 +34,9 @@ export function fuzzedAuthRequests(world: AuthWorld): fc.Arbitrary<FuzzedAuthReq
     returnTo: fc.constantFrom('/', '/x?y#z', world.url, 'https://evil.test/', '//evil.test', 'javascript:1'),
     state: fc.stringMatching(/^[\w-]{43}$/),
     code: fc.stringMatching(/^[\w-]{10,60}$/),
+    page: fc.integer({ min: 0, max: 9 }).map(String),
+    pageSize: fc.integer({ min: 0, max: 200 }).map(String),
+    sort: fc.constantFrom('createdAt', '-refreshedAt', 'token'),
     name: fc.constantFrom('Ada', 'ada@example.test', '<b>', ' '),
   };
   const value = (name: string) => fc.oneof({ weight: 4, arbitrary: known[name] ?? STRANGE }, STRANGE);
@@ -55,7 +59,8 @@ export function fuzzedAuthRequests(world: AuthWorld): fc.Arbitrary<FuzzedAuthReq
   return fc.oneof(
     ...AUTH_OPERATIONS.map((operation) => {
       const inPath = [...operation.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
-      const inQuery = [...Object.keys(operation.query ?? {}), 'name'];
+      const listed = operation.list ? Object.keys(ACTION_PARAMS[operation.list]) : [];
+      const inQuery = [...Object.keys(operation.query ?? {}), ...listed, 'name'];
       return fc.record({
         operation: fc.constant(operation),
         path: fc.record(Object.fromEntries(inPath.map((name) => [name, value(name)]))) as fc.Arbitrary<

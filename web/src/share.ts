@@ -9,6 +9,8 @@ interface Member {
   userId: string;
   name: string;
   role: BoardRole;
+  /** It comes from the workspace, and is not taken away here. */
+  inherited: boolean;
 }
 
 interface Named {
@@ -32,13 +34,14 @@ export function showMembers(session: Session, { id }: Named): { refresh(role?: B
       .finally(() => refresh());
   };
   const control = (member: Member): Node[] => {
-    if (own !== 'owner') return [make('span', { className: 'role' }, member.role)];
+    if (own !== 'owner' || (member.inherited && member.role === 'owner'))
+      return [make('span', { className: 'role' }, member.role)];
     const select = make('select', { className: 'field', ariaLabel: `Role of ${member.name}` });
     select.append(
       ...ROLES.map((role) => make('option', { value: role, selected: role === member.role }, role)),
     );
     select.addEventListener('change', () => change('PATCH', member, { role: select.value }));
-    if (member.userId === session.user.id) return [select];
+    if (member.inherited || member.userId === session.user.id) return [select];
     const remove = make('button', { className: 'button quiet', type: 'button' }, 'Remove');
     remove.ariaLabel = `Remove ${member.name}`;
     remove.addEventListener('click', () => change('DELETE', member));
