@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { freePorts } from '../../scripts/dev/ports.ts';
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
 import { summarizeRetryKeys } from '../support/retry-keys.ts';
+import { Stopwatch } from '../support/stopwatch.ts';
 import { keepTyping, Typist, wrongWords } from '../support/typists.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -36,22 +37,22 @@ async function setUp(count: number, rooms: number, options: Parameters<typeof st
       }),
   );
   await waitFor(() => typists.every(({ isSynced }) => isSynced), {
-    timeoutMs: 120_000,
+    timeoutMs: 300_000,
     what: 'all are synced',
   });
   return { cluster, first, second };
 }
 
-/** From now until each of them has had a word of its own acked, and has one of each other. */
+/** From now until each of them has had a word of its own acked, and has one of each other; as far as this process ran. */
 async function untilRoomWorks(people: readonly Typist[], timeoutMs: number): Promise<number> {
-  const startedAt = performance.now();
+  const took = new Stopwatch();
   const words = people.map((person) => person.type());
   await waitFor(
     () =>
       people.every((person) => words.every((word) => person.has(word)) && !person.manager.hasUnackedChanges),
     { timeoutMs, what: 'the room works again' },
   );
-  return performance.now() - startedAt;
+  return took.stop();
 }
 
 async function untilAllAgree(fresh: { url: string; rooms: number }): Promise<void> {
@@ -82,26 +83,27 @@ describe('a gateway that fails', () => {
     stopTyping = keepTyping(typists, 50);
     const gateway = cluster.processes.get('gateway-1')!;
     const times: Record<string, number> = {};
-    // A machine that is slow already has as much more time.
-    times.before = await untilRoomWorks(typists, 30_000);
-    const slowness = Math.max(1, times.before / USUAL_MS);
+    times.before = await untilRoomWorks(typists, 60_000);
 
     const killed = gateway.end('SIGKILL');
-    times.kill = await untilRoomWorks(typists, 30_000);
+    times.kill = await untilRoomWorks(typists, 60_000);
     await killed;
     await cluster.restart('gateway-1');
 
     // Back to the first gateway: the second one is asked to move its clients.
     await cluster.processes.get('gateway-2')!.end('SIGTERM');
-    await waitFor(() => typists.every(({ isSynced }) => isSynced), { timeoutMs: 30_000 });
+    await waitFor(() => typists.every(({ isSynced }) => isSynced), { timeoutMs: 120_000 });
     await cluster.restart('gateway-2');
 
     gateway.signal('SIGSTOP');
-    times.hang = await untilRoomWorks(typists, 60_000);
+    times.hang = await untilRoomWorks(typists, 120_000);
     gateway.signal('SIGCONT');
-    process.stdout.write(`room works again: ${JSON.stringify(times)}\n`);
     await untilAllAgree({ url: second, rooms: 1 });
     await gateway.waitUntilReady();
+    times.after = await untilRoomWorks(typists, 60_000);
+    process.stdout.write(`room works again: ${JSON.stringify(times)}\n`);
+    // A machine that is slow without a fault, too, has as much more time.
+    const slowness = Math.max(1, times.before / USUAL_MS, times.after / USUAL_MS);
     expect(times.kill).toBeLessThan(3_000 * slowness);
     expect(times.hang).toBeLessThan(12_000 * slowness);
     const summary = await waitFor(
@@ -109,7 +111,7 @@ describe('a gateway that fails', () => {
         const found = await summarizeRetryKeys(cluster.databaseUrl);
         return found.rows > 0 ? found : undefined;
       },
-      { timeoutMs: 30_000 },
+      { timeoutMs: 120_000 },
     );
     expect(summary.doubled).toBe(0);
   });
@@ -125,12 +127,17 @@ describe('a gateway that is stopped', () => {
     const moving = typists.filter(({ url }) => url === first);
     expect(moving.length).toBeGreaterThan(200);
     stopTyping = keepTyping(typists, 60);
+    const ofOneRoom = typists.filter((_, i) => Math.floor(i / 2) % rooms === 0);
+    const usualMs = await untilRoomWorks(ofOneRoom, 60_000);
+    const slowness = Math.max(1, usualMs / USUAL_MS);
+    for (const { outages } of typists) outages.length = 0;
     const gateway = cluster.processes.get('gateway-1')!;
+    const took = new Stopwatch();
     const startedAt = performance.now();
     await gateway.end('SIGTERM', 60_000);
-    const tookMs = performance.now() - startedAt;
+    const [tookMs, passedMs] = [took.stop(), performance.now() - startedAt];
     await waitFor(() => typists.every(({ isSynced }) => isSynced), {
-      timeoutMs: 60_000,
+      timeoutMs: 120_000,
       what: 'all have moved',
     });
     await untilAllAgree({ url: second, rooms });
@@ -138,12 +145,12 @@ describe('a gateway that is stopped', () => {
     expect(stayed.map(({ name }) => name)).toEqual([]);
     const outages = typists.flatMap((typist) => typist.outages).sort((a, b) => a - b);
     const [p50, max] = [outages[Math.floor(outages.length / 2)]!, outages.at(-1)!];
-    process.stdout.write(`drain: ${JSON.stringify({ tookMs, moved: moving.length, p50, max })}\n`);
+    process.stdout.write(`drain: ${JSON.stringify({ usualMs, tookMs, moved: moving.length, p50, max })}\n`);
     expect(gateway.exitCode).toBe(0);
-    expect(max).toBeLessThan(10_000);
+    expect(max).toBeLessThan(10_000 * slowness);
     // At 100 clients a second (the first and the last wait for nobody), and the stop itself.
-    expect(tookMs).toBeGreaterThan((moving.length - 100) * 10);
-    expect(tookMs).toBeLessThan(25_000);
+    expect(passedMs).toBeGreaterThan((moving.length - 100) * 10);
+    expect(tookMs).toBeLessThan(25_000 * slowness);
     expect(cluster.complaints).toEqual([]);
   });
 });
@@ -161,7 +168,7 @@ describe('a rolling restart', () => {
       expect([name, running.exitCode]).toEqual([name, 0]);
       await cluster.restart(name);
       await waitFor(() => typists.every(({ isSynced }) => isSynced), {
-        timeoutMs: 60_000,
+        timeoutMs: 120_000,
         what: `after ${name}`,
       });
     }
@@ -172,7 +179,7 @@ describe('a rolling restart', () => {
         const found = await summarizeRetryKeys(cluster.databaseUrl);
         return found.rows >= typed / 2 ? found : undefined;
       },
-      { timeoutMs: 60_000, what: 'it is stored' },
+      { timeoutMs: 120_000, what: 'it is stored' },
     );
     expect(summary.doubled).toBe(0);
     process.stdout.write(`rolling restart: ${typed} words, ${cluster.complaints.length} complaints\n`);

@@ -3,6 +3,7 @@ import { freePorts } from '../../scripts/dev/ports.ts';
 import { startTestCluster, type TestCluster } from './cluster.ts';
 import { PointingPerson } from './pointing-person.ts';
 import { ProductTokens } from './product-tokens.ts';
+import { Stopwatch } from './stopwatch.ts';
 import { waitFor } from './wait.ts';
 
 const PEOPLE = 20;
@@ -57,13 +58,16 @@ async function restartOneAfterTheOther(cluster: TestCluster, tokens: ProductToke
     for (const watcher of watchers) await watcher.sees(gone);
     for (const watcher of watchers) watcher.forgetTold();
 
+    // Not all: who does not get through in time tries the other one.
+    const isFirst = ({ url }: PointingPerson) => url === first;
+    expect(people.filter(isFirst).length).toBeGreaterThan(PEOPLE / 4);
     await stop(cluster, 'gateway-1', async () => {
       gone.close();
-      const closedAt = performance.now();
+      const sinceClosed = new Stopwatch();
       await areTold(watchers, [gone]);
-      expect(performance.now() - closedAt).toBeLessThan(AT_ONCE_MS);
+      expect(sinceClosed.stop()).toBeLessThan(AT_ONCE_MS);
     });
-    await areBack(people, { connects: 2, watchers });
+    await areBack(people, { at: second, watchers });
     await areTold(watchers, [gone]);
     await cluster.restart('gateway-1');
     const late = add('late', first);
@@ -72,14 +76,15 @@ async function restartOneAfterTheOther(cluster: TestCluster, tokens: ProductToke
 
     // The one before may not be believed dead yet.
     await stop(cluster, 'gateway-2');
-    const stoppedAt = performance.now();
-    await areBack(people, { connects: 3, watchers: [late] });
-    await waitFor(() => performance.now() > stoppedAt + FOUND_OUT_MS, { timeoutMs: 60_000 });
+    const sinceStopped = new Stopwatch();
+    await areBack(people, { at: first, watchers: [late] });
+    await waitFor(() => sinceStopped.ms > FOUND_OUT_MS, { timeoutMs: 2 * FOUND_OUT_MS });
+    sinceStopped.stop();
     await areTold([late], watchers);
     for (const person of people) person.close();
-    const closedAt = performance.now();
+    const sinceClosed = new Stopwatch();
     await waitFor(() => people.every(({ name }) => late.told.includes(`-${name}`)));
-    expect(performance.now() - closedAt).toBeLessThan(AT_ONCE_MS);
+    expect(sinceClosed.stop()).toBeLessThan(AT_ONCE_MS);
     expect(cluster.complaints).toEqual([]);
   } finally {
     for (const person of all) person.close();
@@ -90,10 +95,10 @@ async function restartOneAfterTheOther(cluster: TestCluster, tokens: ProductToke
 async function stop(cluster: TestCluster, name: string, meanwhile = async () => {}): Promise<void> {
   const gateway = cluster.processes.get(name)!;
   const ended = gateway.end('SIGTERM', 60_000);
-  const startedAt = performance.now();
+  const took = new Stopwatch();
   await meanwhile();
   await ended;
-  const tookMs = performance.now() - startedAt;
+  const tookMs = took.stop();
   process.stdout.write(`${name} has stopped after ${Math.round(tookMs)} ms\n`);
   expect(gateway.exitCode).toBe(0);
   expect(tookMs).toBeLessThan((1_000 * (PEOPLE + 3)) / PEOPLE_PER_SECOND + 10_000);
@@ -101,17 +106,17 @@ async function stop(cluster: TestCluster, name: string, meanwhile = async () => 
 
 async function areBack(
   people: readonly PointingPerson[],
-  { connects, watchers }: { connects: number; watchers: readonly PointingPerson[] },
+  { at, watchers }: { at: string; watchers: readonly PointingPerson[] },
 ): Promise<void> {
-  await waitFor(() => people.every((person) => person.connects === connects), {
-    timeoutMs: 30_000,
-    what: 'all are back',
+  await waitFor(() => people.every(({ url, isConnected }) => url === at && isConnected), {
+    timeoutMs: 60_000,
+    what: `all are at ${at}`,
   });
   for (const watcher of watchers) {
     await watcher.sees(...people);
     for (const { name } of people)
       await waitFor(() => watcher.connectionsOf(name) === 1, {
-        timeoutMs: 30_000,
+        timeoutMs: 60_000,
         what: `${name} stands there once, not ${watcher.connectionsOf(name)} times`,
       });
   }

@@ -44,6 +44,15 @@ export class PointingPerson {
     this.manager.addDoc(this.awareness.doc, { docId: DOC_ID, awareness: this.awareness });
   }
 
+  /** Of the gateway that it is connected to. */
+  get url(): string {
+    return this.manager.connection.url;
+  }
+
+  get isConnected(): boolean {
+    return this.manager.status === 'connected';
+  }
+
   point(x: number): void {
     this.manager.presence.update({ cursor: { x, y: 0 } });
   }
@@ -53,7 +62,7 @@ export class PointingPerson {
     const isShown = (person: PointingPerson) =>
       this.awareness.getStates().has(person.awareness.clientID) && this.cursorOf(person) !== undefined;
     await waitFor(() => people.every(isShown), {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       what: `${this.name} sees ${people.length}: ${this.told.join(' ')}`,
     });
   }

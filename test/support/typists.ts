@@ -1,5 +1,6 @@
 import * as Y from 'yjs';
 import { ProtocolManager, type ManagerEvents } from '../../lib/provider/index.ts';
+import { Stopwatch } from './stopwatch.ts';
 
 /** What an application would show its user as an error. */
 const TROUBLES = [
@@ -26,10 +27,10 @@ export class Typist {
   readonly name: string;
   /** Events that a user must not see. */
   readonly troubles: string[] = [];
-  /** Milliseconds of each time without a synced document, once it had one. */
+  /** Milliseconds of each time without a synced document, once it had one, as far as this process ran. */
   readonly outages: number[] = [];
   typed = 0;
-  #lostAt: number | undefined;
+  #lost: Stopwatch | undefined;
 
   constructor({ urls, room, name }: TypistOptions) {
     this.name = name;
@@ -68,14 +69,15 @@ export class Typist {
   }
 
   destroy(): void {
+    this.#lost?.stop();
     this.manager.destroy();
   }
 
   #note(isSynced: boolean): void {
-    if (!isSynced) this.#lostAt ??= performance.now();
-    else if (this.#lostAt !== undefined) {
-      this.outages.push(performance.now() - this.#lostAt);
-      this.#lostAt = undefined;
+    if (!isSynced) this.#lost ??= new Stopwatch();
+    else if (this.#lost !== undefined) {
+      this.outages.push(this.#lost.stop());
+      this.#lost = undefined;
     }
   }
 }
