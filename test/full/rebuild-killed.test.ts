@@ -100,13 +100,19 @@ describe('npm run rebuild', () => {
     });
     let output = '';
     child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
-    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
     return { child, ended, output: () => output };
   }
 
   async function rebuilt(): Promise<number> {
     const sql = `select count(*)::int as n from document_snapshots where octet_length(data) > ${SPOILT.byteLength}`;
     return (await database.run<{ n: number }>(sql))[0]!.n;
+  }
+
+  /** Of all but this question. */
+  async function connections(): Promise<number[]> {
+    const sql = `select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
+    return (await database.run<{ pid: number }>(sql)).map(({ pid }) => pid);
   }
 
   async function states() {
@@ -122,11 +128,20 @@ describe('npm run rebuild', () => {
     const whole = expected.map(shape);
     expect(whole[0]).toEqual({ text: 'world 0', hasStructs: true, hasDeletes: true });
     for (const count of KILLS) {
+      const before = await connections();
       const { child, ended } = start();
-      await waitFor(async () => (await rebuilt()) >= count || child.exitCode !== null, { timeoutMs: 60_000 });
+      await waitFor(async () => (await rebuilt()) >= count || child.exitCode !== null, {
+        timeoutMs: 120_000,
+      });
       child.kill('SIGKILL');
       expect(await ended).toBeNull();
+      // What it had asked for last may still be done.
+      await waitFor(async () => (await connections()).every((pid) => before.includes(pid)), {
+        timeoutMs: 60_000,
+        what: 'the database has noticed its end',
+      });
       const found = await states();
+      process.stdout.write(`killed at ${count}: ${await rebuilt()}\n`);
       const right = found.filter(({ text }, n) => text === whole[n]!.text).length;
       expect(right).toBe(await rebuilt());
       expect(right).toBeGreaterThanOrEqual(count);

@@ -39,17 +39,20 @@ export async function startServerProcess({ dataDir, port, env = {} }: StartOptio
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (bytes: Buffer) => (output = (output + bytes.toString()).slice(-KEPT_CHARACTERS)));
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  const found = await waitFor(
-    () => {
-      if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}: ${output}`);
-      return /is running: (http:\/\/\S+)/.exec(output);
-    },
-    { timeoutMs: 60_000, what: 'the server prints its URL' },
-  ).catch(async (error: unknown) => {
-    await end(child, 'SIGKILL', ended);
-    throw error;
-  });
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  const found = await waitFor(() => hasEnded() || /is running: (http:\/\/\S+)/.exec(output), {
+    timeoutMs: 180_000,
+    what: 'the server prints its URL',
+  })
+    .then(async (match) => {
+      if (match !== true) return match;
+      throw new Error(`ended with ${await ended}: ${output}`);
+    })
+    .catch(async (error: unknown) => {
+      await end(child, 'SIGKILL', ended);
+      throw error;
+    });
   return {
     url: found[1]!,
     pid: child.pid!,
