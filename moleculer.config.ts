@@ -6,6 +6,7 @@ import { failStart, ownProcessLifecycle, type Lifecycle } from './lib/broker/lif
 import { holdNodeId } from './lib/broker/node-claim.ts';
 import { TransporterWatch } from './lib/broker/node-watch.ts';
 import { createBrokerOptions } from './lib/broker/options.ts';
+import { runnerProblems, withholdFromRunner } from './lib/broker/runner-environment.ts';
 import { attachRuntime } from './lib/broker/runtime.ts';
 import { renewTransporter } from './lib/broker/transporter-renewal.ts';
 import { removeTransporterTraces } from './lib/broker/transporter-traces.ts';
@@ -23,7 +24,7 @@ import { transporterGroup } from './lib/stream/kafka/transporter-names.ts';
  */
 function readConfig(): Config {
   try {
-    return loadConfig(process.env, { mode: 'cluster' });
+    return loadConfig(process.env, { mode: 'cluster' }, runnerProblems(process.env));
   } catch (error) {
     if (!isAppError(error, 'BAD_CONFIG')) throw error;
     failStart(error);
@@ -112,5 +113,9 @@ const options: BrokerOptions = {
     });
   },
 };
+
+const withheld = withholdFromRunner(process.env, options);
+if (withheld.length > 0)
+  logger.info({ withheld }, 'variables by names of Moleculer’s options have no effect');
 
 export default options;

@@ -98,9 +98,16 @@ export type Config = { readonly [K in keyof typeof CONFIG_SCHEMA]: Widen<(typeof
 
 const OWN_PREFIX = 'YKAFKA_';
 
-/** Parses the environment. Throws AppError BAD_CONFIG whose `data.problems` lists every bad or unknown variable. */
-export function loadConfig(env: NodeJS.ProcessEnv = process.env, overrides: Partial<Config> = {}): Config {
-  const problems: string[] = [];
+/**
+ * Parses the environment. Throws AppError BAD_CONFIG whose `data.problems` lists every bad or unknown variable, behind
+ * what the caller knows to be wrong already.
+ */
+export function loadConfig(
+  env: NodeJS.ProcessEnv = process.env,
+  overrides: Partial<Config> = {},
+  foundBefore: readonly string[] = [],
+): Config {
+  const problems = [...foundBefore];
   const config: Record<string, unknown> = {};
   const known = new Set<string>();
   for (const [key, setting] of Object.entries(CONFIG_SCHEMA) as [keyof Config, Setting<unknown>][]) {
