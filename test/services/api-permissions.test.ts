@@ -25,6 +25,7 @@ import {
   type Relation,
 } from '../support/board-world.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
+import { roleCells } from './role-cells.suite.ts';
 
 let server: TestServer;
 let api: ApiClient;
@@ -144,6 +145,8 @@ describe('who may do what, by the rules', () => {
     expect(await listed(people.admin)).toEqual([]);
   });
 });
+
+roleCells(() => ({ server, api, people }));
 
 describe('requests that are right, nearly right, and anything at all', () => {
   it('get answers as described, and none is the fault of the server', async () => {

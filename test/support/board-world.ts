@@ -9,8 +9,8 @@ export type Relation =
   | { by: 'workspace'; role: WorkspaceRole }
   | { by: 'nothing' | 'anonymous' };
 
-const BOARD_PEOPLE = ['viewer', 'editor', 'owner', 'secondOwner', 'target'] as const;
-const WORKSPACE_PEOPLE = ['member', 'admin', 'keeper', 'secondKeeper', 'colleague'] as const;
+const BOARD_PEOPLE = ['viewer', 'editor', 'owner', 'secondOwner', 'target', 'secondEditor'] as const;
+const WORKSPACE_PEOPLE = ['member', 'admin', 'keeper', 'secondKeeper', 'colleague', 'secondAdmin'] as const;
 const OTHERS = ['stranger', 'newcomer'] as const;
 type Name = (typeof BOARD_PEOPLE | typeof WORKSPACE_PEOPLE | typeof OTHERS)[number];
 
@@ -50,8 +50,8 @@ export function personOf(people: People, relation: Relation): string | undefined
 export async function makeBoardWorld(server: TestServer, people: People): Promise<BoardWorld> {
   const [workspaceId, boardId, inviteId, ruleId] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
   const token = randomBytes(32).toString('base64url');
-  const workspaceRoles = ['member', 'admin', 'owner', 'owner', 'member'];
-  const boardRoles = ['viewer', 'editor', 'owner', 'owner', 'viewer'];
+  const workspaceRoles = ['member', 'admin', 'owner', 'owner', 'member', 'admin'];
+  const boardRoles = ['viewer', 'editor', 'owner', 'owner', 'viewer', 'editor'];
   const { client } = await server.runtime.database();
   await client.transaction(async (sql) => {
     await sql(`insert into workspaces (id, name, type, owner_id) values ($1, 'Team', 'team', $2)`, [
