@@ -98,13 +98,18 @@ export function permissionsAway(start: () => Promise<TestServer>): void {
       for (const editor of opened) await isShutOut(editor);
     });
 
-    it('a board that is deleted closes for everybody', async () => {
+    it('a board that is deleted closes for everybody; one that is restored is there again in open pages', async () => {
       const guest = await api.person();
       const boardId = await makeBoard(await makeTeam(), { [guest]: 'viewer' });
       const opened = [await open(owner, boardId), await open(guest, boardId)];
       await takeAway();
       expect((await api.ask('delete', `/api/boards/${boardId}`, { as: owner })).status).toBe(204);
       for (const editor of opened) await isShutOut(editor);
+      await bringBack();
+      expect((await api.ask('post', `/api/boards/${boardId}/restore`, { as: owner })).status).toBe(200);
+      for (const editor of opened) await editor.synced();
+      expect(opened.map(({ state }) => state.isReadOnly)).toEqual([false, true]);
+      expect(opened.map(({ denied }) => denied.length)).toEqual([1, 1]);
     });
 
     it('who keeps a role by the workspace is not shut out: she waits for the answer, and reads on', async () => {
