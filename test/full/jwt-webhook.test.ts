@@ -7,7 +7,7 @@ import { ProductTokens } from '../support/product-tokens.ts';
 import { waitFor } from '../support/wait.ts';
 import { WebhookServer } from '../support/webhook-server.ts';
 
-const LATER = { timeoutMs: 30_000 };
+const LATER = { timeoutMs: 60_000 };
 
 let product: WebhookServer;
 let tokens: ProductTokens;
@@ -82,7 +82,7 @@ describe('rooms and roles of another product, by its webhook', () => {
     expect(ann.state.isReadOnly).toBe(true);
     const other = edit('r4', 'ann', { tenant: 'acme', rooms: { r3: 'viewer' } });
     await waitFor(() => other.denied.length > 0);
-    expect(product.questions).toEqual([]);
+    expect(product.questions.filter(({ roomId }) => ['r3', 'r4'].includes(roomId))).toEqual([]);
   });
 
   it('are asked for again after a while: a change arrives also when nobody tells of it', async () => {

@@ -60,12 +60,12 @@ export class BoardEditor {
     target.insert(target.length, text);
   }
 
-  async synced(timeoutMs = 10_000): Promise<this> {
+  async synced(timeoutMs = 30_000): Promise<this> {
     await waitFor(() => this.state.isSynced, { what: 'the board is there', timeoutMs });
     return this;
   }
 
-  async saved(timeoutMs = 10_000): Promise<void> {
+  async saved(timeoutMs = 30_000): Promise<void> {
     await waitFor(() => !this.manager.hasUnackedChanges, { what: 'everything is acked', timeoutMs });
   }
 
@@ -74,7 +74,7 @@ export class BoardEditor {
     return this.told.filter((told) => told === what).length;
   }
 
-  async hears(what: string, timeoutMs = 10_000): Promise<void> {
+  async hears(what: string, timeoutMs = 30_000): Promise<void> {
     await waitFor(() => this.told.includes(what), {
       what: `${what} among ${this.told.join(' ')}`,
       timeoutMs,

@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import { isAppError } from '../../../lib/errors.ts';
 import type { Follow, Stream, StreamRecord } from '../../../lib/stream/port.ts';
+import { Stopwatch } from '../../support/stopwatch.ts';
 
 export const record = (text: string): StreamRecord => ({ key: 'k', value: Buffer.from(text), headers: {} });
 export const textOf = ({ value }: { value: Uint8Array }) => Buffer.from(value).toString();
@@ -11,10 +12,11 @@ const INTERVAL_MS = 10;
 export class Writer {
   readonly acked = new Map<string, number>();
   readonly failed: unknown[] = [];
-  /** The longest time that an append took to be refused, in ms. */
+  /** The longest time that an append took to be refused, in ms, as far as this process ran. */
   slowestRefusalMs = 0;
   readonly #stream: Stream;
   readonly #target: { topic: string; partition: number };
+  readonly #clock = new Stopwatch();
   #stopped = false;
   readonly #running: Promise<void>;
 
@@ -27,6 +29,7 @@ export class Writer {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
+    this.#clock.stop();
   }
 
   async #run(): Promise<void> {
@@ -40,13 +43,13 @@ export class Writer {
   }
 
   async #append(text: string): Promise<void> {
-    const began = performance.now();
+    const began = this.#clock.ms;
     try {
       const [offset] = await this.#stream.append(this.#target, [record(text)]);
       this.acked.set(text, offset!);
     } catch (error) {
       this.failed.push(error);
-      this.slowestRefusalMs = Math.max(this.slowestRefusalMs, performance.now() - began);
+      this.slowestRefusalMs = Math.max(this.slowestRefusalMs, this.#clock.ms - began);
     }
   }
 }
