@@ -24,6 +24,9 @@ const NAME = /^[a-z][a-z0-9-]{0,31}$/;
 const TAKEN = ['jwks', 'me', 'logout', 'providers', 'refresh', 'sessions', LOCAL_PROVIDER];
 const KEYS = ['issuer', 'clientId', 'clientSecret', 'scope', 'label'];
 
+/** Of an access token, whatever is configured. */
+export const LONGEST_ACCESS_TOKEN_SECONDS = 3_600;
+
 /** Settings of sign-in; rows of the one schema in config.ts. */
 export const ACCOUNT_SETTINGS = {
   openToAll: choice(
@@ -91,7 +94,7 @@ export const ACCOUNT_SETTINGS = {
   accessTokenSeconds: int(
     'YKAFKA_ACCESS_TOKEN_SECONDS',
     900,
-    { min: 5, max: 3_600 },
+    { min: 5, max: LONGEST_ACCESS_TOKEN_SECONDS },
     'Life of an access token, in seconds.',
   ),
   sessionDays: int(

@@ -154,7 +154,9 @@ const schema: ServiceSchema<ApiSettingsSchema, GatewayService> = {
       url: this.url,
     }));
     openTokenVerifier(this.broker, runtime);
-    this.web = openWebRoutes(runtime);
+    this.web = openWebRoutes(runtime, async (who) =>
+      this.gateway ? this.gateway.refusalOf(who) : 'UNAVAILABLE',
+    );
     for (const route of this.web.routes) this.addRoute(route);
     const { serve } = this;
     this.serve = (request, response, next) => (isOfPage(request) ? serve(request, response, next) : next());

@@ -1,6 +1,7 @@
 import type { ProviderSettings } from '../config-accounts.ts';
 import type { Logger } from '../log.ts';
 import type { Accounts } from './accounts.ts';
+import { revokedIds } from './ended-sessions.ts';
 import { withLocalSignIn } from './local-sign-in.ts';
 import { Providers, type SignInProviders } from './providers.ts';
 import { Sealer } from './sealer.ts';
@@ -18,6 +19,8 @@ export interface Auth {
   readonly serviceTokens: ServiceTokens;
   readonly providers: SignInProviders;
   readonly signIns: SignIns;
+  /** Of ended sessions and revoked service tokens whose tokens would still be taken, a page behind `after`. */
+  revokedIds(after?: string): Promise<string[]>;
 }
 
 export interface AuthOptions extends TokenNames {
@@ -45,5 +48,8 @@ export function createAuth({ accounts, logger, secret, ...options }: AuthOptions
   const configured = new Providers(options.providers, { clock, logger });
   const providers = options.hasLocalSignIn ? withLocalSignIn(configured) : configured;
   const signIns = new SignIns(context, { providers, users, sessions, tokens });
-  return { keys, tokens, sessions, serviceTokens, providers, signIns };
+  return {
+    ...{ keys, tokens, sessions, serviceTokens, providers, signIns },
+    revokedIds: (after) => revokedIds(context, after),
+  };
 }

@@ -40,6 +40,18 @@ export const SessionEntity = defineEntity({
   },
 });
 
+/** Ended before their access tokens have: gateways take those no more. Gone when the last of them has ended. */
+export const EndedSessionEntity = defineEntity({
+  name: 'EndedSession',
+  tableName: 'ended_sessions',
+  indexes: [{ name: 'ended_sessions_expiry_index', properties: ['expiresAt'] }],
+  properties: {
+    id: p.uuid().primary(),
+    /** No access token of the session is taken from here on. */
+    expiresAt: at(),
+  },
+});
+
 /** Tokens that a refresh has replaced: one that comes again was stolen, or its answer was lost. */
 export const SpentTokenEntity = defineEntity({
   name: 'SpentToken',
@@ -213,6 +225,7 @@ export const AccessChangeEntity = defineEntity({
 export const ACCOUNT_ENTITIES = [
   UserEntity,
   SessionEntity,
+  EndedSessionEntity,
   SpentTokenEntity,
   SignInEntity,
   SigningKeyEntity,

@@ -41,9 +41,6 @@ interface ServiceTokenRow {
   revokedAt?: Date | null;
 }
 
-/** Ids in one answer: with their commas far below what a call between services may carry. */
-export const REVOKED_PAGE = 1_000;
-
 /** Tokens of servers: what there is, and what was revoked before its end. */
 export class ServiceTokens {
   readonly #context: AccountsContext;
@@ -92,19 +89,6 @@ export class ServiceTokens {
         recordAccessChange(em, { sessionId: row.id });
       }
       return { revoked: rows.length };
-    });
-  }
-
-  /** Ids of revoked tokens that would still be taken, in order, behind `after`; at most REVOKED_PAGE of them. */
-  revokedIds(after?: string): Promise<string[]> {
-    return this.#context.database.entities(async (em) => {
-      const where = {
-        revokedAt: { $ne: null },
-        expiresAt: { $gt: this.#forgotten() },
-        ...(after === undefined ? {} : { id: { $gt: after } }),
-      };
-      const window = { orderBy: { id: 'asc' }, limit: REVOKED_PAGE } as const;
-      return (await em.find(ServiceTokenEntity, where, window)).map(({ id }) => id);
     });
   }
 

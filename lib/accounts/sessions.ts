@@ -1,8 +1,8 @@
 import { LockMode } from '@mikro-orm/core';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { recordAccessChange } from './access-changes.ts';
 import { nowOf, type AccountsContext, type EntityManager } from './context.ts';
+import { endSession } from './ended-sessions.ts';
 import { SessionEntity, SpentTokenEntity } from './entities.ts';
 import { hashOf } from './hashes.ts';
 import { pageOf, windowOf, type ListQuery, type Page } from './paging.ts';
@@ -109,7 +109,7 @@ export class Sessions {
       const hash = hashOf(token);
       const spent = await em.findOne(SpentTokenEntity, { token: hash });
       const session = await em.findOne(SessionEntity, spent ? { id: spent.sessionId } : { token: hash });
-      if (session) await endSession(em, session);
+      if (session) await endSession(em, session, this.#context);
     });
   }
 
@@ -118,7 +118,7 @@ export class Sessions {
     return this.#context.database.entities(async (em) => {
       const session = await em.findOne(SessionEntity, { id: sessionId, userId });
       if (!session) throw new AppError('NOT_FOUND');
-      await endSession(em, session);
+      await endSession(em, session, this.#context);
     });
   }
 
@@ -172,7 +172,7 @@ export class Sessions {
     const current = this.#currentOf(session, token);
     if (now.getTime() - spent.spentAt.getTime() <= REUSE_GRACE_MS && current !== undefined)
       return { sessionId: session.id, userId: session.userId, token: current, expiresAt: session.expiresAt };
-    await endSession(em, session);
+    await endSession(em, session, this.#context);
     return 'stolen';
   }
 
@@ -190,10 +190,4 @@ export class Sessions {
     const { idleMs } = this.#options;
     return new Date(Math.min(now.getTime() + idleMs, createdAt.getTime() + MAX_LIVES * idleMs));
   }
-}
-
-async function endSession(em: EntityManager, { id, userId }: { id: string; userId: string }): Promise<void> {
-  // Its spent tokens go with it.
-  await em.nativeDelete(SessionEntity, { id });
-  recordAccessChange(em, { userId, sessionId: id });
 }

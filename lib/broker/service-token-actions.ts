@@ -74,12 +74,12 @@ export const serviceTokenActions: Record<string, DeclaredAction<AuthHolder>> = {
       return openedAuth(this).serviceTokens.revoke({ ...choice, ...inTenant });
     },
   },
-  /** For the gateways: ids of revoked tokens that would still be taken, in order, the next ones behind `after`. */
+  /** For the gateways: whose tokens are taken no more, ended sessions too, in order, the next ones behind `after`. */
   'revokedTokens.list': {
     repetition: 'idempotent',
     params: { $$strict: true, after: { ...idParam, ...optional } },
     async handler(this: AuthHolder, ctx: Context<{ after?: string }>) {
-      return { ids: await openedAuth(this).serviceTokens.revokedIds(ctx.params.after) };
+      return { ids: await openedAuth(this).revokedIds(ctx.params.after) };
     },
   },
 };

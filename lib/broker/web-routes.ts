@@ -4,7 +4,10 @@ import { authWebRoutes, noSignInWebRoutes } from '../http/auth-routes.ts';
 import { operatorWebRoutes } from '../http/operator-routes.ts';
 import { RedisCounts } from '../http/redis-counts.ts';
 import { RequestLimit } from '../http/request-limit.ts';
+import type { Principal } from '../accounts/principal.ts';
+import { AppError } from '../errors.ts';
 import { encodeAccessChange, type AccessChange } from '../lifecycle/access-record.ts';
+import type { NackCode } from '../protocol/nack-codes.ts';
 import type { Runtime } from './runtime.ts';
 import { tokenVerifierOf } from './token-verifier.ts';
 
@@ -15,7 +18,10 @@ export interface WebRoutes {
   close(): Promise<void>;
 }
 
-export function openWebRoutes(runtime: Runtime): WebRoutes {
+/** Why the token of an ended session is not taken, or that nobody can tell now. */
+export type EndedCheck = (who: Pick<Principal, 'sessionId'>) => Promise<NackCode | undefined>;
+
+export function openWebRoutes(runtime: Runtime, refusalOf: EndedCheck): WebRoutes {
   const { config, clock, logger } = runtime;
   const operator = operatorWebRoutes(runtime);
   if (config.auth === 'jwt') openAccessDoor(runtime);
@@ -31,7 +37,12 @@ export function openWebRoutes(runtime: Runtime): WebRoutes {
     config,
     clock,
     logger: logger.child({ part: 'api' }),
-    verify: (token: unknown) => tokenVerifierOf(runtime)(token),
+    verify: async (token: unknown) => {
+      const principal = await tokenVerifierOf(runtime)(token);
+      const code = await refusalOf(principal);
+      if (code === undefined) return principal;
+      throw new AppError(code === 'UNAUTHENTICATED' ? code : 'SERVICE_UNAVAILABLE');
+    },
     guesses: limit('guesses', config.guessesPerMinute),
     presence: limit('presence-questions', config.presenceQuestionsPerMinute),
     trustedProxyHops: config.trustedProxyHops,

@@ -43,7 +43,7 @@ export interface GatewayParts {
   checker: UpdateChecker;
   /** Roles of people in rooms, whose changes are heard on the control topic; without it the rights of a connection last. */
   roles?: RoomRoles;
-  /** Asked for the ids of revoked service tokens, which are heard on the control topic too. */
+  /** Asked for the ids of ended sessions and revoked service tokens, which are heard on the control topic too. */
   revokedTokens?: () => Promise<readonly string[]>;
   /** Where gateways tell each other who is there; the awareness topics when it is left out. */
   presenceBus?: (gatewayId: string, events: PresenceBusEvents) => PresenceBus;

@@ -9,32 +9,33 @@ export interface EndedSessionsParts {
   clock: Pick<Clock, 'now'>;
   logger: Logger;
   sessions: ReadonlySet<Pick<ClientSession, 'identity' | 'close'>>;
-  /** Ids of service tokens that were revoked and would still be taken; nobody is asked without it. */
+  /** Ids of ended sessions and revoked service tokens whose tokens would still be taken; nobody is asked without it. */
   revokedTokens?: () => Promise<readonly string[]>;
 }
 
-/** Of those that are heard of. */
-const MAX_HEARD = 50_000;
+/** Of those that were heard of since the list was asked for. */
+export const MAX_HEARD = 50_000;
 /** The list is asked for again after so long, beside what is heard. */
 const FRESH_MS = 5 * 60_000;
 /** While nothing may be heard it is asked for again after so long, as it is when it could not be had. */
 const RETRY_MS = 5_000;
 
 /**
- * Sessions that have ended before their tokens have. They are heard of on the control topic. A person's token lives on
- * for minutes only; a service token does for a day, so the list of those that were revoked is asked for as well: before
- * the first one is let in, and again when something may have been missed.
+ * Sessions that have ended before their tokens have. They are heard of on the control topic. What was said before this
+ * gateway came is in the list of those whose tokens would still be taken: it is asked for before the first token is
+ * taken, and again when something may have been missed.
  */
 export class EndedSessions {
   readonly #parts: EndedSessionsParts;
-  readonly #heard = new LRUCache<string, true>({ max: MAX_HEARD });
-  #revoked: ReadonlySet<string> = new Set();
+  /** When each was heard of, by the clock. */
+  readonly #heard = new LRUCache<string, number>({ max: MAX_HEARD });
+  #listed: ReadonlySet<string> = new Set();
   /** When the list was asked for, by the clock; undefined while something may be missing in it. */
   #listedAt: number | undefined;
   #asking: Promise<void> | undefined;
   #askedAt = -Infinity;
   #gaps = 0;
-  /** A service token has come here. */
+  /** A token has come here. */
   #isNeeded = false;
   #hasComplained = false;
 
@@ -44,13 +45,13 @@ export class EndedSessions {
 
   /** True when this gateway knows of the end of the session. */
   has(sessionId: string): boolean {
-    return this.#heard.has(sessionId) || this.#revoked.has(sessionId);
+    return this.#heard.has(sessionId) || this.#listed.has(sessionId);
   }
 
-  /** Why a connection is not let in: its session has ended, or nobody can tell now. */
-  async refusalOf({ sessionId, isService }: Identity): Promise<NackCode | undefined> {
+  /** Why a token is not taken: its session has ended, or nobody can tell now. */
+  async refusalOf({ sessionId }: Pick<Identity, 'sessionId'>): Promise<NackCode | undefined> {
     if (sessionId === undefined) return undefined;
-    if (isService && this.#parts.revokedTokens) {
+    if (this.#parts.revokedTokens) {
       this.#isNeeded = true;
       // What was under way when something was missed does not count.
       while (this.#listedAt === undefined) if (!(await this.#ask())) return 'UNAVAILABLE';
@@ -59,7 +60,9 @@ export class EndedSessions {
   }
 
   onEnded(sessionId: string): void {
-    this.#heard.set(sessionId, true);
+    // One more, and the first of them is forgotten, which the list has.
+    if (this.#heard.size >= MAX_HEARD && this.#listedAt !== undefined) this.onGap();
+    this.#heard.set(sessionId, this.#parts.clock.now());
     this.#close();
   }
 
@@ -87,8 +90,7 @@ export class EndedSessions {
       return true;
     } catch (error) {
       // Once for an outage: it is tried again with every look.
-      if (!this.#hasComplained)
-        this.#parts.logger.warn({ err: error }, 'revoked service tokens cannot be asked for');
+      if (!this.#hasComplained) this.#parts.logger.warn({ err: error }, 'ended sessions cannot be asked for');
       this.#hasComplained = true;
       return false;
     }
@@ -98,8 +100,11 @@ export class EndedSessions {
     const gaps = this.#gaps;
     const now = this.#parts.clock.now();
     this.#askedAt = now;
-    this.#revoked = new Set(await this.#parts.revokedTokens?.());
+    this.#listed = new Set(await this.#parts.revokedTokens?.());
     if (gaps === this.#gaps) this.#listedAt = now;
+    // Who is told of an end finds it in the database: what was heard before the question is in the answer.
+    for (const [sessionId, heardAt] of [...this.#heard.entries()])
+      if (heardAt < now) this.#heard.delete(sessionId);
     this.#close();
   }
 

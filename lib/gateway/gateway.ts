@@ -1,6 +1,7 @@
 import type { TimerHandle } from '../clock.ts';
 import type { DocumentAddress } from '../protocol/ids.ts';
 import type { JoinAnswer, LeaveAnswer } from '../protocol/events.ts';
+import type { NackCode } from '../protocol/nack-codes.ts';
 import { assembleGateway, type GatewayAssembly, type GatewayParts } from './assemble.ts';
 import { ClientSession } from './client-session.ts';
 import { withDeadline } from './deadline.ts';
@@ -53,8 +54,13 @@ export class Gateway {
   async identify(auth: unknown): ReturnType<AccessControl['identify']> {
     const result = await this.#parts.access.identify(auth);
     if (!result.ok) return result;
-    const code = await this.#members.enforcement?.ended.refusalOf(result.identity);
+    const code = await this.refusalOf(result.identity);
     return code === undefined ? result : { ok: false, code };
+  }
+
+  /** Why a token is not taken, here or over HTTP: its session has ended, or nobody can tell now. */
+  async refusalOf(who: Pick<Identity, 'sessionId'>): Promise<NackCode | undefined> {
+    return this.#members.enforcement?.ended.refusalOf(who);
   }
 
   /** True when the session is known to have ended, maybe since it was identified. */

@@ -27,7 +27,6 @@ export function createIdentify({ config, verify, clock, logger }: IdentifyParts)
         userId,
         expiresAtMs,
         ...(sessionId === undefined ? {} : { sessionId }),
-        ...(kind === 'service' ? { isService: true } : {}),
         ...(name === undefined ? {} : { name }),
         // So is what the own accounts' people may do, and in which tenant.
         ...(isGrant ? { tenantId: tenantId ?? config.tenant } : {}),

@@ -11,8 +11,6 @@ export interface Identity {
   userId?: string;
   /** Its end ends the connection. */
   sessionId?: string;
-  /** A server, by a token of its own for hours: `sessionId` is the token's, and may be revoked. */
-  isService?: true;
   /** Wall time at which its token ends. */
   expiresAtMs?: number;
   /** Shown to others. */

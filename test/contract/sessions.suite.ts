@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from '@jest/globals';
 import { decodeProtectedHeader } from 'jose';
+import { LONGEST_ACCESS_TOKEN_SECONDS } from '../../lib/config-accounts.ts';
+import { TOLERANCE_MS } from '../../lib/accounts/tokens.ts';
 import { DAY_MS, IDLE_MS, inAuthWorld, TOKEN_MS } from './auth-world.ts';
 
 const refused = expect.objectContaining({ type: 'UNAUTHENTICATED' }) as unknown;
@@ -88,6 +90,31 @@ export const sessionChecks = inAuthWorld({
     await sessions.end(first.token);
     expect(await world.endings(userId)).toEqual([{ userId, sessionId: first.sessionId }]);
   },
+
+  'a session that has ended is known until no access token of it is taken any more, however it has ended':
+    async (world) => {
+      const { sessions } = world.auth;
+      const userId = await world.person();
+      const [out, ended, stolen, open] = await Promise.all([1, 2, 3, 4].map(() => sessions.create(userId)));
+      await sessions.refresh(stolen!.token);
+      world.later(31_000);
+      await Promise.all([sessions.end(out!.token), sessions.end(out!.token)]);
+      await sessions.endOne(userId, ended!.sessionId);
+      await expect(sessions.refresh(stolen!.token)).rejects.toEqual(refused);
+      const gone = [out, ended, stolen].map((session) => session!.sessionId);
+      const known = async () => (await world.another().revokedIds()).filter((id) => gone.includes(id)).sort();
+      expect(await known()).toEqual([...gone].sort());
+      expect(await world.auth.revokedIds()).not.toContain(open!.sessionId);
+      // The life of tokens may have been the longest one until just now.
+      world.later(LONGEST_ACCESS_TOKEN_SECONDS * 1_000 + TOLERANCE_MS);
+      expect(await known()).toEqual([...gone].sort());
+      world.later(60_000);
+      expect(await known()).toEqual([]);
+      await sessions.end(open!.token);
+      const rows = (await world.rows('ended_sessions')).map(({ id }) => id);
+      expect(rows.filter((id) => gone.includes(id as string))).toEqual([]);
+      expect(rows).toContain(open!.sessionId);
+    },
 
   'one sees and ends the own sessions and no others': async (world) => {
     const { sessions } = world.auth;

@@ -12,6 +12,7 @@ import { KnownSecrets } from '../support/known-secrets.ts';
 import { OpenIdServer } from '../support/openid-provider.ts';
 import { purgesBoard } from '../support/people/purge.ts';
 import { boardScenarios } from '../support/people/scenarios.ts';
+import { remembersEnded } from '../support/people/sessions.ts';
 import { PeopleStage } from '../support/people/stage.ts';
 import { renewsTokens } from '../support/people/tokens.ts';
 import { startServerProcess } from '../support/start-process.ts';
@@ -94,7 +95,7 @@ describe('people and their boards, from the sign-in on', () => {
     }
   });
 
-  it('when the server is killed and comes again, everybody is there again, once', async () => {
+  it('when the server is killed and comes again, everybody is there again, once, and no session that had ended', async () => {
     await fillDatabaseFolder(dataDir);
     const env = {
       AUTH: 'accounts',
@@ -116,10 +117,12 @@ describe('people and their boards, from the sign-in on', () => {
           what: `${what}, ${times} times`,
         });
       await isTold('+', 1);
-      await server.kill();
-      // Whose own connection has gone knows of nobody.
-      await isTold('-', 1);
-      await startEmbedded({ ...accounts, dataDir, port }, { logger });
+      await remembersEnded(there, async () => {
+        await server.kill();
+        // Whose own connection has gone knows of nobody.
+        await isTold('-', 1);
+        await startEmbedded({ ...accounts, dataDir, port }, { logger });
+      });
       await isTold('+', 2);
       for (const editor of editors) await editor.synced(30_000);
       editors[0]!.manager.presence.update({ cursor: { x: 7, y: 7 } });

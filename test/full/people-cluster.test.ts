@@ -6,6 +6,7 @@ import { PeopleCluster } from '../support/people/people-cluster.ts';
 import { purgesBoard } from '../support/people/purge.ts';
 import { boardScenarios } from '../support/people/scenarios.ts';
 import { revokesServiceTokens } from '../support/people/service-tokens.ts';
+import { remembersEnded } from '../support/people/sessions.ts';
 import { renewsTokens } from '../support/people/tokens.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -40,6 +41,12 @@ describe('people and their boards on a cluster of two gateways, which tell each 
 
   it('a service token that is revoked is closed at both gateways at once, and known to one that starts later', () =>
     revokesServiceTokens(people));
+
+  it('a session that has ended is over at a gateway that is started later, over HTTP and at the handshake', () =>
+    remembersEnded(people.stage, async () => {
+      await people.kill('gateway-1');
+      await people.cluster.restart('gateway-1');
+    }));
 
   it('a Kafka that is away for 12 s is not taken for everybody’s death', () =>
     outlivesOutage(people.stage, { stop: () => kafka.kill('SIGKILL'), start: () => kafka.restart() }));

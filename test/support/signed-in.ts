@@ -96,6 +96,18 @@ export class SignedInPerson {
     return { status: response.status, body: text === '' ? {} : (JSON.parse(text) as ApiAnswer['body']) };
   }
 
+  /** Of the session in her browser. */
+  async sessionId(): Promise<string> {
+    const { body } = await this.api('GET', '/api/auth/sessions');
+    return (body.rows as { id: string; isCurrent: boolean }[]).find(({ isCurrent }) => isCurrent)!.id;
+  }
+
+  /** Says the status. */
+  async signOut(): Promise<number> {
+    const init = { method: 'POST', headers: { origin: this.#url } };
+    return (await this.#browser.request(`${this.#url}/api/auth/logout`, init)).status;
+  }
+
   /** A board in a workspace of her own. */
   async makeBoard(): Promise<string> {
     const workspace = await this.api('POST', '/api/workspaces', { id: randomUUID(), name: 'Team' });

@@ -4,6 +4,7 @@ import { OperationsMigration } from './0003-operations.ts';
 import { AccountsMigration } from './0004-accounts.ts';
 import { SnapshotSlicesMigration } from './0005-snapshot-slices.ts';
 import { ServiceTokensMigration } from './0006-service-tokens.ts';
+import { EndedSessionsMigration } from './0007-ended-sessions.ts';
 
 /** In order; the name of an applied one never changes. */
 export const STORE_MIGRATIONS = [
@@ -13,4 +14,5 @@ export const STORE_MIGRATIONS = [
   { name: '0004-accounts', class: AccountsMigration },
   { name: '0005-snapshot-slices', class: SnapshotSlicesMigration },
   { name: '0006-service-tokens', class: ServiceTokensMigration },
+  { name: '0007-ended-sessions', class: EndedSessionsMigration },
 ];

@@ -1,3 +1,4 @@
+import { endsSessions } from './sessions.ts';
 import { comesBack, meet, refusesViewer, removesEditor, saves } from './sharing.ts';
 import type { PeopleStage } from './stage.ts';
 
@@ -10,4 +11,6 @@ export const boardScenarios: Record<string, (stage: PeopleStage) => Promise<void
     removesEditor,
   'who is refused has the board in her open page when she is let in, and again after she was removed':
     comesBack,
+  'a session that is ended or signed out of is closed everywhere at once, and its token opens nothing any more':
+    endsSessions,
 };

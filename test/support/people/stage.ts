@@ -45,13 +45,12 @@ export class PeopleStage {
 
   /** Through the provider at the last gateway; each call is another person, whose name begins like this. */
   async signIn(name: string): Promise<SignedInPerson> {
-    const { urls, provider } = this.parts;
-    const browser = new Browser();
-    this.#browsers.push(browser);
-    const unique = `${name}-${randomBytes(4).toString('hex')}`;
-    const person = await SignedInPerson.signInWith(browser, unique, { url: urls[1], provider });
-    this.#people.push(person);
-    return person;
+    return this.#signIn(`${name}-${randomBytes(4).toString('hex')}`);
+  }
+
+  /** The same person in another browser: a session of its own. */
+  async signInAgain({ name }: SignedInPerson): Promise<SignedInPerson> {
+    return this.#signIn(name);
   }
 
   async signInMany(name: string, count: number): Promise<SignedInPerson[]> {
@@ -134,6 +133,15 @@ export class PeopleStage {
       for (const url of visited)
         for (const key of URL_SECRETS) secrets.add(key, new URL(url).searchParams.get(key));
     }
+  }
+
+  async #signIn(name: string): Promise<SignedInPerson> {
+    const { urls, provider } = this.parts;
+    const browser = new Browser();
+    this.#browsers.push(browser);
+    const person = await SignedInPerson.signInWith(browser, name, { url: urls[1], provider });
+    this.#people.push(person);
+    return person;
   }
 }
 

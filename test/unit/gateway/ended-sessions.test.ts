@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EndedSessions } from '../../../lib/gateway/ended-sessions.ts';
+import { EndedSessions, MAX_HEARD } from '../../../lib/gateway/ended-sessions.ts';
 import type { Identity } from '../../../lib/gateway/port.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -26,21 +26,20 @@ function setup() {
   /** A connection; tells by which code it was closed. */
   const connect = (sessionId: string) => {
     const closes: string[] = [];
-    sessions.add({ identity: { sessionId, isService: true }, close: (code) => void closes.push(code) });
+    sessions.add({ identity: { sessionId }, close: (code) => void closes.push(code) });
     return closes;
   };
-  const refusal = (sessionId: string) => ended.refusalOf({ sessionId, isService: true });
+  const refusal = (sessionId: string) => ended.refusalOf({ sessionId });
   return { clock, revoked, world, ended, connect, refusal };
 }
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe('sessions that have ended', () => {
-  it('the list of revoked service tokens is asked for at the first of them, not for people', async () => {
+  it('the list is asked for once, at the first token that could be in it', async () => {
     const { revoked, world, ended, refusal } = setup();
     revoked.push('bad');
     ended.check({ isHearing: true });
-    expect(await ended.refusalOf({ sessionId: 'of-ann' })).toBeUndefined();
     expect(await ended.refusalOf({})).toBeUndefined();
     expect(world.asked).toBe(0);
     expect(await Promise.all(['bad', 'good', 'bad'].map(refusal))).toEqual([
@@ -71,11 +70,11 @@ describe('sessions that have ended', () => {
     expect(await refused).toBe('UNAUTHENTICATED');
   });
 
-  it('nobody can tell while the list cannot be had: services wait, people do not; said once', async () => {
+  it('nobody can tell while the list cannot be had, and everybody waits; said once', async () => {
     const { world, ended, refusal, clock } = setup();
     world.isAway = true;
     expect([await refusal('one'), await refusal('one')]).toEqual(['UNAVAILABLE', 'UNAVAILABLE']);
-    expect(await ended.refusalOf({ sessionId: 'of-ann' })).toBeUndefined();
+    expect(await ended.refusalOf({})).toBeUndefined();
     expect(world.warnings).toBe(1);
     world.isAway = false;
     clock.advance(5_000);
@@ -140,6 +139,40 @@ describe('sessions that have ended', () => {
     ended.check({ isHearing: false });
     await settled();
     expect([world.asked, closes]).toEqual([2, ['UNAUTHENTICATED']]);
+  });
+
+  it('what was heard before the list was asked for is kept by the list alone', async () => {
+    const { clock, revoked, ended, refusal } = setup();
+    await refusal('one');
+    ended.onEnded('early');
+    clock.advance(FIVE_MINUTES_MS);
+    ended.onEnded('late');
+    revoked.push('early');
+    ended.check({ isHearing: true });
+    await settled();
+    expect([ended.has('early'), ended.has('late')]).toEqual([true, true]);
+    revoked.splice(0);
+    clock.advance(FIVE_MINUTES_MS);
+    ended.check({ isHearing: true });
+    await settled();
+    // The tokens of both have ended meanwhile.
+    expect([ended.has('early'), ended.has('late')]).toEqual([false, false]);
+  });
+
+  it('more than are kept of those that were heard: nobody is believed before the list has come anew', async () => {
+    const { clock, revoked, world, ended, refusal } = setup();
+    await refusal('one');
+    clock.advance(1);
+    for (let n = 0; n <= MAX_HEARD; n++) ended.onEnded(`ended-${n}`);
+    revoked.push(...Array.from({ length: MAX_HEARD + 1 }, (_, n) => `ended-${n}`));
+    clock.advance(1);
+    expect(ended.has('ended-0')).toBe(false);
+    expect([await refusal('ended-0'), await refusal('ended-1'), await refusal('one')]).toEqual([
+      'UNAUTHENTICATED',
+      'UNAUTHENTICATED',
+      undefined,
+    ]);
+    expect(world.asked).toBe(2);
   });
 
   it('after a gap it is asked at once, whenever it was asked last', async () => {

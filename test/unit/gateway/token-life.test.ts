@@ -41,7 +41,7 @@ async function startForServices(log: TestLog, revokedTokens: () => Promise<strin
     const rooms = { room: 'editor' as const };
     return {
       ok: true,
-      identity: { userId: 'exporter', tenantId: 'default', sessionId, rooms, isService: true },
+      identity: { userId: 'exporter', tenantId: 'default', sessionId, rooms },
     };
   });
   const roles = new RoomRoles({ clock: systemClock, ttlMs: 300_000, lookUp: async () => undefined });
