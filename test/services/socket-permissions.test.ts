@@ -1,23 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { io } from 'socket.io-client';
-import * as Y from 'yjs';
 import {
   BOARD_ROLE_OF_WORKSPACE,
   BOARD_ROLES,
   mayOnBoard,
   WORKSPACE_ROLES,
-  type BoardAction,
   type BoardRole,
 } from '../../lib/accounts/rules.ts';
-import { encodeAwarenessUpdate } from '../../lib/protocol/awareness.ts';
-import { ProtocolMessageType } from '../../lib/protocol/message-types.ts';
-import {
-  encodeAwarenessPayload,
-  encodeClientEntries,
-  encodeSyncPayload,
-  SyncMessageType,
-  type DocumentAddress,
-} from '../../lib/protocol/index.ts';
+import { encodeClientEntries, type DocumentAddress } from '../../lib/protocol/index.ts';
 import { ApiClient } from '../support/api-client.ts';
 import {
   makeBoardWorld,
@@ -31,136 +21,28 @@ import { startEmbedded, stopServers, type TestServer } from '../support/embedded
 import { waitFor } from '../support/wait.ts';
 import { cleanUp } from '../unit/gateway/harness.ts';
 import { RawClient } from '../unit/gateway/raw-client.ts';
-
-/** Somebody at the door of a board, and one of its owners who watches it. */
-interface Scene {
-  client: RawClient;
-  address: DocumentAddress;
-  /** The name in the witness' list of people. */
-  userId: string;
-  witness: RawClient;
-}
-
-/** What a socket can ask for. Each answers `yes` when it was done, else the code of the refusal. */
-interface SocketAction {
-  title: string;
-  rule: BoardAction | 'nobody';
-  /** To who may not by the rule although the board may be read; to a stranger everything is `NOT_JOINED`. */
-  refusal: string;
-  run(scene: Scene): Promise<string>;
-}
-
-const WITNESS_CLIENT_ID = 11;
+import {
+  ACTIONS,
+  awareness,
+  joined,
+  nextNumber,
+  toldOf,
+  WITNESS_CLIENT_ID,
+  WITNESS_STATE,
+  type Scene,
+} from './socket-actions.ts';
 
 let server: TestServer;
 let people: People;
 let world: BoardWorld;
 let witness: RawClient;
+/** There from the beginning, and does nothing. */
+let watcher: RawClient;
 let address: DocumentAddress;
-let words = 0;
+let part: DocumentAddress;
+let forOwners: DocumentAddress;
 
 const tokenOf = (userId: string) => ({ auth: { token: `token-of-${userId}` } });
-
-/** What this client is told next beside what it has been told already: a refusal, or undefined when `isDone` comes first. */
-async function outcome(client: RawClient, act: () => void, isDone: () => boolean): Promise<string> {
-  const before = client.nacks().length;
-  act();
-  await waitFor(() => isDone() || client.nacks().length > before, { what: 'an answer' });
-  return client.nacks()[before]?.code ?? 'yes';
-}
-
-const payloadFrame = ({ client, address }: Scene, payload: Uint8Array, version = 0) =>
-  encodeClientEntries([client.envelope(address, payload, { version })]);
-
-/** An update, by either of the two messages that carry one; done when the witness has it. */
-function write(scene: Scene, type: SyncMessageType): Promise<string> {
-  const { client, address, witness } = scene;
-  const word = `<${++words}>`;
-  const payload = encodeSyncPayload(type, client.edit(address, word));
-  const frame = payloadFrame(scene, payload, client.nextVersion(address));
-  return outcome(
-    client,
-    () => client.sendFrame(frame),
-    () => witness.text(address).includes(word),
-  );
-}
-
-/** Whatever is sent and answered by nothing: done when a question that follows has been answered. */
-async function silent(scene: Scene, frame: Uint8Array): Promise<string> {
-  const { client, address } = scene;
-  const nacks = client.nacks().length;
-  client.sendFrame(frame);
-  // In the order of arrival; leaving is answered to everybody.
-  await client.leave(address);
-  const code = client.nacks()[nacks]?.code ?? 'yes';
-  await client.tryJoin(address);
-  return code;
-}
-
-function awareness(clientId: number, clock: number, state: object | null): Uint8Array {
-  return encodeAwarenessPayload(encodeAwarenessUpdate([{ clientId, clock, state: JSON.stringify(state) }]));
-}
-
-const emptyStep2 = () => encodeSyncPayload(SyncMessageType.Step2, Y.encodeStateAsUpdate(new Y.Doc()));
-
-const ACTIONS: readonly SocketAction[] = [
-  {
-    title: 'sees the document',
-    rule: 'board.read',
-    refusal: 'NOT_JOINED',
-    run: (scene) => {
-      const question = encodeSyncPayload(SyncMessageType.Step1, Y.encodeStateVector(new Y.Doc()));
-      const states = scene.client.states(scene.address).length;
-      return outcome(
-        scene.client,
-        () => scene.client.sendFrame(payloadFrame(scene, question)),
-        () => scene.client.states(scene.address).length > states,
-      );
-    },
-  },
-  {
-    title: 'writes by an update',
-    rule: 'board.write',
-    refusal: 'READ_ONLY',
-    run: (scene) => write(scene, SyncMessageType.Update),
-  },
-  {
-    title: 'writes by an answer to a question of sync',
-    rule: 'board.write',
-    refusal: 'READ_ONLY',
-    run: (scene) => write(scene, SyncMessageType.Step2),
-  },
-  {
-    title: 'answers a question of sync with nothing',
-    rule: 'board.read',
-    refusal: 'NOT_JOINED',
-    run: (scene) => silent(scene, payloadFrame(scene, emptyStep2(), scene.client.nextVersion(scene.address))),
-  },
-  {
-    title: 'shows a cursor of her own',
-    rule: 'board.read',
-    refusal: 'NOT_JOINED',
-    run: (scene) => silent(scene, payloadFrame(scene, awareness(1_000 + ++words, 1, { name: 'me' }))),
-  },
-  {
-    title: 'shows a cursor as somebody else',
-    rule: 'nobody',
-    refusal: 'FOREIGN_AWARENESS',
-    run: (scene) => silent(scene, payloadFrame(scene, awareness(WITNESS_CLIENT_ID, 900, { name: 'you' }))),
-  },
-  {
-    title: 'takes somebody else away',
-    rule: 'nobody',
-    refusal: 'FOREIGN_AWARENESS',
-    run: (scene) => silent(scene, payloadFrame(scene, awareness(WITNESS_CLIENT_ID, 901, null))),
-  },
-  {
-    title: 'writes a record of control',
-    rule: 'nobody',
-    refusal: 'BAD_MESSAGE_TYPE',
-    run: (scene) => silent(scene, payloadFrame(scene, Uint8Array.of(ProtocolMessageType.Control, 1, 2, 3))),
-  },
-];
 
 const RELATIONS: readonly Relation[] = [
   ...BOARD_ROLES.map((role) => ({ by: 'board', role }) as const),
@@ -181,14 +63,15 @@ beforeAll(async () => {
   people = await makePeople(api);
   world = await makeBoardWorld(server, people);
   address = { roomId: world.boardId, docId: 'text' };
+  part = { ...address, subdocId: 'part' };
+  forOwners = { roomId: world.boardId, docId: 'plan' };
+  watcher = await RawClient.connect(server.url, tokenOf(people.owner));
+  await watcher.join(address);
   witness = await RawClient.connect(server.url, tokenOf(people.secondOwner));
-  await witness.join(address);
-  witness.sendFrame(
-    payloadFrame(
-      { client: witness, address, userId: people.secondOwner, witness },
-      awareness(WITNESS_CLIENT_ID, 1, { name: 'I' }),
-    ),
-  );
+  for (const each of [address, part, forOwners]) await witness.join(each);
+  const state = awareness(WITNESS_CLIENT_ID, 1, JSON.parse(WITNESS_STATE) as object);
+  witness.sendFrame(encodeClientEntries([witness.envelope(address, state)]));
+  await waitFor(() => toldOf(watcher, WITNESS_CLIENT_ID).length > 0, { what: 'the cursor of the witness' });
 });
 afterAll(async () => {
   await cleanUp();
@@ -197,9 +80,8 @@ afterAll(async () => {
 
 async function arrive(userId: string): Promise<{ scene: Scene; join: string }> {
   const client = await RawClient.connect(server.url, tokenOf(userId));
-  const answer = await client.tryJoin(address);
-  if (answer.ok) await waitFor(() => client.states(address).length > 0, { what: 'the state' });
-  return { scene: { client, address, userId, witness }, join: answer.ok ? 'yes' : answer.code };
+  const join = await joined(client, address);
+  return { scene: { client, address, part, forOwners, witness }, join };
 }
 
 describe('who may do what over the socket, by the rules', () => {
@@ -210,9 +92,8 @@ describe('who may do what over the socket, by the rules', () => {
     expect(join).toBe(mayRead ? 'yes' : 'PERMISSION_DENIED');
     const answers: Record<string, string> = {};
     const wanted: Record<string, string> = {};
-    for (const { title, rule, refusal, run } of ACTIONS) {
-      const may = rule !== 'nobody' && mayOnBoard(role, rule);
-      wanted[title] = may ? 'yes' : mayRead ? refusal : 'NOT_JOINED';
+    for (const { title, may, refusal, toStrangers = 'NOT_JOINED', run } of ACTIONS) {
+      wanted[title] = may(role) ? 'yes' : mayRead ? refusal : toStrangers;
       answers[title] = await run(scene);
     }
     expect(answers).toEqual(wanted);
@@ -223,29 +104,43 @@ describe('who may do what over the socket, by the rules', () => {
     async (_, relation) => {
       const { scene } = await arrive(personOf(people, relation)!);
       const marker = (await arrive(people.target)).scene.client;
-      const seen: unknown[] = [];
-      const onSync = (content: { users: { cursor?: { x: number } }[] }) =>
-        void seen.push(...content.users.map(({ cursor }) => cursor?.x));
+      const seen = new Set<number | undefined>();
+      type Shown = { cursor?: { x: number }; viewport?: { x: number } };
+      const onSync = ({ users }: { users: Shown[] }) => {
+        for (const { cursor, viewport } of users) seen.add(cursor?.x).add(viewport?.x);
+      };
       witness.socket.on('presence:sync', onSync);
-      const show = ({ socket }: RawClient, x: number) =>
-        socket.emit('presence:update', { roomId: world.boardId, cursor: { x, y: 0 } });
-      const x = 2 * ++words;
-      show(scene.client, x);
+      const { roomId } = address;
+      const [cursor, viewport, behind] = [nextNumber(), nextNumber(), nextNumber()];
+      scene.client.socket.emit('presence:update', { roomId, cursor: { x: cursor, y: 0 } });
+      scene.client.socket.emit('presence:viewport', { roomId, x: viewport, y: 0, zoom: 1 });
+      const may = mayOnBoard(boardRoleBy(relation), 'board.read');
+      if (may)
+        await waitFor(() => seen.has(cursor) && seen.has(viewport), { what: 'the cursor and the viewport' });
       // In the order of arrival: whatever the server makes of it has happened.
       await scene.client.leave(address);
-      show(marker, x + 1);
-      await waitFor(() => seen.includes(x + 1), { what: 'the cursor of the marker' });
-      expect(seen.includes(x)).toBe(mayOnBoard(boardRoleBy(relation), 'board.read'));
+      marker.socket.emit('presence:update', { roomId, cursor: { x: behind, y: 0 } });
+      await waitFor(() => seen.has(behind), { what: 'the cursor of the marker' });
+      expect([seen.has(cursor), seen.has(viewport)]).toEqual([may, may]);
       witness.socket.off('presence:sync', onSync);
     },
   );
 
-  it('nothing of what was refused is in the document, and nobody was taken away', async () => {
+  it('nothing of what was refused is in the documents, and nobody was taken away or shown as another', async () => {
     const fresh = await RawClient.connect(server.url, tokenOf(people.owner));
-    await fresh.join(address);
-    expect(fresh.text(address)).toBe(witness.text(address));
-    const writers = RELATIONS.filter((relation) => mayOnBoard(boardRoleBy(relation), 'board.write'));
-    expect(witness.text(address).match(/<\d+>/g)).toHaveLength(2 * writers.length);
+    for (const each of [address, part, forOwners]) {
+      await fresh.join(each);
+      expect(fresh.text(each)).toBe(witness.text(each));
+    }
+    const count = (may: (role: BoardRole | undefined) => boolean) =>
+      RELATIONS.filter((relation) => may(boardRoleBy(relation))).length;
+    const writers = count((role) => mayOnBoard(role, 'board.write'));
+    const words = [address, part, forOwners].map((each) => witness.text(each).match(/<\d+>/g)?.length);
+    expect(words).toEqual([3 * writers, writers, count((role) => role === 'owner')]);
+
+    await waitFor(() => toldOf(fresh, WITNESS_CLIENT_ID).length > 0, { what: 'the cursor of the witness' });
+    for (const client of [fresh, watcher])
+      expect(new Set(toldOf(client, WITNESS_CLIENT_ID))).toEqual(new Set([WITNESS_STATE]));
   });
 
   it.each([
