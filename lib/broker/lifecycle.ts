@@ -11,6 +11,7 @@ export interface LifecycleOptions {
   close: () => Promise<void>;
   /** Added to the time limit of a stop: what the services do by plan before they end. */
   plannedStopMs?: number;
+  stopLimitMs?: number;
 }
 
 export interface Lifecycle {
@@ -21,9 +22,9 @@ export interface Lifecycle {
 /** SIGTERM and SIGINT stop the broker and exit 0; a failure or a stop that hangs exits 1. */
 export function ownProcessLifecycle(
   broker: ServiceBroker,
-  { logger, close, plannedStopMs = 0 }: LifecycleOptions,
+  { logger, close, plannedStopMs = 0, stopLimitMs = STOP_LIMIT_MS }: LifecycleOptions,
 ): Lifecycle {
-  const stopLimitMs = STOP_LIMIT_MS + plannedStopMs;
+  const limitMs = stopLimitMs + plannedStopMs;
   let stopping = false;
   let stopFailure: unknown;
   const stop = async (reason: string, exitCode: number) => {
@@ -31,9 +32,9 @@ export function ownProcessLifecycle(
     stopping = true;
     logger.info({ reason }, 'stopping');
     setTimeout(() => {
-      logger.error({ limitMs: stopLimitMs }, 'stop took too long');
+      logger.error({ limitMs }, 'stop took too long');
       process.exit(1);
-    }, stopLimitMs); // also holds the process: the clock's timers do not, and nothing else may be left to wait for
+    }, limitMs); // also holds the process: the clock's timers do not, and nothing else may be left to wait for
     try {
       await broker.stop();
       await close();
