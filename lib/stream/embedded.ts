@@ -161,7 +161,7 @@ export class EmbeddedStream implements Stream {
   }
 
   async startOffset(partition: TopicPartition): Promise<number> {
-    this.#requireOpen();
+    this.#requireReachable();
     return this.#table.find(partition)?.startOffset ?? 0;
   }
 

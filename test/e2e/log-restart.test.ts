@@ -1,4 +1,4 @@
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, expect, it } from '@jest/globals';
 import * as Y from 'yjs';
 import type { DocumentId } from '../../lib/protocol/ids.ts';
 import { ProtocolManager } from '../../lib/provider/index.ts';
@@ -49,73 +49,60 @@ async function storedVersions(server: TestServer): Promise<number[]> {
 
 const isReady = async ({ url }: TestServer) => (await fetch(`${url}/health/ready`)).status === 200;
 
-describe('the thread of the embedded log dies while somebody types', () => {
-  it(
-    'nobody reloads: everything that was acked is there, typing goes on, and nothing is doubled',
-    async () => {
-      const { lines, logger } = keptLines();
-      // Only commits of what is typed come in number: others of the start are a few.
-      const log = dyingLog([
-        { kind: 'commit', count: 15, when: 'after' },
-        { kind: 'commit', count: 10, when: 'before' },
-        { kind: 'commit', count: 10, when: 'after', how: 'throw' },
-      ]);
-      const server = await startEmbedded(PATIENT, { openLogFile: log.openFile, logger });
-      const [ann, bob] = [await client(server.url), await client(server.url)];
-      const letters: string[] = [];
-      const type = async () => {
-        letters.push(String.fromCharCode(97 + (letters.length % 26)));
-        ann.text.insert(ann.text.length, letters.at(-1)!);
-        await waitFor(() => bob.text.length === letters.length, { timeoutMs: LIMIT_MS });
-      };
-      // Each letter is a commit at least: by then the last of the three has died.
-      while (log.opened < 4) await type();
-      await waitFor(() => isReady(server), { timeoutMs: LIMIT_MS });
-      await type();
-      await waitFor(() => !ann.manager.hasUnackedChanges, { timeoutMs: LIMIT_MS });
+it(
+  'the thread of the embedded log dies while somebody types: nobody reloads, nothing is lost or doubled',
+  async () => {
+    const { lines, logger } = keptLines();
+    // The start makes a few commits, what is typed all the others.
+    const log = dyingLog([
+      { kind: 'commit', count: 15, when: 'after' },
+      { kind: 'commit', count: 10, when: 'before' },
+      { kind: 'commit', count: 10, when: 'after', how: 'throw' },
+    ]);
+    const server = await startEmbedded(PATIENT, { openLogFile: log.openFile, logger });
+    const [ann, bob] = [await client(server.url), await client(server.url)];
+    const letters: string[] = [];
+    const type = () => {
+      letters.push(String.fromCharCode(97 + (letters.length % 26)));
+      ann.text.insert(ann.text.length, letters.at(-1)!);
+    };
+    /** Letter by letter, as others see them. */
+    const typeUntilOpened = async (times: number) => {
+      while (log.opened < times) {
+        type();
+        const isSeen = () => bob.text.length === letters.length || log.opened >= times;
+        await waitFor(isSeen, { timeoutMs: LIMIT_MS });
+      }
+    };
 
-      const versions = letters.map((_, at) => at + 1);
-      expect(bob.text.toString()).toBe(letters.join(''));
-      expect(ann.acked).toEqual(versions);
-      expect([ann.statuses, bob.statuses]).toEqual([[], []]); // the connections have stayed
-      const { text } = await client(server.url);
-      expect(text.toString()).toBe(letters.join(''));
-      const records = await recordsOf(server);
-      expect(records.map(({ headers }) => Number(headers['c']))).toEqual(versions);
-      expect(records.map(({ offset }) => offset)).toEqual(versions.map((version) => version - 1));
-      await waitFor(async () => (await storedVersions(server)).length >= versions.length, {
-        timeoutMs: LIMIT_MS,
-      });
-      expect(await storedVersions(server)).toEqual(versions);
-      const ofThread = lines.filter((line) => /thread of the embedded log|embedded log is back/.test(line));
-      expect(ofThread).toHaveLength(6);
-    },
-    2 * LIMIT_MS,
-  );
+    const release = log.hold();
+    expect(await isReady(server)).toBe(true);
+    await typeUntilOpened(2);
+    expect(await isReady(server)).toBe(false);
+    for (let n = 0; n < 5; n++) type();
+    release();
+    await typeUntilOpened(4);
+    await waitFor(() => isReady(server), { timeoutMs: LIMIT_MS });
+    type();
+    await waitFor(() => !ann.manager.hasUnackedChanges, { timeoutMs: LIMIT_MS });
+    await waitFor(() => bob.text.length === letters.length, { timeoutMs: LIMIT_MS });
 
-  it(
-    'is not ready while it is away, and takes what was typed meanwhile when it is back',
-    async () => {
-      const log = dyingLog([{ kind: 'commit', count: 15, when: 'after' }]);
-      const server = await startEmbedded(PATIENT, { openLogFile: log.openFile, logger: keptLines().logger });
-      const ann = await client(server.url);
-      expect(await isReady(server)).toBe(true);
-      const release = log.hold();
-      let typed = '';
-      const typeUntilItDies = () => {
-        ann.text.insert(ann.text.length, 'x');
-        typed += 'x';
-        return log.opened === 2;
-      };
-      await waitFor(typeUntilItDies, { timeoutMs: LIMIT_MS });
-      expect(await isReady(server)).toBe(false);
-      expect(ann.manager.hasUnackedChanges).toBe(true);
-      release();
-      await waitFor(() => isReady(server), { timeoutMs: LIMIT_MS });
-      await waitFor(() => !ann.manager.hasUnackedChanges, { timeoutMs: LIMIT_MS });
-      const { text } = await client(server.url);
-      expect(text.toString()).toBe(typed);
-    },
-    2 * LIMIT_MS,
-  );
-});
+    // What was typed while an update was owed may have become one with it.
+    const records = await recordsOf(server);
+    const versions = records.map((_, at) => at + 1);
+    expect(versions.length).toBeGreaterThan(20);
+    expect(bob.text.toString()).toBe(letters.join(''));
+    expect(ann.acked).toEqual(versions);
+    expect([ann.statuses, bob.statuses]).toEqual([[], []]); // the connections have stayed
+    const { text } = await client(server.url);
+    expect(text.toString()).toBe(letters.join(''));
+    expect(records.map(({ headers }) => Number(headers['c']))).toEqual(versions);
+    expect(records.map(({ offset }) => offset)).toEqual(versions.map((version) => version - 1));
+    const isStored = async () => (await storedVersions(server)).length >= versions.length;
+    await waitFor(isStored, { timeoutMs: LIMIT_MS });
+    expect(await storedVersions(server)).toEqual(versions);
+    const ofThread = lines.filter((line) => /thread of the embedded log|embedded log is back/.test(line));
+    expect(ofThread).toHaveLength(6);
+  },
+  2 * LIMIT_MS,
+);

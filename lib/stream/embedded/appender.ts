@@ -61,6 +61,9 @@ export class Appender {
   }
 
   append(log: PartitionLog, records: readonly StreamRecord[], droppable: boolean): Promise<number[]> {
+    // Not when it is flushed: by then the file may be back, with the first attempt at what comes here again.
+    const refused = this.refusal;
+    if (refused) return Promise.reject(new AppError('STREAM_APPEND_FAILED', { cause: refused }));
     const bytes = records.reduce((sum, record) => sum + record.value.byteLength, 0);
     if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#parts.bufferBytes)
       return Promise.reject(new AppError('STREAM_BUFFER_FULL'));
@@ -94,8 +97,7 @@ export class Appender {
     this.#droppable = [];
     const counts = new Map<PartitionLog, number>();
     for (const { log, records } of appends) counts.set(log, (counts.get(log) ?? 0) + records.length);
-    const isReserved = ({ log }: PendingAppend) =>
-      this.refusal === undefined && log.nextOffset + counts.get(log)! <= log.reservedOffset;
+    const isReserved = ({ log }: PendingAppend) => log.nextOffset + counts.get(log)! <= log.reservedOffset;
     // Before what was appended to their partitions after them.
     for (const append of appends.filter((each) => !isReserved(each)).reverse()) this.#wait(append, 'first');
     const ready = appends.filter(isReserved);

@@ -149,7 +149,7 @@ describe('a log whose file is another one when its thread is started again', () 
     await expect(stream.append(TARGET, [recordOf('c')])).rejects.toMatchObject({
       type: 'STREAM_APPEND_FAILED',
     });
-    await waitFor(() => log.opened === 2); // its thread is gone
+    await waitFor(() => log.opened === 2, { timeoutMs: 60_000 }); // its thread is gone
     change();
     release();
     await waitFor(() => lines.length === 3, { timeoutMs: 60_000 });

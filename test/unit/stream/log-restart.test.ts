@@ -1,18 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../lib/clock.ts';
-import type { EmbeddedStream, EmbeddedStreamOptions } from '../../../lib/stream/embedded.ts';
+import type { EmbeddedStreamOptions } from '../../../lib/stream/embedded.ts';
 import { dyingLog, keptLines } from '../../support/dying-log.ts';
 import type { LogDeath } from '../../support/dying-log-worker.ts';
-import { waitFor } from '../../support/wait.ts';
+import {
+  append,
+  AWAY,
+  BACK_LINE,
+  follow,
+  isBack,
+  LOST_LINE,
+  openDying,
+  RESTARTS,
+  SPEC,
+  TARGET,
+  UNKNOWN,
+  until,
+} from './dying-stream.ts';
 import { LogFolder, recordOf } from './log-folder.ts';
-
-const TARGET = { topic: 'doc', partition: 0 };
-const SPEC = { topic: 'doc', kind: 'doc', partitions: 2 } as const;
-const RESTARTS = { minDelayMs: 1, maxDelayMs: 5, maxFailures: 5, windowMs: Infinity };
-const UNKNOWN = { type: 'STREAM_APPEND_FAILED', retryable: true };
-const AWAY = { type: 'STREAM_UNAVAILABLE', retryable: true };
-const LOST_LINE = 'error the thread of the embedded log has ended: it is started again';
-const BACK_LINE = 'warn the embedded log is back';
 
 let folder: LogFolder;
 
@@ -21,30 +26,6 @@ beforeEach(() => {
 });
 
 afterEach(() => folder.remove());
-
-async function open(deaths: LogDeath[], options: Partial<EmbeddedStreamOptions> = {}) {
-  const log = dyingLog(deaths);
-  const stream = await folder.open({ openFile: log.openFile, restarts: RESTARTS, ...options });
-  await stream.ensureTopics([SPEC]);
-  return { log, stream };
-}
-
-const append = (stream: EmbeddedStream, text: string) => stream.append(TARGET, [recordOf(text)]);
-const isBack = (stream: EmbeddedStream) => waitFor(() => stream.ping(), { timeoutMs: 60_000 });
-
-/** What a follow from this offset has been given, as offset and text. */
-async function follow(stream: EmbeddedStream, fromOffset: number | 'end') {
-  const seen: string[] = [];
-  const errors: Error[] = [];
-  await stream.follow({
-    ...TARGET,
-    fromOffset,
-    onBatch: ({ records }) =>
-      void seen.push(...records.map(({ offset, value }) => `${offset} ${Buffer.from(value).toString()}`)),
-    onError: (error) => void errors.push(error),
-  });
-  return { seen, errors };
-}
 
 describe('the thread of the log ends while records are appended', () => {
   const deaths: [string, LogDeath, boolean][] = [
@@ -56,7 +37,7 @@ describe('the thread of the log ends while records are appended', () => {
     '%s: each is answered once, and is in the log once or not at all',
     async (_, death, isIn) => {
       const { lines, logger } = keptLines();
-      const { stream } = await open([death], { logger });
+      const { stream } = await openDying(folder, [death], { logger });
       const [live, behind] = [await follow(stream, 'end'), await follow(stream, 0)];
       expect(await append(stream, 'a')).toEqual([0]);
       const settled: string[] = [];
@@ -75,7 +56,7 @@ describe('the thread of the log ends while records are appended', () => {
       const next = await append(stream, 'd');
       const all = isIn ? ['0 a', '1 b', '2 c', '3 d'] : ['0 a', '1 d'];
       expect(next).toEqual([all.length - 1]);
-      await waitFor(() => [live, behind].every(({ seen }) => seen.length >= all.length));
+      await until(() => [live, behind].every(({ seen }) => seen.length >= all.length));
       expect([live, behind]).toEqual([
         { seen: all, errors: [] },
         { seen: all, errors: [] },
@@ -91,10 +72,57 @@ describe('the thread of the log ends while records are appended', () => {
     const { logger } = keptLines();
     // The next turn of the event loop: the first in which a client's frame can be read.
     const warn = () => void setImmediate(() => tellReturn([...seen]));
-    const { stream } = await open([{ kind: 'commit', when: 'after' }], { logger: { ...logger, warn } });
+    const { stream } = await openDying(folder, [{ kind: 'commit', when: 'after' }], {
+      logger: { ...logger, warn },
+    });
     const { seen } = await follow(stream, 'end');
     await expect(append(stream, 'a')).rejects.toMatchObject(UNKNOWN);
     expect(await atReturn).toEqual(['0 a']);
+  });
+
+  it('before its answer: what is sent again up to its return is refused, and is not there twice', async () => {
+    const log = dyingLog([{ kind: 'commit', when: 'after' }]);
+    const { promise: again, resolve: tellAgain } = Promise.withResolvers<unknown>();
+    const openFile: EmbeddedStreamOptions['openFile'] = async (data) => {
+      const file = await log.openFile(data);
+      const range = file.range.bind(file);
+      if (log.opened === 2)
+        file.range = async (...asked) => {
+          const found = await range(...asked);
+          // The last moment: what it has found is delivered now.
+          tellAgain(append(stream, 'a').catch((error: unknown) => error));
+          return found;
+        };
+      return file;
+    };
+    const stream = await folder.open({ openFile, restarts: RESTARTS });
+    await stream.ensureTopics([SPEC]);
+    const { seen } = await follow(stream, 'end');
+    await expect(append(stream, 'a')).rejects.toMatchObject(UNKNOWN);
+    expect(await again).toMatchObject(UNKNOWN);
+    await isBack(stream);
+    expect(await append(stream, 'b')).toEqual([1]);
+    await until(() => seen.length >= 2);
+    expect(seen).toEqual(['0 a', '1 b']);
+  });
+
+  it('and once more while it is looked at what is in the file: it is begun again', async () => {
+    const { lines, logger } = keptLines();
+    const { stream } = await openDying(
+      folder,
+      [
+        { kind: 'commit', when: 'after' },
+        { kind: 'range', when: 'before' },
+      ],
+      { logger },
+    );
+    const { seen } = await follow(stream, 'end');
+    await expect(append(stream, 'a')).rejects.toMatchObject(UNKNOWN);
+    await isBack(stream);
+    expect(await append(stream, 'b')).toEqual([1]);
+    await until(() => seen.length >= 2);
+    expect(seen).toEqual(['0 a', '1 b']);
+    expect(lines).toEqual([LOST_LINE, 'error the embedded log cannot be opened again', BACK_LINE]);
   });
 
   it('by hanging: it is ended, and what it has not answered for is not known', async () => {
@@ -107,7 +135,7 @@ describe('the thread of the log ends while records are appended', () => {
     const stream = await folder.open({ openFile: log.openFile, restarts: RESTARTS });
     await stream.ensureTopics([SPEC]);
     const hanging = expect(append(stream, 'a')).rejects.toMatchObject(UNKNOWN);
-    await waitFor(() => due.length > 0);
+    await until(() => due.length > 0);
     while (due.length > 0) due.shift()!();
     await hanging;
     await isBack(stream);
@@ -115,12 +143,12 @@ describe('the thread of the log ends while records are appended', () => {
   });
 
   it('and nothing is asked of it: it is back before anybody notices', async () => {
-    const { stream, log } = await open([{ kind: 'range', when: 'after' }]);
+    const { stream, log } = await openDying(folder, [{ kind: 'range', when: 'after' }]);
     await append(stream, 'a');
     await expect(stream.read({ ...TARGET, fromOffset: 0, toOffset: 1, maxBytes: 1e6 })).rejects.toMatchObject(
       AWAY,
     );
-    await waitFor(() => log.opened === 2);
+    await until(() => log.opened === 2);
     await isBack(stream);
     const { records } = await stream.read({ ...TARGET, fromOffset: 0, toOffset: 1, maxBytes: 1e6 });
     expect(records).toHaveLength(1);
@@ -129,7 +157,7 @@ describe('the thread of the log ends while records are appended', () => {
 
 describe('readers of a log whose thread ends', () => {
   it('go on where they were, with nothing left out and nothing twice', async () => {
-    const { stream } = await open([
+    const { stream } = await openDying(folder, [
       { kind: 'range', count: 2, when: 'before' },
       { kind: 'range', count: 2, when: 'after' },
     ]);
@@ -146,88 +174,27 @@ describe('readers of a log whose thread ends', () => {
       },
     });
     const { seen, errors } = await follow(stream, 0);
-    await waitFor(() => seen.length >= 3500 && consumed.length >= 3500, { timeoutMs: 60_000 });
+    await until(() => seen.length >= 3500 && consumed.length >= 3500);
     expect(seen).toEqual(records.map((_, at) => `${at} ${at}`));
     expect(consumed).toEqual(records.map((_, at) => at));
     for (const error of errors) expect(error).toMatchObject(AWAY);
     await append(stream, 'live');
-    await waitFor(() => seen.at(-1) === '3500 live' && consumed.at(-1) === 3500);
+    await until(() => seen.at(-1) === '3500 live' && consumed.at(-1) === 3500);
   });
 
-  it('are told that it is away, and get no end that may be too low', async () => {
-    const { stream, log } = await open([{ kind: 'commit', when: 'after' }]);
+  it('are told that it is away, and get no bounds that may be too low', async () => {
+    const { stream, log } = await openDying(folder, [{ kind: 'commit', when: 'after' }]);
     const release = log.hold();
     await expect(append(stream, 'a')).rejects.toMatchObject(UNKNOWN);
     expect(await stream.ping()).toBe(false);
     const range = { ...TARGET, fromOffset: 0, toOffset: 1, maxBytes: 1e6 };
     await expect(stream.endOffset(TARGET)).rejects.toMatchObject(AWAY);
+    await expect(stream.startOffset(TARGET)).rejects.toMatchObject(AWAY);
     await expect(stream.read(range)).rejects.toMatchObject(AWAY);
     await expect(append(stream, 'b')).rejects.toMatchObject(UNKNOWN);
     release();
     await isBack(stream);
     expect(await stream.endOffset(TARGET)).toBe(1);
     expect((await stream.read(range)).records).toHaveLength(1);
-  });
-});
-
-describe('what else was under way when the thread of the log ended', () => {
-  it('a topic: it is made and told once, and asked for again it is the same', async () => {
-    const { stream, log } = await open([{ kind: 'insertTopics', count: 2, when: 'after' }]);
-    const heard: string[] = [];
-    stream.topics((topic) => heard.push(topic));
-    const other = { ...SPEC, topic: 'other' };
-    await expect(stream.ensureTopics([other])).rejects.toMatchObject(AWAY);
-    await waitFor(() => log.opened === 2);
-    await isBack(stream);
-    expect(heard).toEqual(['other']);
-    await stream.ensureTopics([other]);
-    expect(await stream.identity('other')).toMatchObject({ topic: 'other', partitions: 2 });
-    expect(heard).toEqual(['other']);
-  });
-
-  it('a trim: who reads what it has taken is told so, and gets no gap', async () => {
-    const { stream } = await open([{ kind: 'trim', when: 'after' }]);
-    for (const text of ['a', 'b', 'c']) await append(stream, text);
-    await expect(stream.trim(TARGET, 2)).rejects.toMatchObject(AWAY);
-    await isBack(stream);
-    expect(await stream.startOffset(TARGET)).toBe(2);
-    const range = { ...TARGET, fromOffset: 0, toOffset: 3, maxBytes: 1e6 };
-    await expect(stream.read(range)).rejects.toMatchObject({ type: 'STREAM_OFFSET_OUT_OF_RANGE' });
-  });
-
-  it('droppable records: none takes the offset of a durable one that nobody knows of yet', async () => {
-    const { stream, log } = await open([{ kind: 'commit', count: 2, when: 'after' }]);
-    const drop = (text: string) => stream.append(TARGET, [recordOf(text)], { durability: 'droppable' });
-    expect(await drop('x')).toEqual([0]);
-    const { seen } = await follow(stream, 'end');
-    const release = log.hold();
-    await expect(append(stream, 'a')).rejects.toMatchObject(UNKNOWN);
-    await expect(drop('y')).rejects.toMatchObject(UNKNOWN);
-    release();
-    await isBack(stream);
-    expect(await drop('z')).toEqual([2]);
-    expect(await append(stream, 'b')).toEqual([3]);
-    await waitFor(() => seen.length >= 3);
-    expect(seen).toEqual(['1 a', '2 z', '3 b']);
-  });
-
-  it('the end of the process: it closes while it waits to start again, and the file is free', async () => {
-    const restarts = { ...RESTARTS, minDelayMs: 3_600_000, maxDelayMs: 3_600_000 };
-    const { stream, log } = await open([{ kind: 'commit', when: 'before' }], { restarts });
-    await expect(append(stream, 'a')).rejects.toMatchObject(UNKNOWN);
-    await stream.close();
-    expect(log.opened).toBe(1);
-    expect(await append(await folder.open(), 'b')).toEqual([0]);
-  });
-
-  it('the end of the process: it closes while it is being opened, and the file is free', async () => {
-    const { stream, log } = await open([{ kind: 'commit', when: 'before' }]);
-    const release = log.hold();
-    await expect(append(stream, 'a')).rejects.toMatchObject(UNKNOWN);
-    await waitFor(() => log.opened === 2);
-    const closed = stream.close();
-    release();
-    await closed;
-    expect(await append(await folder.open(), 'b')).toEqual([0]);
   });
 });
