@@ -92,7 +92,8 @@ export class ServiceProcess {
     for (const stream of [child.stdout!, child.stderr!])
       createInterface({ input: stream }).on('line', (line) => this.#take(line));
     this.#exited = new Promise((resolve) => {
-      child.once('exit', (code, signal) => {
+      // Not `exit`: its last lines may still be on their way then.
+      child.once('close', (code, signal) => {
         if (!this.#isExpectedToEnd) this.#options.onDeath?.(this.name, { code, signal });
         resolve();
       });
@@ -107,7 +108,7 @@ export class ServiceProcess {
   }
 
   /** Resolves with the health report once `/health/ready` answers 200; throws at the deadline or when it has died. */
-  async waitUntilReady(timeoutMs = 60_000): Promise<Record<string, unknown>> {
+  async waitUntilReady(timeoutMs = 120_000): Promise<Record<string, unknown>> {
     const deadline = performance.now() + timeoutMs;
     let last = 'no answer yet';
     while (performance.now() < deadline) {

@@ -23,12 +23,13 @@ async function folder(): Promise<string> {
 function run(args: string[], env: Record<string, string>): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     const { PATH, HOME } = process.env;
-    const child = spawn(process.execPath, args, { cwd: ROOT, env: { PATH, HOME, ...env }, timeout: 60_000 });
+    const child = spawn(process.execPath, args, { cwd: ROOT, env: { PATH, HOME, ...env }, timeout: 180_000 });
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
     child.once('error', reject);
-    child.once('exit', (code) => resolve({ code, output }));
+    // Not `exit`: what it has printed may still be on its way then.
+    child.once('close', (code) => resolve({ code, output }));
   });
 }
 
