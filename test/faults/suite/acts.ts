@@ -123,16 +123,24 @@ async function reach(
 ): Promise<ServiceProcess | undefined> {
   if (targets.length === 0) return undefined;
   let reached: ServiceProcess | undefined;
+  const hits = new Map(targets.map(({ name }) => [name, Promise.withResolvers<void>()]));
   const stopListening = world.onLine((name, line) => {
-    if (line.includes('failpoint reached')) reached ??= targets.find((target) => target.name === name);
+    if (!line.includes('failpoint reached')) return;
+    reached ??= targets.find((target) => target.name === name);
+    hits.get(name)?.resolve();
   });
   const isDeadly = order.action === 'kill';
   if (isDeadly) for (const { name } of targets) world.doomed.add(name);
   for (const target of targets) target.order({ failpoint: order });
   const timeoutMs = order.point.startsWith('trim') ? TRIM_TIMEOUT_MS : POINT_TIMEOUT_MS;
   await waitFor(() => reached, { timeoutMs, intervalMs: 2 }).catch(() => undefined); // nobody came by
-  // One that came by at the same moment dies by the order, too: only its own answer tells that it does not.
-  await Promise.all(targets.filter((target) => target !== reached).map((target) => target.takeBackOrder()));
+  // One that came by at the same moment dies by the order, too: only its own answer tells that it does not. One that
+  // stands still by it has said so, and answers nothing.
+  await Promise.all(
+    targets
+      .filter((target) => target !== reached)
+      .map((target) => Promise.race([target.takeBackOrder(), hits.get(target.name)!.promise])),
+  );
   stopListening();
   if (isDeadly)
     for (const { name, isRunning } of targets)
