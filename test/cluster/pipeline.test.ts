@@ -11,7 +11,7 @@ import { waitFor } from '../support/wait.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-const SLOW = { timeoutMs: 30_000 };
+const SLOW = { timeoutMs: 90_000 };
 /** Sooner than clients repeat what they show by themselves, which is every 15 s. */
 const SHOWN = { timeoutMs: 12_000 };
 

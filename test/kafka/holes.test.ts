@@ -4,7 +4,7 @@ import type { RecordBatch, Stream, TopicPartition } from '../../lib/stream/port.
 import { waitFor } from '../support/wait.ts';
 import { openKafkaJs, openStream, sharedBrokers } from './support/kafka-harness.ts';
 
-const SLOW = { timeoutMs: 30_000 };
+const SLOW = { timeoutMs: 90_000 };
 const textsOf = (batches: readonly RecordBatch[]) =>
   batches.flatMap(({ records }) => records.map(({ value }) => Buffer.from(value).toString()));
 

@@ -8,7 +8,7 @@ import type { RecordBatch, Stream, TopicKind } from '../../lib/stream/port.ts';
 import { waitFor } from '../support/wait.ts';
 import { MAX_RECORD_BYTES, openAdmin, openStream, sharedBrokers } from './support/kafka-harness.ts';
 
-const SLOW = { timeoutMs: 30_000 };
+const SLOW = { timeoutMs: 90_000 };
 
 describe('topics', () => {
   let stream: Stream;
@@ -136,7 +136,16 @@ describe('topics', () => {
     await isTaken(gone);
     await isTaken(kept);
     await admin.deleteTopics({ topics: [gone!.topic] });
-    await expect(own.append(gone!, [record])).rejects.toMatchObject({ retryable: true });
+    // Brokers hear of a deletion a moment after it is answered.
+    const refusal = await waitFor(
+      () =>
+        own.append(gone!, [record]).then(
+          () => undefined,
+          (error: unknown) => error,
+        ),
+      { ...SLOW, what: 'an append is refused' },
+    );
+    expect(refusal).toMatchObject({ retryable: true });
     await isTaken(kept);
     // kafkajs asks for the metadata of all its topics at once, and the deleted one would make that fail.
     await waitFor(() => own.append(late!, [record]).catch(() => undefined), {

@@ -12,7 +12,7 @@ const namespace = `clean-${randomBytes(4).toString('hex')}`;
 const config = { kafkaBrokers: brokers, namespace, replicationFactor: 1, minInsyncReplicas: 1 };
 const options = { config, logger: silentLogger, clock: systemClock };
 
-const SLOW = { timeoutMs: 30_000 };
+const SLOW = { timeoutMs: 90_000 };
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

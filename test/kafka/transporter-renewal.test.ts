@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterEach, expect, describe, it, jest } from '@jest/globals';
+import { afterEach, expect, describe, it } from '@jest/globals';
 import { ServiceBroker } from 'moleculer';
 import { createBrokerOptions } from '../../lib/broker/options.ts';
 import { renewTransporter } from '../../lib/broker/transporter-renewal.ts';
@@ -9,8 +9,6 @@ import { silentLogger } from '../../lib/log.ts';
 import { prepareTransporterTopics } from '../../lib/stream/kafka.ts';
 import { transporterGroup } from '../../lib/stream/kafka/transporter-names.ts';
 import { waitFor } from '../support/wait.ts';
-
-jest.setTimeout(120_000);
 
 const kafkaBrokers = process.env.KAFKA_BROKERS?.split(',') ?? [];
 const namespace = `renewal-${randomBytes(4).toString('hex')}`;

@@ -33,7 +33,8 @@ export function openStream(
     maxRecordBytes: MAX_RECORD_BYTES,
     producerBufferBytes: 64 * 1024 * 1024,
     topicPollMs: 200,
-    appendTimeoutMs: 10_000,
+    // Longer than a busy broker takes: what is refused in time has a time limit of its own.
+    appendTimeoutMs: 60_000,
     ...options,
   });
 }
