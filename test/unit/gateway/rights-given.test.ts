@@ -80,6 +80,12 @@ describe('a right that is given to who was refused', () => {
     await isRefused(client, A);
     await heard(log, url, { ...ROOM, userId: 'new', id: 4 });
     expect(codes(client)).toHaveLength(2);
+    // Let in before the change is heard: told of the open document, not of the refusal as well.
+    await isRefused(client, A);
+    deciders.give('new', 'editor');
+    await client.join(A);
+    await heard(log, url, { ...ROOM, userId: 'new', id: 5 });
+    expect(codes(client)).toHaveLength(3);
   });
 
   it('is told to who was removed while the document was open; the removal itself tells no refused one to come', async () => {
