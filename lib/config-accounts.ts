@@ -38,7 +38,7 @@ export const ACCOUNT_SETTINGS = {
   publicUrl: text(
     'PUBLIC_URL',
     '',
-    'Where people’s browsers reach the gateways, https://host. Needed with AUTH=accounts on anything but loopback.',
+    'Where people’s browsers reach the gateways, https://host: the own origin. Needed behind a proxy on this machine, and with AUTH=accounts on anything but loopback.',
     { pattern: /^https?:\/\/[^/?#@\s]+$/ },
   ),
   authProviders: {

@@ -22,7 +22,7 @@ export const CONFIG_SCHEMA = {
     'YKAFKA_HEALTH_PORT',
     0,
     { min: 0, max: 65535 },
-    'Port of /health, /metrics and internal transfers of a process without gateway; 0 takes a free one.',
+    'Port of the internal listener: /health, /metrics, transfers, questions of other systems; 0 takes a free one. An embedded server has it only with YKAFKA_INTERNAL_SECRET.',
   ),
   internalHost: text(
     'YKAFKA_INTERNAL_HOST',

@@ -88,7 +88,7 @@ try {
 
 /** What the operator set for y-kafka is handed on to every process. */
 function ownSettings(): Record<string, string> {
-  const handedOn = /^(YKAFKA_(?!NODE_ID|HEALTH_PORT|MODE)|HOST$|AUTH$|PARTITIONS$|CORS_ORIGINS$)/;
+  const handedOn = /^(YKAFKA_(?!NODE_ID|HEALTH_PORT|MODE)|HOST$|AUTH$|PARTITIONS$|CORS_ORIGINS$|PUBLIC_URL$)/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => handedOn.test(name))) as Record<
     string,
     string

@@ -38,8 +38,9 @@ async function main(config: Config): Promise<void> {
   const hint = offersLocalSignIn(config)
     ? 'Sign in there with a name; a private window is a second person.'
     : 'Open it in two browser tabs and type.';
+  const internal = server.internalUrl === undefined ? '' : `  Other systems ask at ${server.internalUrl}.\n`;
   process.stdout.write(
-    `\n  y-kafka is running: ${server.url}\n  ${hint} Data: ${config.dataDir}. Ctrl-C stops it.\n\n`,
+    `\n  y-kafka is running: ${server.url}\n  ${hint} Data: ${config.dataDir}. Ctrl-C stops it.\n${internal}\n`,
   );
 }
 

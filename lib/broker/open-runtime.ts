@@ -26,7 +26,10 @@ const ENVELOPE_ROOM_BYTES = 128 * 1024;
 const PING_LIMIT_MS = 2_000;
 
 export interface OpenRuntime extends Runtime {
-  /** Starts the internal listener (cluster mode); resolves with its port, or undefined in embedded mode. */
+  /**
+   * Starts the internal listener; resolves with its port, or undefined where nobody is to ask there: in embedded mode
+   * without the secret of other systems.
+   */
   listen(): Promise<number | undefined>;
   /** Closes what was opened, in the order store, log, listener. Idempotent. */
   close(): Promise<void>;
@@ -92,7 +95,7 @@ export function createRuntime({
     database: database.get,
     serveInternal: (handler) => void handlers.push(handler),
     async listen() {
-      if (config.mode === 'embedded') return undefined;
+      if (config.mode === 'embedded' && config.internalSecret === '') return undefined;
       internal ??= await openInternalHttp({
         host: config.internalHost,
         port: config.healthPort,

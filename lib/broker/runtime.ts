@@ -28,7 +28,7 @@ export interface Runtime {
   store(): Promise<PersistenceAdapter>;
   /** The database below the store, for accounts: opened and migrated. */
   database(): Promise<Database>;
-  /** Answers requests to the internal listener (cluster mode) that nobody before has answered. */
+  /** Answers requests to the internal listener, where there is one, that nobody before has answered. */
   serveInternal(handler: RequestHandler): void;
   /** Opaque random hex, 128 bits. */
   randomId(): string;

@@ -2,7 +2,6 @@ import type { Server as HttpServer } from 'node:http';
 import { Server, type Socket } from 'socket.io';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
-import { isAllowedOrigin } from '../http/origins.ts';
 import type { Logger } from '../log.ts';
 import { CLOSE_CODES, type CloseCode, type CloseNotice } from '../protocol/close-codes.ts';
 import { SocketEvent, type Nack } from '../protocol/events.ts';
@@ -12,6 +11,7 @@ import type { Gateway } from './gateway.ts';
 import type { ClientTransport, CloseDetails, Identity, SharedEvent, SharedFrame } from './port.ts';
 import { queuedBytesOf, writePrebuilt, writePrebuiltEvent } from './prebuilt-frame.ts';
 import { ReadingPause } from './reading-pause.ts';
+import { createSocketDoor } from './socket-door.ts';
 import { TokenLife } from './token-life.ts';
 
 export interface SocketServerParts {
@@ -51,11 +51,8 @@ export function openSocketServer({
     maxHttpBufferSize: Math.ceil(config.maxFrameBytes * BASE64_FACTOR) + PACKET_ROOM_BYTES,
     connectTimeout: config.handshakeTimeoutMs,
     cors: { origin: origins },
-    allowRequest: (request, decide) => {
-      const isAllowed = isAllowedOrigin(request, config.corsOrigins);
-      decide(isAllowed ? null : 'origin not allowed', isAllowed);
-    },
   });
+  io.engine.use(createSocketDoor({ config, logger }));
 
   io.use((socket, next) => {
     const running = gateway();

@@ -90,8 +90,8 @@ async function revoke({ request, response, parts }: Exchange): Promise<void> {
 }
 
 async function refresh(exchange: Exchange): Promise<void> {
-  const { request, response, parts, origin, cookies } = exchange;
-  requireOwnPage(request, origin, parts.config);
+  const { request, response, parts, cookies } = exchange;
+  requireOwnPage(request, parts.config);
   const token = cookies.session(request);
   if (token === undefined) throw new AppError('UNAUTHENTICATED');
   try {
@@ -104,8 +104,8 @@ async function refresh(exchange: Exchange): Promise<void> {
   }
 }
 
-async function logout({ request, response, parts, origin, cookies }: Exchange): Promise<void> {
-  requireOwnPage(request, origin, parts.config);
+async function logout({ request, response, parts, cookies }: Exchange): Promise<void> {
+  requireOwnPage(request, parts.config);
   const token = cookies.session(request);
   if (token !== undefined) await request.$ctx.call('auth.sessions.end', { token });
   response.appendHeader('set-cookie', cookies.clearSession());

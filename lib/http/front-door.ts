@@ -2,9 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import cors from 'cors';
 import helmet from 'helmet';
 import type { Config } from '../config.ts';
-import { AppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { isAllowedOrigin } from './origins.ts';
+import { requireAllowedPage } from './own-origin.ts';
 import { sendProblem } from './problem.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -21,12 +20,14 @@ const CONTENT_POLICY = {
   'frame-ancestors': ["'self'"],
 };
 
-/** What every request passes first: headers that protect the browser, and whose page may ask (`CORS_ORIGINS`). */
-export function createFrontDoor(
-  { config: { corsOrigins }, logger }: { config: Pick<Config, 'corsOrigins'>; logger: Logger },
-  handle: Handler,
-): Handler {
-  const isForAll = corsOrigins.includes('*');
+export interface FrontDoorParts {
+  config: Pick<Config, 'host' | 'publicUrl' | 'corsOrigins'>;
+  logger: Logger;
+}
+
+/** What every request passes first: headers that protect the browser, and whose page may ask. */
+export function createFrontDoor({ config, logger }: FrontDoorParts, handle: Handler): Handler {
+  const isForAll = config.corsOrigins.includes('*');
   const protect = helmet({ contentSecurityPolicy: { useDefaults: false, directives: CONTENT_POLICY } });
   const share = cors({
     origin: isForAll ? '*' : true,
@@ -40,9 +41,10 @@ export function createFrontDoor(
   return (request, response) => {
     protect(request, response, (failure) => {
       if (failure) return sendProblem(response, failure, logger);
-      if (!isAllowedOrigin(request, corsOrigins)) {
-        const message = 'Pages of this origin may not ask here.';
-        return sendProblem(response, new AppError('FORBIDDEN', { message }), logger);
+      try {
+        requireAllowedPage(request, config);
+      } catch (error) {
+        return sendProblem(response, error, logger);
       }
       // Its types are those of Express, of which it uses what Node has.
       share(request as never, response as never, () => handle(request, response));

@@ -8,7 +8,7 @@ export function listen(server: Server, host: string, port: number): Promise<numb
     const refuse = (error: NodeJS.ErrnoException) => {
       const reason =
         error.code === 'EADDRINUSE' ? 'another process listens there' : (error.code ?? error.message);
-      const message = `${host}:${port} cannot be listened on (${reason}); choose another PORT or HOST.`;
+      const message = `${host}:${port} cannot be listened on (${reason}); choose another port or address.`;
       reject(new AppError('BAD_CONFIG', { message, cause: error }));
     };
     server.once('error', refuse);

@@ -4,7 +4,7 @@ import { createBrokerOptions } from '../../lib/broker/options.ts';
 import { call } from '../../lib/broker/call.ts';
 import { attachRuntime } from '../../lib/broker/runtime.ts';
 import type { Config } from '../../lib/config.ts';
-import { assertListenable } from '../../lib/http/listen.ts';
+import { assertListenable, urlOf } from '../../lib/http/listen.ts';
 import type { Logger } from '../../lib/log.ts';
 import auth from '../../services/auth.service.ts';
 import boards from '../../services/boards.service.ts';
@@ -20,6 +20,8 @@ import workspaces from '../../services/workspaces.service.ts';
 export interface EmbeddedServer {
   /** Where the page, the HTTP API and Socket.IO are. */
   url: string;
+  /** Where other systems of the operator ask; undefined without YKAFKA_INTERNAL_SECRET. */
+  internalUrl: string | undefined;
   broker: ServiceBroker;
   runtime: OpenRuntime;
   /** Stops everything; state stays in the data folder. Idempotent. */
@@ -56,6 +58,7 @@ export async function startEmbedded({
     return stopped;
   };
   try {
+    const internalPort = await runtime.listen();
     // Opened first: a locked data folder or a bad schema must be the error that is seen.
     await runtime.stream();
     await runtime.store();
@@ -64,7 +67,8 @@ export async function startEmbedded({
       broker.createService(schema);
     await broker.start();
     const { url } = await call(broker, 'gateway.addresses.get', {});
-    return { url, broker, runtime, stop };
+    const internalUrl = internalPort === undefined ? undefined : urlOf(config.internalHost, internalPort);
+    return { url, internalUrl, broker, runtime, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { askAs, upgradeAs } from '../support/asked-as.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
 import { waitFor } from '../support/wait.ts';
 import { cleanUp } from '../unit/gateway/harness.ts';
@@ -86,10 +87,18 @@ describe('gateway service', () => {
     expect(server.broker.metadata.gatewayUrl).toBe(server.url);
   });
 
-  it('a page of another origin is refused, also by WebSocket', async () => {
-    const url = `${server.url}/socket.io/?EIO=4&transport=polling`;
-    expect((await fetch(url, { headers: { origin: 'http://evil.example' } })).status).toBe(403);
-    expect((await fetch(url, { headers: { origin: server.url } })).status).toBe(200);
+  it('a page of another origin is refused, also one whose name points here, also by WebSocket', async () => {
+    const { port } = new URL(server.url);
+    const from = async (headers: Record<string, string>) => {
+      const polling = await askAs(server.url, '/socket.io/?EIO=4&transport=polling', { headers });
+      const page = await askAs(server.url, '/', { headers });
+      return [page.status, polling.status, (await upgradeAs(server.url, headers)).status];
+    };
+    expect(await from({ origin: server.url })).toEqual([200, 200, 101]);
+    expect(await from({ origin: 'http://evil.example' })).toEqual([403, 403, 403]);
+    const host = `evil.example:${port}`;
+    expect(await from({ origin: `http://${host}`, host })).toEqual([403, 403, 403]);
+    expect(await from({ host })).toEqual([403, 403, 403]);
   });
 
   it('tells its clients when it stops', async () => {
