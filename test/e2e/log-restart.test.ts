@@ -53,11 +53,11 @@ it(
   'the thread of the embedded log dies while somebody types: nobody reloads, nothing is lost or doubled',
   async () => {
     const { lines, logger } = keptLines();
-    // The start makes a few commits, what is typed all the others.
+    const typed = { kind: 'commit', keyEnd: '/doc' } as const;
     const log = dyingLog([
-      { kind: 'commit', count: 15, when: 'after' },
-      { kind: 'commit', count: 10, when: 'before' },
-      { kind: 'commit', count: 10, when: 'after', how: 'throw' },
+      { ...typed, count: 10, when: 'after' },
+      { ...typed, count: 10, when: 'before' },
+      { ...typed, count: 10, when: 'after', how: 'throw' },
     ]);
     const server = await startEmbedded(PATIENT, { openLogFile: log.openFile, logger });
     const [ann, bob] = [await client(server.url), await client(server.url)];
@@ -76,7 +76,7 @@ it(
     };
 
     const release = log.hold();
-    expect(await isReady(server)).toBe(true);
+    await waitFor(() => isReady(server), { timeoutMs: LIMIT_MS });
     await typeUntilOpened(2);
     expect(await isReady(server)).toBe(false);
     for (let n = 0; n < 5; n++) type();
@@ -87,17 +87,19 @@ it(
     await waitFor(() => !ann.manager.hasUnackedChanges, { timeoutMs: LIMIT_MS });
     await waitFor(() => bob.text.length === letters.length, { timeoutMs: LIMIT_MS });
 
-    // What was typed while an update was owed may have become one with it.
     const records = await recordsOf(server);
-    const versions = records.map((_, at) => at + 1);
+    // What was sent again while its ack was on the way lies in the log twice, known as a repeat; what was typed while
+    // an update was owed may have become one with it.
+    const inLog = [...new Set(records.map(({ headers }) => Number(headers['c'])))];
+    const versions = inLog.map((_, at) => at + 1);
     expect(versions.length).toBeGreaterThan(20);
+    expect(inLog).toEqual(versions);
+    expect(records.map(({ offset }) => offset)).toEqual(records.map((_, at) => at));
     expect(bob.text.toString()).toBe(letters.join(''));
     expect(ann.acked).toEqual(versions);
     expect([ann.statuses, bob.statuses]).toEqual([[], []]); // the connections have stayed
     const { text } = await client(server.url);
     expect(text.toString()).toBe(letters.join(''));
-    expect(records.map(({ headers }) => Number(headers['c']))).toEqual(versions);
-    expect(records.map(({ offset }) => offset)).toEqual(versions.map((version) => version - 1));
     const isStored = async () => (await storedVersions(server)).length >= versions.length;
     await waitFor(isStored, { timeoutMs: LIMIT_MS });
     expect(await storedVersions(server)).toEqual(versions);

@@ -4,7 +4,10 @@ import type { LogAnswer, LogTask, LogThreadData } from '../../lib/stream/embedde
 /** How the thread ends: in the n-th piece of work of this kind, before it is done, or done and not answered. */
 export interface LogDeath {
   kind: LogTask['kind'];
+  /** Default 1. */
   count?: number;
+  /** Only commits with a record whose key ends so are counted. */
+  keyEnd?: string;
   when: 'before' | 'after';
   /** throw: only after. hang: until it is ended from outside. Default: exit. */
   how?: 'exit' | 'throw' | 'hang';
@@ -32,11 +35,17 @@ function die(how: LogDeath['how']): void {
   else process.exit(7);
 }
 
+function isCounted(task: LogTask, { kind, keyEnd }: LogDeath): boolean {
+  if (task.kind !== kind) return false;
+  if (keyEnd === undefined || task.kind !== 'commit') return true;
+  return task.asked.records.keys.some((key) => key.endsWith(keyEnd));
+}
+
 let lastTask: number | undefined;
-port.on('message', ({ id, kind }: LogTask) => {
-  if (kind !== death?.kind || --left !== 0) return;
+port.on('message', (task: LogTask) => {
+  if (!death || !isCounted(task, death) || --left !== 0) return;
   if (death.when === 'before') die(death.how);
-  else lastTask = id;
+  else lastTask = task.id;
 });
 port.postMessage = (message: LogAnswer, buffers: ArrayBuffer[]) => {
   if (lastTask !== undefined && message.id === lastTask) die(death!.how);
