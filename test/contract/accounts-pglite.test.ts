@@ -9,6 +9,7 @@ import { fillDatabaseFolder } from '../support/database-folder.ts';
 import { AccountsWorld } from './accounts-world.ts';
 import { accountsChecks } from './accounts.suite.ts';
 import { inviteChecks } from './invites.suite.ts';
+import { listChecks } from './lists.suite.ts';
 import { rightsChecks } from './rights.suite.ts';
 import { checkRoleChanges } from './role-changes.suite.ts';
 import { serviceTokenChecks } from './service-tokens.suite.ts';
@@ -31,8 +32,9 @@ describe('accounts on PGlite', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it.each(Object.entries({ ...accountsChecks, ...inviteChecks, ...rightsChecks }))('%s', (_name, check) =>
-    check(new AccountsWorld(database)),
+  it.each(Object.entries({ ...accountsChecks, ...inviteChecks, ...rightsChecks, ...listChecks }))(
+    '%s',
+    (_name, check) => check(new AccountsWorld(database)),
   );
 
   it('nobody and nothing is left without an owner, whatever people do at the same time', () =>

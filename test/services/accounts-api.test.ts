@@ -60,6 +60,55 @@ it('one’s own boards are those that one has made or been invited to, as long a
   expect((await api.ask('get', '/api/boards')).status).toBe(401);
 });
 
+it('one’s own sessions are a list like every other', async () => {
+  const userId = await api.person('Tab');
+  const { sessions } = await openAuth(server.runtime);
+  for (const agent of ['phone', 'desk', 'old']) await sessions.create(userId, agent);
+  const path = '/api/auth/sessions';
+  const { rows: all } = (await api.ask('get', path, { as: userId })).body as { rows: { id: string }[] };
+  expect(all).toHaveLength(3);
+  const paged = async (query: string) => {
+    const { body } = await api.ask('get', `${path}?${query}`, { as: userId });
+    const { rows, ...page } = body as { rows: { id: string }[] };
+    return { ...page, ids: rows.map(({ id }) => id) };
+  };
+  const page = { total: 3, pageSize: 2, totalPages: 2 };
+  const ids = all.map(({ id }) => id);
+  expect(await paged('pageSize=2')).toEqual({ ...page, page: 1, ids: ids.slice(0, 2) });
+  expect(await paged('pageSize=2&page=2')).toEqual({ ...page, page: 2, ids: ids.slice(2) });
+  expect((await paged('sort=-createdAt')).ids).toEqual(ids);
+  for (const query of ['sort=token', 'pageSize=101', 'page=0', 'page=1&page=2', 'userId=x'])
+    expect([query, (await api.ask('get', `${path}?${query}`, { as: userId })).status]).toEqual([query, 422]);
+});
+
+it('filters of lists take what is described and nothing else', async () => {
+  const workspace = await idOf('/api/workspaces', ann, { name: 'Filtered' });
+  const board = await idOf(`/api/workspaces/${workspace}/boards`, ann, { name: 'Board' });
+  await api.ask('post', `/api/boards/${board}/invite`, { as: ann, body: { role: 'viewer' } });
+  const totals: Record<string, unknown> = {};
+  const wanted: Record<string, unknown> = {
+    'workspaces?search=filtered&type=team': 1,
+    'workspaces?search=filtered&type=personal': 0,
+    'workspaces?type=Team': 422,
+    [`workspaces/${workspace}/members?role=owner`]: 1,
+    [`workspaces/${workspace}/members?role=member`]: 0,
+    [`workspaces/${workspace}/members?role=viewer`]: 422,
+    [`boards/${board}/members?role=owner&inherited=false`]: 1,
+    [`boards/${board}/members?role=owner&inherited=true`]: 0,
+    [`boards/${board}/members?inherited=yes`]: 422,
+    [`boards/${board}/members?role=owner&role=viewer`]: 422,
+    [`boards/${board}/invites?state=valid`]: 1,
+    [`boards/${board}/invites?state=over`]: 0,
+    [`boards/${board}/invites?state=`]: 422,
+    [`boards/${board}/invites?role=viewer`]: 422,
+  };
+  for (const path of Object.keys(wanted)) {
+    const { status, body } = await api.ask('get', `/api/${path}`, { as: ann });
+    totals[path] = status === 200 ? (body as { total: number }).total : status;
+  }
+  expect(totals).toEqual(wanted);
+});
+
 it('no request to the routes of sign-in is answered by a fault of the server, or otherwise than described', async () => {
   const userId = await api.person('Eve');
   const { token, sessionId } = await (await openAuth(server.runtime)).sessions.create(userId);

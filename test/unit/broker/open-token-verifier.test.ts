@@ -86,6 +86,51 @@ describe('tokens of another product', () => {
     await expect(verify(await key.sign(claims(more)))).rejects.toMatchObject(refused);
   });
 
+  it('that nobody has signed, or somebody else, prove nothing', async () => {
+    const [ec, rsa] = [await keyPair('a', 'ES256'), await keyPair('b', 'RS256')];
+    const verify = await setup([ec.jwk, rsa.jwk]);
+    const genuine = await ec.sign(claims());
+    expect(await verify(genuine)).toMatchObject({ userId: 'u1' });
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const [head, , signature] = genuine.split('.');
+    const body = encode(claims({ sub: 'somebody else' }));
+    const byPublicKey = (jwk: object, kid: string) => {
+      const secret = new TextEncoder().encode(JSON.stringify(jwk));
+      return new SignJWT(claims()).setProtectedHeader({ alg: 'HS256', kid }).sign(secret);
+    };
+    const forged: Record<string, string> = {
+      'alg none': `${encode({ alg: 'none' })}.${body}.`,
+      'alg none with the name of a key': `${encode({ alg: 'none', kid: 'a' })}.${body}.`,
+      'alg none with a signature': `${encode({ alg: 'none', kid: 'a' })}.${body}.${signature}`,
+      'other claims': `${head}.${body}.${signature}`,
+      'no signature': `${head}.${body}.`,
+      'a foreign key by the name of a known one': await (await keyPair('a', 'ES256')).sign(claims()),
+      'a foreign RSA key by the name of a known one': await (await keyPair('b', 'RS256')).sign(claims()),
+      'a known key of another kind': await (await keyPair('a', 'RS256')).sign(claims()),
+      'a key that nobody knows': await (await keyPair('c', 'ES256')).sign(claims()),
+      'the public key as a secret': await byPublicKey(ec.jwk, 'a'),
+      'the public RSA key as a secret': await byPublicKey(rsa.jwk, 'b'),
+    };
+    const answers = await Promise.all(
+      Object.entries(forged).map(async ([name, token]) => [
+        name,
+        await verify(token).then(
+          () => 'believed',
+          (error: { type?: string }) => error.type,
+        ),
+      ]),
+    );
+    expect(answers).toEqual(Object.keys(forged).map((name) => [name, 'UNAUTHENTICATED']));
+  });
+
+  it('by a symmetric key are refused also where the key set has one', async () => {
+    const secret = new TextEncoder().encode('a secret of 32 bytes or somewhat more');
+    const k = Buffer.from(secret).toString('base64url');
+    const verify = await setup([{ kty: 'oct', k, kid: 's', alg: 'HS256' }]);
+    const token = await new SignJWT(claims()).setProtectedHeader({ alg: 'HS256', kid: 's' }).sign(secret);
+    await expect(verify(token)).rejects.toMatchObject(refused);
+  });
+
   it('cannot be told while the keys cannot be had: that is no refusal', async () => {
     const key = await keyPair('a', 'ES256');
     const token = await key.sign(claims());
