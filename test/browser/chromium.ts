@@ -22,6 +22,9 @@ export interface Tab {
   hosts: Set<string>;
 }
 
+/** Of what a page is waited for, and of the browser's start. */
+const PATIENCE_MS = 120_000;
+
 const open: { context: BrowserContext; profile: string }[] = [];
 
 /** Opens a URL in a new profile; closed by `closeBrowsers`. */
@@ -31,14 +34,18 @@ export async function openTab(url: string, options: BrowserContextOptions = {}):
     executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
     args: ARGS,
     viewport: { width: 1280, height: 800 },
+    timeout: PATIENCE_MS,
     ...options,
   });
   open.push({ context, profile });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = context.pages()[0] ?? (await context.newPage());
   const tab: Tab = { page, errors: [], hosts: new Set() };
   page.on('pageerror', (error) => tab.errors.push(String(error)));
   page.on('console', (message) => {
-    const isNetwork = /ERR_CONNECTION_REFUSED|WebSocket connection to/.test(message.text());
+    const isNetwork = /ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|EMPTY_RESPONSE)|WebSocket connection to/.test(
+      message.text(),
+    );
     if (message.type() === 'error' && !isNetwork) tab.errors.push(message.text());
   });
   page.on('request', (request) => tab.hosts.add(new URL(request.url()).host));
@@ -51,7 +58,8 @@ export async function closeBrowsers(): Promise<void> {
   await Promise.all(
     open.splice(0).map(async ({ context, profile }) => {
       await context.close();
-      await rm(profile, { recursive: true, force: true });
+      // Its last process may still write there.
+      await rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     }),
   );
 }

@@ -60,7 +60,7 @@ export class EditorPage {
   async untilContent(expected: string): Promise<void> {
     let seen = '';
     await waitFor(async () => (seen = await this.content()) === expected, {
-      timeoutMs: 15_000,
+      timeoutMs: 60_000,
       what: `the text ${JSON.stringify(expected)}`,
     }).catch((error: unknown) => {
       throw new Error(`It is ${JSON.stringify(seen)}`, { cause: error });

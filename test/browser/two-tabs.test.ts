@@ -13,6 +13,7 @@ let dataDir: string;
 let port: number;
 let rooms = 0;
 
+const SLOW = { timeoutMs: 60_000 };
 const newRoom = () => `tabs-${++rooms}`;
 
 beforeAll(async () => {
@@ -51,7 +52,7 @@ describe('two tabs of the page', () => {
     await ada.personNamed('Bob').waitFor();
     await bob.write('!');
     await ada.untilContent('# Plan\nAda begins. Bob goes on.!');
-    expect(await bob.untilSaved()).not.toBe(saved);
+    await waitFor(async () => (await bob.untilSaved()) !== saved, SLOW);
 
     expect([...ada.tab.errors, ...bob.tab.errors]).toEqual([]);
     // No font, script or picture of anybody else.
@@ -70,9 +71,13 @@ describe('two tabs of the page', () => {
     await waitFor(async () => {
       const text = await ada.content();
       return typed(text) === 120 && text === (await bob.content());
-    });
-    await ada.page.keyboard.press('Control+z');
-    await waitFor(async () => !(await bob.content()).includes('aa'));
+    }, SLOW);
+    // What is typed slowly is taken back piece by piece.
+    await waitFor(async () => {
+      await ada.page.keyboard.press('Control+z');
+      return !(await ada.content()).includes('aa');
+    }, SLOW);
+    await waitFor(async () => !(await bob.content()).includes('aa'), SLOW);
     expect((await bob.content()).match(/b/g)).toHaveLength(60);
   });
 
@@ -88,14 +93,14 @@ describe('two tabs of the page', () => {
     await ada.state.getByText('Not connected').waitFor();
     await ada.notice.getByText('The connection is lost.').waitFor();
     await ada.write('Away: Ada. ');
-    expect(await ada.saved.innerText()).toBe('saving…');
+    await ada.saved.filter({ hasText: /^saving…$/ }).waitFor();
 
     server = await startServerProcess({ dataDir, port });
     await ada.untilReady();
     await bob.untilReady();
     await bob.untilContent('before. Away: Ada. ');
     await ada.untilSaved();
-    expect(await ada.notice.isVisible()).toBe(false);
+    await ada.notice.waitFor({ state: 'hidden' });
     await bob.write('Bob again.');
     await ada.untilContent('before. Away: Ada. Bob again.');
     expect([...ada.tab.errors, ...bob.tab.errors]).toEqual([]);

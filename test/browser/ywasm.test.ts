@@ -63,6 +63,7 @@ afterAll(async () => {
   await stopServers();
 });
 
+const SLOW = { timeoutMs: 60_000 };
 const textIn = (page: Page) => page.evaluate(() => globalThis.ywasmPage.text());
 
 describe('a ywasm document in a browser', () => {
@@ -80,17 +81,17 @@ describe('a ywasm document in a browser', () => {
     const doc = new Y.Doc();
     manager.addDoc(doc, { docId: 'doc' });
     await page.evaluate(() => globalThis.ywasmPage.insert(0, 'from the browser'));
-    await waitFor(() => doc.getText('t').toString() === 'from the browser');
+    await waitFor(() => doc.getText('t').toString() === 'from the browser', SLOW);
     doc.getText('t').insert(0, 'and Node ');
-    await waitFor(async () => (await textIn(page)) === 'and Node from the browser');
+    await waitFor(async () => (await textIn(page)) === 'and Node from the browser', SLOW);
 
     await page.evaluate(() => globalThis.ywasmPage.trap());
     doc.getText('t').insert(0, 'after the trap, ');
-    await waitFor(() => page.evaluate(() => globalThis.ywasmPage.trapped() === 1));
-    await waitFor(async () => (await textIn(page)) === 'after the trap, and Node from the browser');
+    await waitFor(() => page.evaluate(() => globalThis.ywasmPage.trapped() === 1), SLOW);
+    await waitFor(async () => (await textIn(page)) === 'after the trap, and Node from the browser', SLOW);
     await page.evaluate(() => globalThis.ywasmPage.insert(0, 'again: '));
-    await waitFor(() => doc.getText('t').toString().startsWith('again: after the trap'));
-    await waitFor(() => page.evaluate(() => globalThis.ywasmPage.isSaved()));
+    await waitFor(() => doc.getText('t').toString().startsWith('again: after the trap'), SLOW);
+    await waitFor(() => page.evaluate(() => globalThis.ywasmPage.isSaved()), SLOW);
     expect(tab.errors).toEqual([]);
   });
 });
