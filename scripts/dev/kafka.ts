@@ -54,7 +54,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<RunningKaf
   };
   const stop = async () => {
     await stopProcess();
-    if (options.dataDir === undefined) await rm(setup.dataDir, { recursive: true, force: true });
+    if (options.dataDir === undefined)
+      await rm(setup.dataDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   };
   try {
     await untilReady(setup, running.child);

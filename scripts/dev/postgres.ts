@@ -8,8 +8,8 @@ import { parseArgs } from 'node:util';
 import { freePorts } from './ports.ts';
 
 const HOST = '127.0.0.1';
-const READY_TIMEOUT_MS = 60_000;
-const STOP_TIMEOUT_MS = 10_000;
+const READY_TIMEOUT_MS = 120_000;
+const STOP_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
 /** What the server says while children of a killed one are still there. */
 const HELD_BY_CHILDREN = /shared memory|already exists/;
@@ -51,7 +51,8 @@ interface Setup {
 export async function startPostgres(options: PostgresOptions = {}): Promise<RunningPostgres> {
   const { setup, dataDir } = await prepare(options);
   const removeData = async () => {
-    if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+    if (options.dataDir === undefined)
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   };
   let running = await launch(setup).catch(async (error: unknown) => {
     await removeData();
