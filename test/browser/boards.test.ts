@@ -87,6 +87,22 @@ describe('people with accounts', () => {
     await ada.member('Bob').waitFor({ state: 'detached' });
   });
 
+  it('who are taken out and let in again have the board in the open page', async () => {
+    const { ada, bob } = await shared('Back', 'may edit');
+    await bob.untilReady();
+    const link = await ada.inviteLink('may edit');
+    await ada.member('Bob').getByRole('button', { name: 'Remove Bob' }).click();
+    await bob.notice.getByText('no longer shared with you').waitFor();
+    await ada.write('Meanwhile.');
+    const other = await bob.page.context().newPage();
+    await other.goto(link);
+    await other.getByRole('button', { name: 'Open the board' }).click();
+    await bob.untilContent('Meanwhile.');
+    await bob.untilReady();
+    expect(await bob.notice.isVisible()).toBe(false);
+    await bob.member('Ada').getByText('owner').waitFor();
+  });
+
   it('stay signed in over a reload, and are gone when they sign out', async () => {
     const eve = await BoardsPage.visit(server.url);
     await eve.signIn('Eve');

@@ -94,7 +94,10 @@ export function documentRules(start: () => Promise<TestServer>): void {
       const listed = (await api.ask('get', rules, { as: owner })).body as { rows: { id: string }[] };
       expect(listed.rows).toHaveLength(1);
       expect((await api.ask('delete', `${rules}/${listed.rows[0]!.id}`, { as: owner })).status).toBe(204);
-      await waitFor(() => by.state('part', 'text')?.isSynced, { what: 'her open page has it again' });
+      await waitFor(() => by.state('part', 'text')?.isSynced, {
+        timeoutMs: 30_000,
+        what: 'her open page has it again',
+      });
       part.getText('t').insert(8, '?');
       await waitFor(() => seen.getText('t').toString() === 'figures!?', { what: 'she sees it on' });
       const again = new Hands(editor, board.id);
