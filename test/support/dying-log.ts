@@ -7,13 +7,14 @@ const WORKER_URL = new URL('./dying-log-worker.ts', import.meta.url);
 
 /**
  * Opens the real file in a thread of its own, for `openFile`: the first one dies the first death, and so on; after the
- * last one it lives. `opened` counts the attempts; while `hold` has been called, and not what it returned, they wait.
+ * last one it lives. `opened` counts the attempts, `settled` those that have ended; while `hold` has been called, and not what it returned, they wait.
  */
 export function dyingLog(deaths: (LogDeath | undefined)[], clock: Pick<Clock, 'setTimeout'> = systemClock) {
   const left = [...deaths];
   let gate: Promise<void> = Promise.resolve();
   const log = {
     opened: 0,
+    settled: 0,
     hold(): () => void {
       const { promise, resolve } = Promise.withResolvers<void>();
       gate = promise;
@@ -23,7 +24,11 @@ export function dyingLog(deaths: (LogDeath | undefined)[], clock: Pick<Clock, 's
       log.opened++;
       await gate;
       const dying: DyingLogData = { ...data, death: left.shift() };
-      return LogThread.open(dying, { clock, workerUrl: WORKER_URL });
+      try {
+        return await LogThread.open(dying, { clock, workerUrl: WORKER_URL });
+      } finally {
+        log.settled++;
+      }
     },
   };
   return log;

@@ -79,6 +79,7 @@ describe('what else was under way when the thread of the log ended', () => {
     const closed = stream.close();
     release();
     await closed;
+    expect(log.settled).toBe(2);
     expect(await append(await folder.open(), 'b')).toEqual([0]);
   });
 });
