@@ -13,11 +13,11 @@ import { ProtocolManager, type ManagerEvents } from '../../lib/provider/index.ts
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
 import { waitFor } from '../support/wait.ts';
 
-jest.setTimeout(600_000);
+jest.setTimeout(900_000);
 
 const HOUR_MS = 3_600_000;
 const RETENTION_HOURS = 5;
-const SLOW = { timeoutMs: 60_000 };
+const SLOW = { timeoutMs: 120_000 };
 
 let cluster: TestCluster;
 let broker: ServiceBroker;
@@ -45,8 +45,8 @@ afterAll(async () => {
 const call = <T = OperationResult>(operation: string, params: Record<string, unknown>) =>
   broker.call<T, object>(`persister.documents.${operation}`, params, { timeout: 30_000 });
 
-/** Somebody who types until the document ends, at one of the gateways. */
-function typist(gateway: number, roomId: string) {
+/** Somebody who types a letter again and again until the document ends, at one of the gateways. */
+function typist(gateway: number, roomId: string, letter = 'x') {
   const manager = new ProtocolManager({ url: cluster.urls[gateway]!, roomId });
   managers.push(manager);
   const doc = new Y.Doc();
@@ -56,7 +56,7 @@ function typist(gateway: number, roomId: string) {
   manager.on('document-deleted', (event) => ends.push(event));
   manager.addDoc(doc, { docId: 'doc' });
   const timer = setInterval(() => {
-    if (manager.documentState('doc')?.isSynced) doc.getText('t').insert(0, 'x');
+    if (manager.documentState('doc')?.isSynced) doc.getText('t').insert(0, letter);
   }, 5);
   const stop = () => clearInterval(timer);
   manager.on('document-deleted', stop);
@@ -113,12 +113,12 @@ describe('a document on the cluster', () => {
       outcome: 'done',
       generation: 3,
     });
-    const next = typist(1, 'deleted');
+    const next = typist(1, 'deleted', 'y');
     await waitFor(() => next.acked.length > 5, SLOW);
     next.stop();
     expect(next.acked[0]!.position.generation).toBe(3);
-    expect(next.doc.getText('t').toString()).toMatch(/^x+$/);
-    expect(next.doc.getText('t').length).toBeLessThan(ackedUpdates);
+    // Nothing of what was there before.
+    expect(next.doc.getText('t').toString()).toMatch(/^y+$/);
   });
 
   it('is deleted once by an operation that is repeated while persisters are killed', async () => {
