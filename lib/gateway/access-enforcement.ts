@@ -90,7 +90,8 @@ export class AccessEnforcement {
       const decision = roles.decisionOn(userId, subscription.document.id.roomId, tenantId);
       const ageMs = decision ? roles.ageOf(decision) : Infinity;
       const vouchedMs = this.#sinceVouched(subscription, decision?.askedAt);
-      if (ageMs < holdsMs) continue;
+      // A right that is not known is asked for until it is, also when control is read again meanwhile.
+      if (ageMs < holdsMs && subscription.access.write !== 'unknown') continue;
       if (vouchedMs > ttlMs + graceMs) this.#end(session, subscription, 'ACCESS_CHANGED');
       else if (!this.isReading && ageMs > 2 * UNREAD_TTL_MS && subscription.access.write === true)
         subscription.access = { ...subscription.access, write: 'unknown' };

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as Y from 'yjs';
-import { systemClock } from '../../../lib/clock.ts';
+import { systemClock, type Clock } from '../../../lib/clock.ts';
 import { loadConfig, type Config } from '../../../lib/config.ts';
 import { createAccessControl } from '../../../lib/gateway/access-control.ts';
 import { Gateway } from '../../../lib/gateway/gateway.ts';
@@ -86,14 +86,16 @@ export interface GatewayOptions {
   revokedTokens?: () => Promise<string[]>;
   checker?: UpdateChecker;
   logger?: Logger;
+  clock?: Clock;
 }
 
 /** A gateway on a free port of loopback. */
 export async function startGateway(log: TestLog, options: GatewayOptions = {}): Promise<TestGateway> {
+  const { clock = systemClock } = options;
   const config = loadConfig({}, { port: 0, beatIntervalMs: 200, beatTimeoutMs: 1000, ...options.config });
   const gateway = new Gateway({
     config,
-    clock: systemClock,
+    clock,
     logger: options.logger ?? silentLogger,
     stream: options.stream ?? log.stream,
     topics: log.topics,
@@ -110,7 +112,7 @@ export async function startGateway(log: TestLog, options: GatewayOptions = {}): 
   const httpServer = createServer();
   const sockets = openSocketServer({
     config,
-    clock: systemClock,
+    clock,
     logger: silentLogger,
     httpServer,
     gateway: () => gateway,

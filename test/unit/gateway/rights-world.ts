@@ -1,5 +1,5 @@
 import type { DocumentLimit } from '../../../lib/accounts/document-limits.ts';
-import { systemClock } from '../../../lib/clock.ts';
+import { systemClock, type Clock } from '../../../lib/clock.ts';
 import type { Config } from '../../../lib/config.ts';
 import { createAccountAccess } from '../../../lib/gateway/account-access.ts';
 import type { AccessControl } from '../../../lib/gateway/port.ts';
@@ -41,17 +41,26 @@ interface StartOptions extends Partial<Config> {
   /** Faults are injected here. */
   stream?: Stream;
   wrapAccess?: (access: AccessControl) => AccessControl;
+  clock?: Clock;
+  /** It reads the control topic when this returns, unless the test holds that back. */
+  isReading?: boolean;
 }
 
 /** A gateway that knows people by their names (and tenants, behind an `@`), and what they may do by the deciders. */
 export async function startWith(
   log: TestLog,
   deciders: Deciders,
-  { stream, wrapAccess = (access) => access, ...config }: StartOptions = {},
+  {
+    stream,
+    wrapAccess = (access) => access,
+    clock = systemClock,
+    isReading = true,
+    ...config
+  }: StartOptions = {},
 ) {
   const options = { accessTtlMs: 300_000, accessGraceMs: 900_000, ...config };
   const roles = new RoomRoles({
-    clock: systemClock,
+    clock,
     lookUp: deciders.lookUp,
     ttlMs: options.accessTtlMs,
   });
@@ -64,10 +73,11 @@ export async function startWith(
   const started = await startGateway(log, {
     access: wrapAccess(access),
     roles,
+    clock,
     config: { auth: 'accounts', ...options },
     ...(stream ? { stream } : {}),
   });
-  await waitFor(() => started.gateway.hearsOfRights, { what: 'the control topic is read' });
+  if (isReading) await waitFor(() => started.gateway.hearsOfRights, { what: 'the control topic is read' });
   return { ...started, roles };
 }
 
