@@ -61,11 +61,17 @@ export interface BlockedPartition extends TopicPartition {
   offset: number;
 }
 
+interface AssignedPartition extends TopicPartition {
+  epoch: number;
+  /** Where it stood when the store was last heard of. */
+  nextOffset: number;
+}
+
 /** Follows the doc topics as a member of a group and puts every record into the store, exactly where the last one ended. */
 export class Persister {
   readonly #parts: PersisterParts;
   readonly #writer: RunWriter;
-  readonly #assigned = new Map<string, TopicPartition & { epoch: number }>();
+  readonly #assigned = new Map<string, AssignedPartition>();
   readonly #blocked = new Map<string, BlockedPartition>();
   #consuming: GroupMember | undefined;
   #stopped = false;
@@ -130,17 +136,31 @@ export class Persister {
     return this.#assigned.size;
   }
 
-  /** Where each assigned partition stands. */
+  /**
+   * Where each assigned partition stands. While the store is away, where it stood before: nobody else moves it on, and
+   * what the log will soon forget must be told then above all.
+   */
   async positions(): Promise<StoredPosition[]> {
-    const { store, stream } = this.#parts;
+    const { stream } = this.#parts;
     this.#forgetOthers();
     return Promise.all(
-      [...this.#assigned.values()].map(async ({ topic, partition, epoch }) => {
-        const nextOffset = await store.nextOffset(PERSISTER_CONSUMER, epoch, partition);
+      [...this.#assigned.values()].map(async (assigned) => {
+        const { topic, partition, epoch } = assigned;
+        const nextOffset = await this.#nextOffset(assigned);
         const end = await stream.endOffset({ topic, partition });
         return { topic, partition, epoch, nextOffset, lag: Math.max(0, end - nextOffset) };
       }),
     );
+  }
+
+  async #nextOffset(assigned: AssignedPartition): Promise<number> {
+    const { epoch, partition } = assigned;
+    try {
+      assigned.nextOffset = await this.#parts.store.nextOffset(PERSISTER_CONSUMER, epoch, partition);
+    } catch (error) {
+      if (!isAppError(error, 'STORE_UNAVAILABLE')) throw error;
+    }
+    return assigned.nextOffset;
   }
 
   /** Before the start has resolved the group asks for positions already. */
@@ -157,7 +177,7 @@ export class Persister {
   async #startOffset(at: TopicPartition): Promise<number> {
     const epoch = await this.#parts.epochs.epochOf(at.topic);
     const nextOffset = await this.#parts.store.nextOffset(PERSISTER_CONSUMER, epoch, at.partition);
-    this.#assigned.set(`${epoch}/${at.partition}`, { ...at, epoch });
+    this.#assigned.set(`${epoch}/${at.partition}`, { ...at, epoch, nextOffset });
     // Somebody has accepted the loss: going on from elsewhere.
     const key = `${at.topic}/${at.partition}`;
     if (this.#blocked.get(key)?.offset !== nextOffset) this.#blocked.delete(key);
@@ -173,6 +193,8 @@ export class Persister {
     for (const run of splitBatch(batch, (record) => this.#classify(batch, record))) {
       if (run.nextOffset <= reached && run.records.length > 0) continue; // known from a former delivery
       reached = (await this.#writer.write(run, place)).nextOffset;
+      const assigned = this.#assigned.get(`${epoch}/${batch.partition}`);
+      if (assigned) assigned.nextOffset = reached;
       if (reached < run.nextOffset || reached > batch.nextOffset) return reached;
       await context.heartbeat();
     }

@@ -7,7 +7,7 @@ import { Sweeper } from './sweeper.ts';
 
 export interface RetentionWatchParts {
   stream: Pick<Stream, 'startOffset' | 'read' | 'retention'>;
-  /** Where the assigned partitions stand; rejects while log or store are away. */
+  /** Where the assigned partitions stand, or stood before the store was away; rejects while the log is away. */
   positions: () => Promise<readonly StoredPosition[]>;
   /** Room for one record. */
   maxRecordBytes: number;
@@ -57,7 +57,7 @@ export class RetentionWatch {
     return this.#status;
   }
 
-  /** Never rejects: while log or store are away the last status stays. */
+  /** Never rejects: while the log is away the last status stays. */
   async sweep(): Promise<void> {
     const { positions, logger } = this.#parts;
     try {

@@ -10,9 +10,11 @@ import { attachRuntime } from '../../lib/broker/runtime.ts';
 import { loadConfig } from '../../lib/config.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { encodeKafkaEnvelope, encodeSyncPayload } from '../../lib/protocol/envelope.ts';
+import type { AssembledPersister } from '../../lib/persister/assemble.ts';
 import { documentKey } from '../../lib/protocol/ids.ts';
 import { SyncMessageType } from '../../lib/protocol/message-types.ts';
 import { createMetadata } from '../../lib/protocol/metadata.ts';
+import type { ConsumeRequest, Stream, TopicRetention } from '../../lib/stream/port.ts';
 import codecService from '../../services/codec.service.ts';
 import persisterService from '../../services/persister.service.ts';
 import { fillDatabaseFolder } from '../support/database-folder.ts';
@@ -26,6 +28,27 @@ describe('the persister service', () => {
   let broker: ServiceBroker;
   const doc = new Y.Doc();
   let version = 0;
+  /** What the log says of itself, and what holds up all that is to be stored. */
+  let retention: TopicRetention | undefined;
+  let held: Promise<void> | undefined;
+
+  const wrapStream = (stream: Stream): Stream =>
+    new Proxy(stream, {
+      get(of, name) {
+        const value = Reflect.get(of, name) as unknown;
+        if (name === 'retention') return async () => retention;
+        if (name === 'consume') return (request: ConsumeRequest) => stream.consume(delayed(request));
+        return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+      },
+    });
+
+  const delayed = (request: ConsumeRequest): ConsumeRequest => ({
+    ...request,
+    onBatch: async (batch, context) => {
+      await held;
+      return request.onBatch(batch, context);
+    },
+  });
 
   async function start() {
     const config = loadConfig(
@@ -39,7 +62,12 @@ describe('the persister service', () => {
         logLevel: 'error',
       },
     );
-    runtime = createRuntime({ config, logger: silentLogger, nodeId: 'test' });
+    runtime = createRuntime({
+      config,
+      logger: silentLogger,
+      nodeId: 'test',
+      wrapStream,
+    });
     broker = new ServiceBroker({
       ...createBrokerOptions(config, 'test'),
       created: (made) => attachRuntime(made, runtime),
@@ -138,6 +166,34 @@ describe('the persister service', () => {
     expect(await broker.call('persister.snapshots.make', { document: asked })).toEqual({ written: false });
   });
 
+  it('names in its health what the log will soon forget, until it is stored', async () => {
+    const { parts } = broker.getLocalService('persister') as unknown as { parts: AssembledPersister };
+    const health = async () => {
+      await parts.retention.sweep();
+      return (await runtime.health.report()).parts.persister!;
+    };
+    expect(await health()).toMatchObject({ retention: { lagRecords: 0, near: [] } });
+    const { topic, partition } = target();
+    let release = () => undefined as void;
+    held = new Promise((resolve) => (release = resolve));
+    retention = { retentionMs: 1 };
+    await append(1);
+    // It has used up more than half of its time as soon as it is a millisecond old.
+    const found = await waitFor(async () => {
+      const part = await health();
+      return (part.retention as { near: string[] }).near.length > 0 && part;
+    });
+    expect(found).toMatchObject({
+      ready: true,
+      retention: { lagRecords: 1, near: [`${topic}/${partition}`] },
+    });
+    held = undefined;
+    release();
+    await storedThrough(46);
+    expect(await health()).toMatchObject({ retention: { lagRecords: 0, usedRatio: 0, near: [] } });
+    retention = undefined;
+  });
+
   it('refuses unknown parameters', async () => {
     await expect(broker.call('persister.positions.list', { x: 1 })).rejects.toThrow();
     await expect(
@@ -150,11 +206,11 @@ describe('the persister service', () => {
     await stop();
     await start();
     await append(3);
-    await storedThrough(51);
+    await storedThrough(52);
     const store = await runtime.store();
     const offsets: number[] = [];
     for await (const row of store.exportHistory(document)) offsets.push(row.offset);
     // At 45 stands the other document.
-    expect(offsets).toEqual(Array.from({ length: 52 }, (_, n) => n).filter((n) => n !== 45));
+    expect(offsets).toEqual(Array.from({ length: 53 }, (_, n) => n).filter((n) => n !== 45));
   });
 });

@@ -267,6 +267,33 @@ describe('Persister', () => {
     expect(persister.isAssigned(positions[0]!.epoch, 99)).toBe(false);
   });
 
+  it('tells where its partitions stood while the store is away, and how far the log has gone on since', async () => {
+    const { store, start, append, untilStored, target } = await setUp({
+      wrap: (storeBatch) => async (batch) => {
+        if (isOut) throw new AppError('STORE_UNAVAILABLE');
+        return storeBatch(batch);
+      },
+    });
+    let isOut = false;
+    const persister = await start();
+    await append(updates(0, 3));
+    await untilStored(2);
+    isOut = true;
+    const nextOffset = store.nextOffset.bind(store);
+    store.nextOffset = () => Promise.reject(new AppError('STORE_UNAVAILABLE'));
+    await append(updates(3, 8));
+    const positions = await persister.positions();
+    expect(positions.find((at) => at.partition === target.partition)).toMatchObject({
+      nextOffset: 3,
+      lag: 5,
+    });
+    store.nextOffset = () => Promise.reject(new AppError('STORE_BAD_DATA'));
+    await expect(persister.positions()).rejects.toMatchObject({ type: 'STORE_BAD_DATA' });
+    store.nextOffset = nextOffset;
+    isOut = false;
+    await untilStored(7);
+  });
+
   it('leaves to another member what has gone there: neither its lag nor its standstill is told twice', async () => {
     const away = new Set<number>();
     const { stream, start, append, untilStored, target } = await setUp({ isAway: (at) => away.has(at) });
