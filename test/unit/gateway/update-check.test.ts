@@ -9,6 +9,7 @@ const slow = new URL('./slow-check-worker.ts', import.meta.url);
 /** Takes 1.5 s to start. */
 const slowStart = new URL('./slow-start-worker.ts', import.meta.url);
 const stuckStart = new URL('./stuck-start-worker.ts', import.meta.url);
+const greedy = new URL('./greedy-check-worker.ts', import.meta.url);
 const SOUND = Y.encodeStateAsUpdate(new Y.Doc());
 let checker: UpdateChecker | undefined;
 
@@ -36,6 +37,14 @@ describe('the check of large updates', () => {
     const { check } = open({ workerUrl: slow, timeoutMs: 2_000 });
     const results = await Promise.all([check(taking(2_550)), check(taking(0))]);
     expect(results).toEqual(['bad', 'sound']);
+  });
+
+  it('one that takes more memory than it may is refused, and the next one is checked', async () => {
+    const { check } = open({ workerUrl: greedy, maxHeapMb: 64, timeoutMs: 60_000 });
+    const holding = (megabytes: number) => Uint8Array.of(megabytes / 10, ...SOUND);
+    const results = await Promise.all([check(holding(200)), check(holding(0))]);
+    expect(results).toEqual(['bad', 'sound']);
+    expect(await check(holding(10))).toBe('sound');
   });
 
   it('what a thread takes to start is not the time of the update', async () => {
