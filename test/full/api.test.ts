@@ -16,7 +16,7 @@ import { DescribedApi } from '../support/described-api.ts';
 import { startEmbedded, stopServers } from '../support/embedded.ts';
 import { waitFor } from '../support/wait.ts';
 
-jest.setTimeout(600_000);
+jest.setTimeout(900_000);
 
 const HOUR_MS = 3_600_000;
 /** Of the requests; another one by hand asks other things. */

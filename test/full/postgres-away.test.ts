@@ -126,10 +126,14 @@ describe('PostgreSQL killed and away for 20 s', () => {
         ...SLOW,
         what: `${name} says that it is not ready`,
       });
-    expect((await readiness('persister-1')).report).toMatchObject({
-      db: 'down',
-      parts: { persister: { storeOut: true } },
-    });
+    await waitFor(
+      async () => {
+        const { report } = await readiness('persister-1');
+        expect(report).toMatchObject({ db: 'down', parts: { persister: { storeOut: true } } });
+        return true;
+      },
+      { ...SLOW, what: 'the persister says why' },
+    );
     for (const name of ['gateway-1', 'gateway-2'])
       await waitFor(async () => (await readiness(name)).status === 200, {
         ...SLOW,

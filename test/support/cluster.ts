@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { startCluster, type Cluster, type ClusterOptions } from '../../scripts/lib/cluster.ts';
+import { waitFor } from './wait.ts';
 
 export interface TestCluster extends Cluster {
   databaseUrl: string;
@@ -51,5 +52,20 @@ export async function startTestCluster(options: Partial<ClusterOptions> = {}): P
       ...options.env,
     },
   });
+  try {
+    if (options.env?.AUTH === 'accounts') await findAccounts(cluster.urls);
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
   return { ...cluster, databaseUrl, complaints };
+}
+
+/** A gateway is ready without them, and hears of a process that has come a moment after that is ready. */
+export async function findAccounts(urls: readonly string[]): Promise<void> {
+  const areFound = async (url: string) => (await fetch(`${url}/api/auth/providers`)).status === 200;
+  await waitFor(async () => (await Promise.all(urls.map(areFound))).every(Boolean), {
+    timeoutMs: 60_000,
+    what: 'the gateways find the accounts',
+  });
 }

@@ -2,10 +2,9 @@ import { createRuntime, type OpenRuntime } from '../../../lib/broker/open-runtim
 import { loadConfig, type Config } from '../../../lib/config.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import { freePorts } from '../../../scripts/dev/ports.ts';
-import { startTestCluster, type TestCluster } from '../cluster.ts';
+import { findAccounts, startTestCluster, type TestCluster } from '../cluster.ts';
 import { KnownSecrets } from '../known-secrets.ts';
 import { OpenIdServer } from '../openid-provider.ts';
-import { waitFor } from '../wait.ts';
 import { PeopleStage } from './stage.ts';
 
 export interface PeopleClusterOptions {
@@ -71,11 +70,7 @@ export class PeopleCluster {
   async restartAccounts(tokenSeconds: number): Promise<void> {
     this.#environmentOf('accounts-1').YKAFKA_ACCESS_TOKEN_SECONDS = String(tokenSeconds);
     await this.cluster.restart('accounts-1');
-    const areFound = async (url: string) => (await fetch(`${url}/api/auth/providers`)).status === 200;
-    await waitFor(async () => (await Promise.all(this.stage.parts.urls.map(areFound))).every(Boolean), {
-      timeoutMs: 30_000,
-      what: 'the gateways find the accounts again',
-    });
+    await findAccounts(this.stage.parts.urls);
   }
 
   /** Everything that anybody must not read in a log and can. */
