@@ -9,11 +9,12 @@ import { freePorts, startKafka, type RunningKafka } from '../../scripts/dev/kafk
 import { HOST } from '../../scripts/dev/ports.ts';
 import { ServiceProcess } from '../../scripts/lib/service-process.ts';
 import { createDatabase } from '../support/cluster.ts';
+import { Stopwatch } from '../support/stopwatch.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait.ts';
 
 // Outages of a minute; every wait inside has a deadline of its own.
-jest.setTimeout(600_000);
+jest.setTimeout(900_000);
 
 const AWAY_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -89,7 +90,7 @@ beforeAll(async () => {
   caller = new ServiceBroker(createBrokerOptions(config, 'caller'));
   await caller.start();
   await codec.waitUntilReady();
-  await waitFor(answers, { timeoutMs: 60_000, what: 'the first answer' });
+  await waitFor(answers, { timeoutMs: 120_000, what: 'the first answer' });
 });
 
 afterAll(async () => {
@@ -107,9 +108,9 @@ async function meanwhile(check: () => Promise<void>): Promise<void> {
 }
 
 async function expectCallsToEnd(): Promise<void> {
-  const begun = performance.now();
+  const took = new Stopwatch();
   const ends = await Promise.allSettled(Array.from({ length: 5 }, describeDocument));
-  expect(performance.now() - begun).toBeLessThan(REQUEST_TIMEOUT_MS + LATE_MS);
+  expect(took.stop()).toBeLessThan(REQUEST_TIMEOUT_MS + LATE_MS);
   for (const end of ends)
     expect(end).toMatchObject({
       status: 'rejected',
@@ -132,7 +133,7 @@ describe('a node whose transporter is away for a minute', () => {
       });
     });
     await end();
-    await waitFor(answers, { timeoutMs: 60_000, what: 'the node answers again' });
+    await waitFor(answers, { timeoutMs: 120_000, what: 'the node answers again' });
     await codec.waitUntilReady();
     expect(codec.pid).toBe(pid);
     expect(deaths).toEqual([]);
@@ -143,7 +144,7 @@ describe('a node whose transporter is away for a minute', () => {
       proxy.cut();
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
-    await waitFor(answers, { timeoutMs: 60_000, what: 'the node answers again' });
+    await waitFor(answers, { timeoutMs: 120_000, what: 'the node answers again' });
     expect(deaths).toEqual([]);
   });
 });
