@@ -28,12 +28,13 @@ function fakeFile() {
     clusterId: 'cluster',
     topics: [],
     broken: undefined as LogBroken | undefined,
+    isClosed: false,
     lost,
     insertTopics: async () => [],
     commit: async () => (file.broken ? Promise.reject(file.broken) : undefined),
     range: async () => ({ records: [], complete: true }),
     trim: async () => undefined,
-    close: async () => undefined,
+    close: async () => void (file.isClosed = true),
     async lose() {
       file.broken = new LogBroken('lost');
       resolve(file.broken);
@@ -113,6 +114,15 @@ describe('a file of the log that is lost', () => {
         message: expect.stringMatching(/Why\.$/),
       });
     }
+  });
+
+  it('and does not hold what was known is let go: nothing else of this process may have it open', async () => {
+    const { keeper, files, advance } = await keeperOf();
+    keeper.takeOver = () => Promise.reject(new AppError('STREAM_IDENTITY_CHANGED'));
+    await files[0]!.lose();
+    await advance(LOG_RESTARTS.minDelayMs);
+    expect(files.map(({ isClosed }) => isClosed)).toEqual([true, true]);
+    expect(keeper.broken).toMatchObject({ needsRestart: true });
   });
 
   it('now and then is opened again each time, soon: what lies behind the window does not count', async () => {
