@@ -149,13 +149,16 @@ async function discover(settings: ProviderSettings): Promise<openid.Configuratio
   );
 }
 
-/** No answer at all, or one of a server in trouble. */
+/** No answer at all, or one of a server in trouble, which a proxy may give in the provider's place. */
 function isAway(error: unknown): boolean {
   if (error instanceof openid.ResponseBodyError) return error.status >= 500;
   if (error instanceof openid.AuthorizationResponseError) return error.error === 'temporarily_unavailable';
-  if (!(error instanceof Error)) return false;
-  const isNetwork = error instanceof TypeError && error.cause !== undefined;
-  return isNetwork || reasonOf(error) === 'OAUTH_TIMEOUT' || error.name === 'TimeoutError';
+  const { name, cause } = (error ?? {}) as { name?: unknown; cause?: unknown };
+  if (cause instanceof Response) return cause.status >= 500;
+  // By name: what `fetch` throws may be of another realm, and is wrapped by the library then.
+  if (name === 'TypeError' && cause !== undefined) return true;
+  if (name === 'TimeoutError' || reasonOf(error) === 'OAUTH_TIMEOUT') return true;
+  return name === 'ClientError' && isAway(cause);
 }
 
 function reasonOf(error: unknown): string {

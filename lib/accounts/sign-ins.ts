@@ -1,4 +1,5 @@
-import { AppError } from '../errors.ts';
+import type { InferEntity } from '@mikro-orm/core';
+import { AppError, isAppError } from '../errors.ts';
 import { nowOf, type AccountsContext } from './context.ts';
 import { SignInEntity } from './entities.ts';
 import { hashOf } from './hashes.ts';
@@ -38,18 +39,13 @@ export interface SignedIn {
   access: AccessToken;
 }
 
+type SignInRow = InferEntity<typeof SignInEntity>;
+
 export interface SignInParts {
   providers: SignInProviders;
   users: Users;
   sessions: Sessions;
   tokens: AccessTokens;
-}
-
-interface Row {
-  provider: string;
-  nonce: string;
-  codeVerifier: string;
-  returnTo?: string | null;
 }
 
 /** Sign-ins by a provider: each is bound to the browser that began it, and is used once. */
@@ -97,11 +93,12 @@ export class SignIns {
 
   /**
    * Takes the sign-in away, then asks the provider who it is. Rejects with SIGN_IN_FAILED (`data.returnTo` where it was
-   * this browser's), PROVIDER_UNAVAILABLE.
+   * this browser's), and with PROVIDER_UNAVAILABLE, after which the same answer may be given again.
    */
   async finish(answer: SignInAnswer): Promise<SignedIn & { returnTo: string | null }> {
     const { provider, state, callbackUrl, userAgent } = answer;
-    const { nonce, codeVerifier, returnTo = null } = await this.#take(answer);
+    const taken = await this.#take(answer);
+    const { nonce, codeVerifier, returnTo = null } = taken;
     const { providers, users } = this.#parts;
     try {
       const profile = await providers.profileOf(provider, { state, nonce, codeVerifier }, callbackUrl);
@@ -109,6 +106,7 @@ export class SignIns {
       const session = await this.#parts.sessions.create(user.id, userAgent);
       return { ...(await this.#withToken(user, session)), returnTo };
     } catch (error) {
+      if (isAppError(error, 'PROVIDER_UNAVAILABLE')) await this.#putBack(taken);
       if (error instanceof AppError && returnTo !== null) error.data.returnTo = returnTo;
       throw error;
     }
@@ -127,7 +125,7 @@ export class SignIns {
   }
 
   /** Once: whoever comes second finds nothing, also when the first has failed. */
-  async #take({ state, browser, provider }: SignInAnswer): Promise<Row> {
+  async #take({ state, browser, provider }: SignInAnswer): Promise<SignInRow> {
     const row = await this.#context.database.entities(async (em) => {
       const found = await em.findOne(SignInEntity, {
         state: hashOf(state),
@@ -141,5 +139,21 @@ export class SignIns {
     });
     if (!row) throw new AppError('SIGN_IN_FAILED', { data: { reason: 'UNKNOWN_STATE' } });
     return row;
+  }
+
+  /** Nothing is known to have been made of the code: the call, or the browser, may ask again. */
+  async #putBack({
+    state,
+    provider,
+    nonce,
+    codeVerifier,
+    browser,
+    returnTo,
+    expiresAt,
+  }: SignInRow): Promise<void> {
+    const row = { state, provider, nonce, codeVerifier, browser, returnTo: returnTo ?? null, expiresAt };
+    await this.#context.database.entities(async (em) => {
+      em.create(SignInEntity, row, { persist: true });
+    });
   }
 }

@@ -1,15 +1,19 @@
-import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openAuth } from '../../lib/broker/auth-of.ts';
+import { askAs } from '../support/asked-as.ts';
 import { Browser } from '../support/browser.ts';
 import { forgedTokens, handshake } from '../support/forged-tokens.ts';
 import { SignInWorld } from '../support/sign-in-world.ts';
+import { providerFaults } from './sign-in-provider.suite.ts';
 
 const world = new SignInWorld();
-const { at, own, ask, refresh, signedIn, toCallback, logged, secrets } = world;
+const { at, own, ask, refresh, refused, signedIn, toCallback, logged, secrets } = world;
 
 beforeAll(() => world.start());
 afterAll(() => world.stop());
+
+// First: what it has been told of itself by the provider it remembers.
+providerFaults(world);
 
 describe('sign-in by a real OpenID provider', () => {
   it('leads from the provider to a session, its access token and the account', async () => {
@@ -66,13 +70,6 @@ describe('sign-in by a real OpenID provider', () => {
 });
 
 describe('an attack on the sign-in', () => {
-  /** A callback that is refused, without a session. */
-  async function refused(browser: Browser, url: string): Promise<void> {
-    const page = await browser.request(url, { headers: { accept: 'application/json' } });
-    expect([page.status, JSON.parse(page.text).code]).toEqual([400, 'SIGN_IN_FAILED']);
-    expect(browser.cookie('ykafka_session')).toBeUndefined();
-  }
-
   it('with a state that was never given, or another browser’s, is refused', async () => {
     const mallory = new Browser();
     const own = new URL(await toCallback(mallory, 'mallory'));
@@ -126,17 +123,6 @@ describe('an attack on the sign-in', () => {
     await refused(other, url);
     expect((await browser.request(url)).status).toBe(302);
     expect(browser.cookie('ykafka_session')).toBeDefined();
-  });
-
-  it('with a code of another sign-in is refused: it does not fit the verifier and the nonce', async () => {
-    const [mallory, victim] = [new Browser(), new Browser()];
-    const stolen = new URL(await toCallback(victim, 'victim'));
-    const own = new URL(await toCallback(mallory, 'mallory'));
-    own.searchParams.set('code', stolen.searchParams.get('code')!);
-    await refused(mallory, own.href);
-    const invented = new URL(await toCallback(mallory, 'mallory'));
-    invented.searchParams.set('code', 'invented');
-    await refused(mallory, invented.href);
   });
 
   it('from another issuer is refused', async () => {
@@ -195,15 +181,8 @@ describe('an attack on the sign-in', () => {
   });
 
   it('under a name that points here is refused', async () => {
-    const status = await new Promise<number | undefined>((resolve, reject) => {
-      const { port } = new URL(world.url);
-      const headers = { host: `rebound.test:${port}` };
-      get({ host: '127.0.0.1', port, path: '/api/auth/test', headers }, (answer) => {
-        answer.resume();
-        resolve(answer.statusCode);
-      }).on('error', reject);
-    });
-    expect(status).toBe(403);
+    const headers = { host: `rebound.test:${new URL(world.url).port}` };
+    expect((await askAs(world.url, '/api/auth/test', { headers })).status).toBe(403);
   });
 });
 

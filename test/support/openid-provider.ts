@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { exportJWK, generateKeyPair, type JWK } from 'jose';
+import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import type { CompactJWSHeaderParameters, JWK, JWTPayload } from 'jose';
 import Provider, { type Configuration } from 'oidc-provider';
 import { listen } from '../../lib/http/listen.ts';
 import { OpenIdStorage } from './openid-storage.ts';
@@ -12,12 +13,19 @@ export interface TestPerson {
 }
 
 const SIGN_IN_PATH = '/sign-in/';
+const TOKEN_PATH = '/token';
+/** In a request that is the provider's own. */
+const UNTOUCHED = 'x-untouched';
 const MINUTE = 60;
 const CLIENT = { client_id: 'ykafka', client_secret: 'provider-secret-0123456789-0123456789' };
 
 /** A real OpenID provider on loopback. Whoever signs in there is who `person` names. */
 export class OpenIdServer {
   readonly people = new Map<string, TestPerson>();
+  /** Rewrites the claims of every ID token, which is signed by the right key all the same. */
+  forge: ((claims: JWTPayload) => JWTPayload) | undefined;
+  /** Away: connections are cut. Behind a proxy: that answers, with a page about a bad gateway. */
+  trouble: 'away' | 'behind a proxy' | undefined;
   issuer = '';
   readonly #server: Server;
   readonly #key: JWK;
@@ -32,6 +40,9 @@ export class OpenIdServer {
     const server = createServer();
     const { privateKey } = await generateKeyPair('RS256', { extractable: true });
     const own = new OpenIdServer(server, { ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig' });
+    server.on('connection', (socket) => {
+      if (own.trouble === 'away') socket.destroy();
+    });
     own.issuer = `http://127.0.0.1:${await listen(server, '127.0.0.1', 0)}`;
     return own;
   }
@@ -70,9 +81,36 @@ export class OpenIdServer {
     const provider = new Provider(this.issuer, configuration);
     const handle = provider.callback();
     this.#server.on('request', (request, response) => {
+      if (this.trouble !== undefined) return sendBadGateway(response);
+      if (request.url === TOKEN_PATH && this.forge && !request.headers[UNTOUCHED])
+        return void this.#answerForged(request, response);
       const isSignIn = request.url?.startsWith(SIGN_IN_PATH);
       void (isSignIn ? signIn(provider, request, response) : handle(request, response));
     });
+  }
+
+  /** From now on, also for connections that are open. */
+  breakOff(trouble: 'away' | 'behind a proxy'): void {
+    this.trouble = trouble;
+    this.#server.closeAllConnections();
+  }
+
+  /** What the provider answers, but for the claims. */
+  async #answerForged(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { authorization, 'content-type': contentType = '' } = request.headers;
+    const answer = await fetch(`${this.issuer}${TOKEN_PATH}`, {
+      method: 'POST',
+      headers: { 'content-type': contentType, ...(authorization && { authorization }), [UNTOUCHED]: 'yes' },
+      body: await textOf(request),
+    });
+    const tokens = (await answer.json()) as { id_token?: string };
+    if (tokens.id_token !== undefined) tokens.id_token = await this.#forged(tokens.id_token);
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(tokens));
+  }
+
+  #forged(token: string): Promise<string> {
+    const header = decodeProtectedHeader(token) as CompactJWSHeaderParameters;
+    return new SignJWT(this.forge!(decodeJwt(token))).setProtectedHeader(header).sign(this.#key);
   }
 
   get settings(): string {
@@ -93,8 +131,16 @@ async function signIn(provider: Provider, request: IncomingMessage, response: Se
     response.writeHead(200, { 'content-type': 'text/html' }).end(page);
     return;
   }
-  let body = '';
-  for await (const chunk of request) body += String(chunk);
-  const accountId = new URLSearchParams(body).get('login') ?? '';
+  const accountId = new URLSearchParams(await textOf(request)).get('login') ?? '';
   await provider.interactionFinished(request, response, { login: { accountId } });
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of request) text += String(chunk);
+  return text;
+}
+
+function sendBadGateway(response: ServerResponse): void {
+  response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>502 Bad Gateway</h1>');
 }

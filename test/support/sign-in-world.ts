@@ -79,6 +79,25 @@ export class SignInWorld {
     return { status, body };
   };
 
+  /** A callback that is refused, without a session. */
+  readonly refused = async (
+    browser: Browser,
+    url: string,
+    answer: [status: number, code: string] = [400, 'SIGN_IN_FAILED'],
+  ): Promise<Page> => {
+    const page = await browser.request(url, { headers: { accept: 'application/json' } });
+    expect([page.status, JSON.parse(page.text).code]).toEqual(answer);
+    expect(browser.cookie('ykafka_session')).toBeUndefined();
+    return page;
+  };
+
+  /** Accounts and sessions that there are, whosever. */
+  readonly made = async (): Promise<unknown> => {
+    const counts =
+      'select (select count(*)::int from users) users, (select count(*)::int from sessions) sessions';
+    return (await (await this.server.runtime.database()).client.query(counts, []))[0];
+  };
+
   #logger(): Logger {
     const note = (fields: Record<string, unknown>, message: string) => {
       const { err, ...rest } = fields;
