@@ -118,7 +118,7 @@ export class BoardMembers {
   async #reachable(em: EntityManager, workspaceId: string, { boardId, memberId }: Target) {
     const member = await em.findOne(BoardMemberEntity, { boardId, userId: memberId });
     if (member) return member;
-    // The workspace is locked: nobody is taken out of it before the new role is there to be taken too.
+    // Who takes her out of it waits for the board, and takes the new role too.
     const standing = await workspaceStanding(em, workspaceId, memberId);
     if (standing?.role === undefined) throw new AppError('MEMBER_NOT_FOUND');
     return undefined;

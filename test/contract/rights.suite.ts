@@ -77,6 +77,24 @@ export const rightsChecks: Record<string, AccountsCheck> = {
       }
     },
 
+  'who is given a role on a board while she is taken out of its workspace has none': async (world) => {
+    const owner = await world.person();
+    const team = await world.team(owner);
+    const board = await world.board(owner, team);
+    for (let round = 0; round < 5; round++) {
+      const member = await world.person();
+      await world.workspaceMembers.add(owner, team, { memberId: member, role: 'member' });
+      const [given] = await Promise.allSettled([
+        world.boardMembers.update(owner, { boardId: board, memberId: member }, { role: 'editor' }),
+        world.workspaceMembers.remove(owner, { workspaceId: team, memberId: member }),
+      ]);
+      if (given.status === 'rejected') expect(given.reason).toEqual(refused('MEMBER_NOT_FOUND'));
+      expect(await world.permissions.roleOn(board, member)).toBeUndefined();
+      const ofMember = (await world.changes(team)).filter(({ userId }) => userId === member);
+      expect(ofMember.at(-1)).toMatchObject({ revoked: true });
+    }
+  },
+
   'a board that is made while its workspace is deleted is deleted with it': async (world) => {
     for (let round = 0; round < 5; round++) {
       const owner = await world.person();
