@@ -86,6 +86,7 @@ const schema: ServiceSchema<ServiceSettingSchema, FastsyncService> = {
         senderId: idParam,
         userId: { ...idParam, optional: true },
         heldAfter: { type: 'number', integer: true, min: -1 },
+        topicId: { ...idParam, optional: true },
         heard: { ...positionParam, optional: true },
         position: { ...positionParam, optional: true },
         stateVector: { ...bytesParam, optional: true },

@@ -71,6 +71,7 @@ export class DocumentHosts {
       target,
       log,
       followedThrough: () => follower.heldAfter,
+      topicId: () => follower.topicId,
       catchUp: () => follower.catchUp(CATCH_UP_LIMIT_MS),
       roomRate: rates.room(id),
       pace: new FanOutPace(this.#parts.documentFramesPerSecond),

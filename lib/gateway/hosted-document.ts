@@ -17,6 +17,7 @@ export interface HostedDocumentParts {
   target: TopicPartition;
   log: DocumentLog;
   followedThrough: () => number;
+  topicId: () => string | undefined;
   catchUp: () => Promise<void>;
   roomRate: RateLimit;
   pace: FanOutPace;
@@ -30,6 +31,8 @@ export class HostedDocument implements RoomMember {
   readonly log: DocumentLog;
   /** The last offset of the partition that the follow has passed. */
   readonly followedThrough: () => number;
+  /** Identity of the topic that is followed, as far as it is known. */
+  readonly topicId: () => string | undefined;
   /** Resolves when the follow has delivered what is in the log now, or cannot in reasonable time. */
   readonly catchUp: () => Promise<void>;
   /** Shared by all documents of the room. */
@@ -46,6 +49,7 @@ export class HostedDocument implements RoomMember {
     this.target = parts.target;
     this.log = parts.log;
     this.followedThrough = parts.followedThrough;
+    this.topicId = parts.topicId;
     this.catchUp = parts.catchUp;
     this.roomRate = parts.roomRate;
     this.pace = parts.pace;

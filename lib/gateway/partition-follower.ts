@@ -51,6 +51,11 @@ export class PartitionFollower {
     return this.#nextOffset - 1;
   }
 
+  /** Identity of the topic that is followed, as far as it is known. */
+  get topicId(): string | undefined {
+    return this.#follow?.topicId;
+  }
+
   /** False before the start and while a broken follow is being made again. */
   get isFollowing(): boolean {
     return this.#follow !== undefined;
@@ -64,7 +69,7 @@ export class PartitionFollower {
   /** `onBegun` comes before everything that this follow delivers, be it delivered before the follow is known here. */
   async #begin(onBegun: () => void): Promise<void> {
     const { stream } = this.#parts;
-    const exists = (await stream.identity(this.target.topic)) !== undefined;
+    const found = await stream.identity(this.target.topic);
     let own = undefined as StartedFollow | undefined;
     let hasBegun = false;
     const beginAt = (offset: number) => {
@@ -75,7 +80,9 @@ export class PartitionFollower {
     };
     const follow = await stream.follow({
       ...this.target,
-      fromOffset: exists ? 'end' : 0,
+      // Not of one that takes its place in between: from where it ends now is asked under its name.
+      ...(found && { topicId: found.topicId }),
+      fromOffset: found ? 'end' : 0,
       onBatch: (batch) => {
         if (this.#isStopped || (own && this.#follow !== own)) return;
         beginAt(batch.fetchOffset);

@@ -85,11 +85,13 @@ export class StateDelivery {
       if (subscription.isClosed || clock.now() > deadlineMs) throw new AppError('SERVICE_UNAVAILABLE');
       for (;;) {
         const { incarnation } = document.log;
+        const topicId = document.topicId();
         const answer = await this.#parts.sync.join({
           document: document.id,
           senderId: subscription.senderId,
           ...(userId === undefined ? {} : { userId }),
           heldAfter: document.log.answerFrom,
+          ...(topicId === undefined ? {} : { topicId }),
           ...(wanted.heard ? { heard: wanted.heard } : wanted.position ? { heard: wanted.position } : {}),
           ...(wanted.position ? { position: wanted.position } : {}),
           ...(wanted.stateVector ? { stateVector: wanted.stateVector } : {}),

@@ -18,6 +18,7 @@ import type {
 import type { TopicResolver } from '../stream/topics.ts';
 import { noPersisterMetrics, type PersisterMetrics } from './metrics.ts';
 import { classifyRecord, type ClassifierOptions } from './classify.ts';
+import { RenewableMember } from './renewable-member.ts';
 import { splitBatch } from './split.ts';
 import { RunWriter } from './writer.ts';
 
@@ -25,7 +26,7 @@ export interface PersisterParts {
   stream: Pick<Stream, 'consume' | 'listTopics' | 'endOffset'>;
   store: Pick<PersistenceAdapter, 'storeBatch' | 'nextOffset'>;
   topics: Pick<TopicResolver, 'isOfKind' | 'staticTopics'>;
-  epochs: { epochOf(topic: string): Promise<number> };
+  epochs: { epochOf(topic: string, topicId?: string): Promise<number> };
   /** Members of one group share the partitions. */
   group: string;
   classifier: ClassifierOptions;
@@ -54,11 +55,11 @@ export interface PersisterStatus {
   blocked: BlockedPartition[];
 }
 
-/** A partition that stands still until somebody acts: the log no longer has what comes next. */
+/** A partition that stands still until somebody acts: the log no longer has what comes next, or is another one. */
 export interface BlockedPartition extends TopicPartition {
   epoch?: number;
-  /** What is to be stored next. */
-  offset: number;
+  /** What is to be stored next; absent when the topic is another one than before, and has no epoch yet. */
+  offset?: number;
 }
 
 interface AssignedPartition extends TopicPartition {
@@ -73,16 +74,18 @@ export class Persister {
   readonly #writer: RunWriter;
   readonly #assigned = new Map<string, AssignedPartition>();
   readonly #blocked = new Map<string, BlockedPartition>();
-  #consuming: GroupMember | undefined;
+  readonly #member: RenewableMember;
   #stopped = false;
   #storeOut = false;
 
   constructor(parts: PersisterParts) {
     this.#parts = parts;
+    const { clock, logger } = parts;
+    this.#member = new RenewableMember({ consume: () => this.#consume(), clock, logger });
     this.#writer = new RunWriter({
       store: parts.store,
-      clock: parts.clock,
-      logger: parts.logger,
+      clock,
+      logger,
       metrics: parts.metrics ?? noPersisterMetrics,
       onStored: (touched) => parts.onStored?.(touched),
       onOutage: (isOut) => {
@@ -92,17 +95,21 @@ export class Persister {
   }
 
   /** Resolves when the group has been joined. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.#member.start();
+  }
+
+  async #consume(): Promise<GroupMember> {
     const { stream, topics, group } = this.#parts;
     const accepts = (topic: string) => topics.isOfKind('doc', topic);
     const fixed = topics.staticTopics.filter(({ kind }) => kind === 'doc').map(({ topic }) => topic);
     const existing = (await stream.listTopics()).filter(accepts);
-    this.#consuming = await stream.consume({
+    return stream.consume({
       group,
       topics: [...new Set([...fixed, ...existing])],
       accepts,
       collectMs: this.#parts.delayMs ?? 0,
-      startOffset: (partition) => this.#startOffset(partition),
+      startOffset: (partition, topicId) => this.#startOffset(partition, topicId),
       onBatch: (batch, context) => this.#store(batch, context),
       onError: (error) => this.#onError(error),
     });
@@ -111,14 +118,13 @@ export class Persister {
   /** Lets the running transaction end, then leaves the group. Idempotent. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#consuming?.stop();
-    this.#consuming = undefined;
+    await this.#member.stop();
   }
 
   status(): PersisterStatus {
     this.#forgetOthers();
     return {
-      consuming: this.#consuming !== undefined,
+      consuming: this.#member.isMember,
       storeOut: this.#storeOut,
       blocked: [...this.#blocked.values()],
     };
@@ -165,7 +171,7 @@ export class Persister {
 
   /** Before the start has resolved the group asks for positions already. */
   #isOwn(at: TopicPartition): boolean {
-    return this.#consuming?.isAssigned(at) ?? true;
+    return this.#member.isAssigned(at) ?? true;
   }
 
   /** What went to another member is told, and counted, by that one. */
@@ -174,8 +180,11 @@ export class Persister {
     for (const [key, at] of this.#blocked) if (!this.#isOwn(at)) this.#blocked.delete(key);
   }
 
-  async #startOffset(at: TopicPartition): Promise<number> {
-    const epoch = await this.#parts.epochs.epochOf(at.topic);
+  async #startOffset(at: TopicPartition, topicId?: string): Promise<number> {
+    const epoch = await this.#parts.epochs.epochOf(at.topic, topicId).catch((error: unknown) => {
+      if (isAppError(error) && !error.retryable) this.#blocked.set(`${at.topic}/${at.partition}`, { ...at });
+      throw error;
+    });
     const nextOffset = await this.#parts.store.nextOffset(PERSISTER_CONSUMER, epoch, at.partition);
     this.#assigned.set(`${epoch}/${at.partition}`, { ...at, epoch, nextOffset });
     // Somebody has accepted the loss: going on from elsewhere.
@@ -215,6 +224,14 @@ export class Persister {
   /** Rule 8: out of range = the partition stands still and the alarm is raised; it is never moved over a loss. */
   #onError(error: Error): void {
     const { logger } = this.#parts;
+    if (isAppError(error, 'STREAM_IDENTITY_CHANGED')) {
+      // What the store says of it is told by the group, for each partition.
+      if (error.data.is === undefined || !this.#member.isMember) return;
+      logger.error({ err: error }, 'a topic was made again: it is stored only when it has been adopted');
+      // A new member asks the store, again and again, until somebody has adopted it.
+      this.#member.renew(() => this.#assigned.clear());
+      return;
+    }
     if (!isAppError(error, 'STREAM_OFFSET_OUT_OF_RANGE')) {
       logger.warn({ err: error }, 'consuming failed: trying again');
       return;

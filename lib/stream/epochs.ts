@@ -66,7 +66,7 @@ export class EpochBook {
   readonly #clock: Clock;
   readonly #ttlMs: number;
   readonly #known: LRUCache<string, KnownEpoch>;
-  readonly #lookups = new Map<string, Promise<number>>();
+  readonly #lookups = new Map<string, Promise<KnownEpoch>>();
 
   constructor(options: EpochBookOptions) {
     const { known = new Map<string, number>(), clock = systemClock, identityTtlMs = 10_000 } = options;
@@ -77,11 +77,24 @@ export class EpochBook {
     for (const [topic, epoch] of known) this.#known.set(topic, { epoch, checkedAtMs: clock.now() });
   }
 
-  /** STREAM_TOPIC_MISSING, STREAM_IDENTITY_CHANGED, STREAM_PARTITIONS_CHANGED, or an outage of log or store. */
-  epochOf(topic: string): Promise<number> {
+  /**
+   * STREAM_TOPIC_MISSING, STREAM_IDENTITY_CHANGED, STREAM_PARTITIONS_CHANGED, or an outage of log or store. With the
+   * identity that the caller knows of the topic never the epoch of another one (STREAM_UNAVAILABLE).
+   */
+  async epochOf(topic: string, topicId?: string): Promise<number> {
     const known = this.#known.get(topic);
-    if (known && this.#clock.now() - known.checkedAtMs < this.#ttlMs) return Promise.resolve(known.epoch);
-    return this.#lookups.get(topic) ?? this.#startLookup(topic, known);
+    if (known && this.#clock.now() - known.checkedAtMs < this.#ttlMs && isMeant(known, topicId))
+      return known.epoch;
+    const running = this.#lookups.get(topic);
+    // One that is under way may have asked the log before the caller saw what is there.
+    const found = running && (await running);
+    if (found && isMeant(found, topicId)) return found.epoch;
+    const asked = await (this.#lookups.get(topic) ?? this.#startLookup(topic, this.#known.get(topic)));
+    if (isMeant(asked, topicId)) return asked.epoch;
+    throw new AppError('STREAM_UNAVAILABLE', {
+      message: 'The topic is another one than the one that was asked about.',
+      data: { topic, topicId },
+    });
   }
 
   /** To be called when the log has told that the topic is another one now. */
@@ -90,7 +103,7 @@ export class EpochBook {
     this.#lookups.delete(topic);
   }
 
-  #startLookup(topic: string, known: KnownEpoch | undefined): Promise<number> {
+  #startLookup(topic: string, known: KnownEpoch | undefined): Promise<KnownEpoch> {
     // A lookup that was forgotten meanwhile is not kept and does not take the place of the one after it.
     const finish = (found?: KnownEpoch) => {
       if (this.#lookups.get(topic) !== lookup) return;
@@ -100,7 +113,7 @@ export class EpochBook {
     const lookup = this.#lookUp(topic, known).then(
       (found) => {
         finish(found);
-        return found.epoch;
+        return found;
       },
       (error: unknown) => {
         finish();
@@ -121,6 +134,10 @@ export class EpochBook {
     });
     return { epoch, identity, checkedAtMs };
   }
+}
+
+function isMeant({ identity }: KnownEpoch, topicId: string | undefined): boolean {
+  return topicId === undefined || identity?.topicId === topicId;
 }
 
 function isSame(one: TopicIdentity, two: TopicIdentity): boolean {

@@ -73,6 +73,8 @@ export interface GroupMember extends Follow {
 export interface FollowRequest extends TopicPartition {
   /** The first offset wanted: 0 = the earliest, 'end' = what is appended after the returned promise resolves. */
   fromOffset: number | 'end';
+  /** Which topic is meant: of another one under the name nothing is delivered, but STREAM_IDENTITY_CHANGED. */
+  topicId?: string;
   /** Awaited: the next batch of this partition comes after it. Must not throw. */
   onBatch: (batch: RecordBatch) => void | Promise<void>;
   /**
@@ -85,6 +87,8 @@ export interface FollowRequest extends TopicPartition {
 export interface StartedFollow extends Follow {
   /** The first offset that can be delivered. */
   readonly startOffset: number;
+  /** Identity of the topic that is followed, once it is known; only of a log whose topics can be made again. */
+  readonly topicId?: string | undefined;
 }
 
 export interface BatchContext {
@@ -104,8 +108,11 @@ export interface ConsumeRequest {
    * becomes cheaper, and comes later. Default: as soon as they are there.
    */
   collectMs?: number;
-  /** Where a partition begins when it has just been assigned: the consumer's own stored position. */
-  startOffset: (partition: TopicPartition) => Promise<number>;
+  /**
+   * Where a partition begins when it has just been assigned: the consumer's own stored position. With the identity of
+   * the topic that will be read, where topics can be made again.
+   */
+  startOffset: (partition: TopicPartition, topicId?: string) => Promise<number>;
   /**
    * Resolves with the offset to go on with: `batch.nextOffset` when all was done (it is then committed), another one
    * to seek. A rejection is an infrastructure failure: the same batch comes again after a pause; nothing is skipped.

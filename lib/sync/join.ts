@@ -31,8 +31,8 @@ export interface SyncLimits {
 
 export interface SyncSourceOptions {
   stream: Pick<Stream, 'endOffset' | 'read'>;
-  store: Pick<PersistenceAdapter, 'load' | 'appendedVersions'>;
-  topics: Pick<TopicResolver, 'target'>;
+  store: Pick<PersistenceAdapter, 'load' | 'appendedVersions' | 'findStored'>;
+  topics: Pick<TopicResolver, 'target' | 'staticTopics'>;
   epochs: Epochs;
   codec: Codec;
   clock: Clock;
@@ -68,13 +68,22 @@ export function createSyncSource(options: SyncSourceOptions): JoinSource {
   async function compute(document: DocumentId, known: DocumentState | undefined): Promise<DocumentState> {
     const at = topics.target('doc', document);
     const epoch = await epochOrNone(epochs, at.topic);
-    if (epoch === undefined) return unwritten(at.partition);
+    if (epoch === undefined) {
+      if (await wasWritten(document, at.topic))
+        throw new AppError('STREAM_TOPIC_MISSING', { data: { topic: at.topic } });
+      return unwritten(at.partition);
+    }
     try {
       return await computeState(parts, { document, at, epoch, known });
     } catch (error) {
       if (SAYS_OTHER_TOPIC.some((type) => isAppError(error, type))) epochs.forget(at.topic);
       throw error;
     }
+  }
+  /** A missing topic that was there: the document must not look like one that nobody has ever written to. */
+  async function wasWritten(document: DocumentId, topic: string): Promise<boolean> {
+    if (topics.staticTopics.some((fixed) => fixed.topic === topic)) return true;
+    return (await store.findStored(document)) !== undefined;
   }
   // Without an epoch an answer is good for this moment only: the topic may be made at any time.
   const isKept = (state: DocumentState) => state.position.epoch !== NO_EPOCH;
@@ -83,7 +92,14 @@ export function createSyncSource(options: SyncSourceOptions): JoinSource {
   return {
     async join(request: SyncRequest): Promise<SyncAnswer> {
       failpoint('join:before');
-      const state = await states.get(request.document, (candidate) => serves(candidate, request));
+      const { topic } = topics.target('doc', request.document);
+      const epoch = (await epochOrNone(epochs, topic, request.topicId)) ?? NO_EPOCH;
+      const state = await states.get(
+        request.document,
+        (candidate) => candidate.position.epoch === epoch && serves(candidate, request),
+      );
+      if (epoch !== NO_EPOCH && state.position.epoch !== epoch)
+        throw new AppError('STREAM_UNAVAILABLE', { data: { topic, epoch } });
       // The gateway has read further than the log said it goes: an answer now would leave a gap.
       if (request.heldAfter > state.position.offset) {
         throw new AppError('STREAM_UNAVAILABLE', { data: { endOffset: state.position.offset + 1 } });

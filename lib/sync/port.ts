@@ -10,6 +10,8 @@ export interface SyncRequest {
   userId?: string;
   /** The gateway's ring holds every record of the document after this offset: its follow began there. */
   heldAfter: number;
+  /** Identity of the topic that the gateway follows: an answer about another one would be taken for what comes there. */
+  topicId?: string;
   /** The highest position the client has heard of. An answer below it would take the client back in time. */
   heard?: Position;
   /** Where the client stands: only what came after it is wanted, if that is possible. */

@@ -57,6 +57,28 @@ describe('topics', () => {
     expect(Number(settings['segment.ms'])).toBeLessThanOrEqual(Number(retention));
   });
 
+  it('are followed only as the one that is meant', async () => {
+    const topic = `meant-${randomUUID()}`;
+    await stream.ensureTopics([{ topic, kind: 'doc', partitions: 1 }]);
+    const { topicId } = (await stream.identity(topic))!;
+    const errors: unknown[] = [];
+    const follow = (meant: string) =>
+      stream.follow({
+        topic,
+        partition: 0,
+        fromOffset: 0,
+        topicId: meant,
+        onBatch: () => undefined,
+        onError: (error) => errors.push(error),
+      });
+    const right = await follow(topicId);
+    expect(right.topicId).toBe(topicId);
+    const wrong = await follow(randomUUID());
+    await waitFor(() => errors.length > 0, { ...SLOW, what: 'the alarm' });
+    expect(errors).toMatchObject([{ type: 'STREAM_IDENTITY_CHANGED' }]);
+    await Promise.all([right.stop(), wrong.stop()]);
+  });
+
   it('take a record of the full length, and many at once', async () => {
     const topic = `big-${randomUUID()}`;
     await stream.ensureTopics([{ topic, kind: 'doc', partitions: 1 }]);

@@ -76,6 +76,7 @@ export class SyncWorld {
       store: {
         load: (request) => (calls.loads++, store.load(request)),
         appendedVersions: (...request) => (calls.versions++, store.appendedVersions(...request)),
+        findStored: (document) => store.findStored(document),
       },
       topics: this.topics,
       epochs: this.#epochs,
@@ -204,6 +205,7 @@ export class SyncWorld {
       store: {
         load: (request) => store.load(request),
         appendedVersions: (...request) => store.appendedVersions(...request),
+        findStored: (document) => store.findStored(document),
         ...faults,
       },
       topics: this.topics,

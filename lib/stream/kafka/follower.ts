@@ -31,6 +31,7 @@ export class Follower implements StartedFollow {
   constructor(request: FollowRequest, startOffset: number, parts: FollowerParts) {
     this.request = request;
     this.startOffset = startOffset;
+    this.topicId = request.topicId;
     this.offset = startOffset;
     this.fromEarliest = request.fromOffset === 0;
     this.isBehind = request.fromOffset !== 'end';

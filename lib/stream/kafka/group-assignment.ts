@@ -93,8 +93,8 @@ export class GroupAssignment {
     let told: string | undefined;
     while (!assigned.isRevoked) {
       try {
-        await identities.requireSame(topic);
-        const start = await request.startOffset({ topic, partition });
+        const topicId = await identities.requireSame(topic);
+        const start = await request.startOffset({ topic, partition }, topicId);
         await requireInRange(cluster, assigned, start);
         if (assigned.isRevoked) return;
         this.seek(assigned, start);

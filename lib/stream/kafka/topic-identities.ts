@@ -21,8 +21,8 @@ export class TopicIdentities {
     this.#cluster = cluster;
   }
 
-  /** STREAM_IDENTITY_CHANGED when the topic is another one, STREAM_TOPIC_MISSING when there is none. */
-  async requireSame(topic: string): Promise<void> {
+  /** Its identity. STREAM_IDENTITY_CHANGED when the topic is another one, STREAM_TOPIC_MISSING when there is none. */
+  async requireSame(topic: string): Promise<string> {
     const is = await new Promise<string | undefined>((resolve, reject) => {
       const others = this.#waiting.get(topic) ?? [];
       this.#waiting.set(topic, [...others, { resolve, reject }]);
@@ -32,6 +32,7 @@ export class TopicIdentities {
     const was = this.#first.get(topic) ?? is;
     this.#first.set(topic, was);
     if (was !== is) throw new AppError('STREAM_IDENTITY_CHANGED', { data: { topic, was, is } });
+    return is;
   }
 
   async #ask(): Promise<void> {

@@ -46,6 +46,7 @@ class Room {
       target: { topic: 'doc', partition: 0 },
       log,
       followedThrough: () => this.#offset,
+      topicId: () => undefined,
       catchUp: () => Promise.resolve(),
       roomRate: new RateLimit(0, 0, 0),
       pace: new FanOutPace(framesPerSecond),

@@ -40,6 +40,8 @@ describe('the follow of a partition', () => {
       },
     );
     await follower.start();
+    // Of the topic that was there when it asked where that ends, and of no other one.
+    expect(current).toMatchObject({ fromOffset: 'end', topicId: 't' });
     startOffset = 7;
     current!.onError?.(new AppError('STREAM_OFFSET_OUT_OF_RANGE'), { retrying: false });
     clock.advance(1_000);

@@ -182,6 +182,35 @@ describe('EpochBook', () => {
     await expect(book.epochOf('room')).rejects.toMatchObject({ type: 'STREAM_IDENTITY_CHANGED' });
   });
 
+  it('gives nobody the epoch of another topic than the one that he sees, however fresh it is', async () => {
+    const [stream, store] = [new Topics(), new Rows()];
+    stream.make('room', 'id', 1);
+    const book = new EpochBook({ stream, store });
+    expect(await book.epochOf('room', 'id')).toBe(1);
+    expect(await book.epochOf('room', 'id')).toBe(1);
+    expect(stream.asked).toBe(1);
+    await expect(book.epochOf('room', 'another-id')).rejects.toMatchObject({ type: 'STREAM_UNAVAILABLE' });
+    stream.make('room', 'another-id', 1);
+    await expect(book.epochOf('room', 'another-id')).rejects.toMatchObject({
+      type: 'STREAM_IDENTITY_CHANGED',
+    });
+    await store.adoptEpoch((await stream.identity('room'))!);
+    expect(await book.epochOf('room', 'another-id')).toBe(2);
+    await expect(book.epochOf('room', 'id')).rejects.toMatchObject({ type: 'STREAM_UNAVAILABLE' });
+  });
+
+  it('asks once more when a question was on its way before the topic that is meant was there', async () => {
+    const [stream, store] = [new Topics(), new Rows()];
+    stream.make('room', 'id', 1);
+    const book = new EpochBook({ stream, store });
+    const earlier = book.epochOf('room');
+    stream.make('room', 'another-id', 1);
+    await expect(book.epochOf('room', 'another-id')).rejects.toMatchObject({
+      type: 'STREAM_IDENTITY_CHANGED',
+    });
+    expect(await earlier).toBe(1);
+  });
+
   it('asks again for what it was told to forget, also during a lookup', async () => {
     const [stream, store] = [new Topics(), new Rows()];
     stream.make('room', 'id', 1);

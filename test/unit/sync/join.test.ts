@@ -231,6 +231,31 @@ describe('a generation', () => {
   });
 });
 
+describe('a topic that is another one than before, or missing', () => {
+  it('has no answer from what is cached for a gateway that follows another one', async () => {
+    const document = world.newDocument();
+    await world.append(document, new Writer(1).type('a'));
+    const { topicId } = (await world.stream.identity(world.at(document).topic))!;
+    expect(textOf((await world.join(document, { topicId })).update)).toBe('a');
+    await expect(world.join(document, { topicId: 'another' })).rejects.toMatchObject({
+      type: 'STREAM_UNAVAILABLE',
+    });
+    expect(textOf((await world.join(document, { topicId })).update)).toBe('a');
+  });
+
+  it('does not make a document that was written look like an empty one', async () => {
+    const rooms = await SyncWorld.open({ store, topicPattern: 'yjs-{channel}-{room}' });
+    const document = rooms.newDocument();
+    await rooms.stream.ensureTopics([rooms.topics.spec('doc', document)]);
+    await rooms.append(document, new Writer(1).type('a'));
+    await rooms.persist(document);
+    await rooms.close();
+    const without = await SyncWorld.open({ store, topicPattern: 'yjs-{channel}-{room}' });
+    await expect(without.join(document)).rejects.toMatchObject({ type: 'STREAM_TOPIC_MISSING' });
+    await without.close();
+  });
+});
+
 describe('a room with a topic of its own', () => {
   it('gets the empty state without an epoch until somebody has written, and no topic by a join', async () => {
     const rooms = await SyncWorld.open({ store, topicPattern: 'yjs-{channel}-{room}' });
