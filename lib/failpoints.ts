@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { AppError } from './errors.ts';
 
-/** Moments on an update's way at which the fault suite ends, freezes, delays or fails a process. */
+/** Moments on the way of an update, or of a change of rights, at which tests end, freeze, delay or fail a process. */
 export const FAILPOINTS = [
   'append:before',
   'append:after',
@@ -21,6 +21,7 @@ export const FAILPOINTS = [
   'join:after',
   'fold:before',
   'fold:after',
+  'relay:before',
 ] as const;
 
 export type Failpoint = (typeof FAILPOINTS)[number];

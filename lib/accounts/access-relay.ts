@@ -1,4 +1,5 @@
 import type { Clock, TimerHandle } from '../clock.ts';
+import { failpoint } from '../failpoints.ts';
 import { encodeAccessChange, type AccessChange } from '../lifecycle/access-record.ts';
 import type { Logger } from '../log.ts';
 import type { Database } from '../store/database.ts';
@@ -80,6 +81,7 @@ export class AccessRelay {
     );
     if (rows.length === 0) return 0;
     const records = rows.map(({ id, change }) => encodeAccessChange({ ...(change as AccessChange), id }));
+    failpoint('relay:before');
     await stream.append({ topic: controlTopic, partition: 0 }, records);
     await database.entities((em) =>
       em.nativeDelete(AccessChangeEntity, { id: { $in: rows.map(({ id }) => id) } }),

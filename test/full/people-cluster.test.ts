@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { startKafka, type RunningKafka } from '../../scripts/dev/kafka.ts';
+import { outlivesAccounts } from '../support/people/accounts-death.ts';
 import { outlivesGateway } from '../support/people/gateway-death.ts';
 import { outlivesOutage } from '../support/people/outage.ts';
 import { PeopleCluster } from '../support/people/people-cluster.ts';
@@ -8,7 +9,6 @@ import { boardScenarios } from '../support/people/scenarios.ts';
 import { revokesServiceTokens } from '../support/people/service-tokens.ts';
 import { remembersEnded } from '../support/people/sessions.ts';
 import { renewsTokens } from '../support/people/tokens.ts';
-import { waitFor } from '../support/wait.ts';
 
 jest.setTimeout(900_000);
 
@@ -23,7 +23,7 @@ describe('people and their boards on a cluster of two gateways, which tell each 
     kafka = await startKafka();
     people = await PeopleCluster.start({
       kafkaBrokers: kafka.brokers,
-      env: { YKAFKA_LOG_LEVEL: 'debug' },
+      env: { YKAFKA_LOG_LEVEL: 'debug', YKAFKA_TEST_FAILPOINTS: '1' },
     });
   });
   afterEach(() => people?.stage.close());
@@ -51,27 +51,8 @@ describe('people and their boards on a cluster of two gateways, which tell each 
   it('a Kafka that is away for 12 s is not taken for everybody’s death', () =>
     outlivesOutage(people.stage, { stop: () => kafka.kill('SIGKILL'), start: () => kafka.restart() }));
 
-  it('while the accounts are away the editors go on; a change that was recorded reaches them afterwards', async () => {
-    const { stage } = people;
-    const [ada, bob] = [await stage.signIn('ada'), await stage.signIn('bob')];
-    const boardId = await stage.board(ada, bob);
-    const owner = await stage.edit(ada, boardId).synced();
-    const tabs = [
-      await stage.edit(bob, boardId).synced(),
-      await stage.edit(bob, boardId, { at: 1 }).synced(),
-    ];
-    await people.kill('accounts-1');
-    const word = stage.word();
-    tabs[1]!.type(word);
-    await waitFor(() => owner.text === word);
-    const late = stage.edit(ada, boardId, { at: 1 });
-    await people.restartAccounts(TOKEN_SECONDS);
-    await late.synced(30_000);
-    expect(late.text).toBe(word);
-    const path = `/api/boards/${boardId}/members/${bob.userId}`;
-    expect((await ada.api('PATCH', path, { role: 'viewer' })).status).toBe(204);
-    await waitFor(() => tabs.every(({ state }) => state.isReadOnly), { timeoutMs: 30_000 });
-  });
+  it('a change of a role whose process dies by kill -9 before it is told reaches both gateways when it is back', () =>
+    outlivesAccounts(people, TOKEN_SECONDS));
 
   it('a deleted board that nobody can restore any more is gone, by a tombstone, and nobody brings it back', () =>
     purgesBoard(people.stage, async () => {

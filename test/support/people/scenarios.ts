@@ -1,3 +1,4 @@
+import { closesDeleted, demotesEditor } from './rights-changes.ts';
 import { endsSessions } from './sessions.ts';
 import { comesBack, meet, refusesViewer, removesEditor, saves } from './sharing.ts';
 import type { PeopleStage } from './stage.ts';
@@ -9,6 +10,10 @@ export const boardScenarios: Record<string, (stage: PeopleStage) => Promise<void
   'a viewer’s edit is refused, she is told, and nothing of it is in the log': refusesViewer,
   'an editor who is removed while she types can write nowhere within a second; what was acked is there':
     removesEditor,
+  'an editor who is demoted while she types is told within a second, reads on, and brings nothing more in':
+    demotesEditor,
+  'a board that is deleted is closed to all its people within a second, and open again when it is restored':
+    closesDeleted,
   'who is refused has the board in her open page when she is let in, and again after she was removed':
     comesBack,
   'a session that is ended or signed out of is closed everywhere at once, and its token opens nothing any more':
