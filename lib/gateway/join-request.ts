@@ -1,7 +1,7 @@
 import type { JoinRequest } from '../protocol/events.ts';
 import { decoded, failed, type Decoded } from '../protocol/failures.ts';
 import { isValidId } from '../protocol/ids.ts';
-import type { ProtocolLimits } from '../protocol/limits.ts';
+import { MAX_STATE_VECTOR_BYTES, type ProtocolLimits } from '../protocol/limits.ts';
 import { validateAddress } from '../protocol/metadata.ts';
 import { isPosition, type Position } from '../protocol/position.ts';
 import { isStateVector } from '../protocol/state-vector.ts';
@@ -22,7 +22,8 @@ export function readJoinRequest(value: unknown, limits: ProtocolLimits): Decoded
     request[name] = plain(position);
   }
   const vector = bytesOf(fields.stateVector);
-  if (vector === null || (vector && (vector.byteLength > limits.maxFrameBytes || !isStateVector(vector))))
+  const maxVectorBytes = Math.max(limits.maxFrameBytes, MAX_STATE_VECTOR_BYTES);
+  if (vector === null || (vector && (vector.byteLength > maxVectorBytes || !isStateVector(vector))))
     return failed('BAD_REQUEST', '`stateVector` is not a state vector.');
   if (vector) request.stateVector = vector;
   return decoded(request);

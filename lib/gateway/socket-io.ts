@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
 import { CLOSE_CODES, type CloseCode, type CloseNotice } from '../protocol/close-codes.ts';
 import { SocketEvent, type Nack } from '../protocol/events.ts';
+import { MAX_STATE_VECTOR_BYTES } from '../protocol/limits.ts';
 import { NACK_CODES, type NackCode } from '../protocol/nack-codes.ts';
 import { clientAddressOf } from './client-address.ts';
 import type { Gateway } from './gateway.ts';
@@ -33,6 +34,12 @@ const PRESENCE_EVENTS = [SocketEvent.PresenceUpdate, SocketEvent.PresenceViewpor
 const BASE64_FACTOR = 1.4;
 const PACKET_ROOM_BYTES = 16 * 1024;
 
+/** A longer message closes its connection without a reason: a client that keeps to the limits never sends one. */
+function messageBoundOf({ maxFrameBytes }: Pick<Config, 'maxFrameBytes'>): number {
+  const largest = Math.max(maxFrameBytes, MAX_STATE_VECTOR_BYTES);
+  return Math.ceil(largest * BASE64_FACTOR) + PACKET_ROOM_BYTES;
+}
+
 /** Socket.IO on the namespace `/` with the default parser, so that any client of any language can connect. */
 export function openSocketServer({
   config,
@@ -48,7 +55,7 @@ export function openSocketServer({
     httpCompression: false,
     pingInterval: config.pingIntervalMs,
     pingTimeout: config.pingTimeoutMs,
-    maxHttpBufferSize: Math.ceil(config.maxFrameBytes * BASE64_FACTOR) + PACKET_ROOM_BYTES,
+    maxHttpBufferSize: messageBoundOf(config),
     connectTimeout: config.handshakeTimeoutMs,
     cors: { origin: origins },
   });

@@ -20,5 +20,11 @@ export const DEFAULT_LIMITS: ProtocolLimits = Object.freeze({
   maxDocumentsPerSocket: 200,
 });
 
+/**
+ * A longer state vector in a join (some ten thousand clients) is left out by the client; the server takes this much
+ * whatever its frame limit is: before the first answer nobody knows that.
+ */
+export const MAX_STATE_VECTOR_BYTES = 128 * 1024;
+
 /** The highest `v` of metadata that this code reads; a higher one is refused with UNSUPPORTED_VERSION. */
 export const FORMAT_VERSION = 1;

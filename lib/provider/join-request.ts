@@ -1,4 +1,4 @@
-import type { DocumentAddress, JoinRequest } from '../protocol/index.ts';
+import { MAX_STATE_VECTOR_BYTES, type DocumentAddress, type JoinRequest } from '../protocol/index.ts';
 import type { JoinKind } from './join-cycle.ts';
 import type { PositionTracker } from './position-tracker.ts';
 import type { Replica } from './replica.ts';
@@ -8,9 +8,6 @@ interface Joining {
   readonly tracker: PositionTracker;
   readonly replica: Replica | undefined;
 }
-
-/** A longer one (some ten thousand clients) is left out: the state then comes whole. The frame limit holds for it too. */
-const MAX_STATE_VECTOR_BYTES = 128 * 1024;
 
 /** What a join of this kind says of the document: the highest position heard of always, the rest as far as it helps. */
 export function createJoinRequest(kind: JoinKind, { context, tracker, replica }: Joining): JoinRequest {

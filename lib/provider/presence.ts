@@ -1,4 +1,6 @@
 import {
+  MAX_SELECTION,
+  MAX_SELECTION_LENGTH,
   SocketEvent,
   type PresenceClients,
   type PresenceCursor,
@@ -71,10 +73,10 @@ export class RoomPresence extends TypedEmitter<PresenceEvents> {
     return this.#self;
   }
 
-  /** Shows where this person points and what is selected; what is left out stays. At most 100 ids. */
+  /** Shows where this person points and what is selected; what is left out stays. Of more than 100 ids the first. */
   update(change: { cursor?: PresenceCursor | null; selection?: readonly string[] }): void {
     if (change.cursor !== undefined) this.#own.cursor = change.cursor;
-    if (change.selection) this.#own.selection = [...change.selection];
+    if (change.selection) this.#own.selection = cut(change.selection);
     this.#hasNews.update = true;
     this.#sendSoon();
   }
@@ -161,6 +163,18 @@ export class RoomPresence extends TypedEmitter<PresenceEvents> {
       send({ event: SocketEvent.PresenceViewport, content: { roomId, ...this.#ownViewport } });
     this.#pause.set(SEND_INTERVAL_MS, () => this.#sendSoon());
   }
+}
+
+/** As much of a selection as the server takes; of more it would show nothing, and might close the connection. */
+function cut(ids: readonly string[]): string[] {
+  const shown: string[] = [];
+  let length = 0;
+  for (const id of ids.slice(0, MAX_SELECTION)) {
+    length += id.length;
+    if (length > MAX_SELECTION_LENGTH) break;
+    shown.push(id);
+  }
+  return shown;
 }
 
 /** What is said of it; what is left out stays. */

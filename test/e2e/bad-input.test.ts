@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import * as Y from 'yjs';
 import { decodeServerFrame, FrameKind } from '../../lib/protocol/index.ts';
+import { ProtocolManager } from '../../lib/provider/index.ts';
 import {
   ADDRESS,
   BAD_INPUTS,
@@ -125,6 +127,51 @@ describe('bad input', () => {
       socket.send(new Uint8Array([1, 2, 3]));
     }
     await expectUnnoticed();
+  });
+
+  it('a message beyond what the transport takes closes its connection, and nobody else notices', async () => {
+    const client = await attacker();
+    const before = await endOffset();
+    client.send(new Uint8Array(2 * 1024 * 1024));
+    await waitFor(() => client.isClosed, { what: 'the end of the connection' });
+    expect(client.nacks).toEqual([]);
+    expect(await endOffset()).toBe(before);
+    await expectUnnoticed();
+  });
+
+  it('a client that is told to send larger frames than the server takes sends smaller ones, and keeps its connection', async () => {
+    const manager = new ProtocolManager({
+      url: server.url,
+      roomId: 'large',
+      maxFrameBytes: 64 * 1024 * 1024,
+    });
+    sockets.push({ disconnect: () => manager.destroy() });
+    const statuses: string[] = [];
+    const refusals: unknown[] = [];
+    manager.on('status', ({ status }) => statuses.push(status));
+    manager.on('update-refused', (event) => refusals.push(event));
+    const doc = new Y.Doc();
+    manager.addDoc(doc, { docId: 'doc' });
+    await waitFor(() => manager.documentState('doc')?.isSynced === true);
+    const text = 'much '.repeat(60_000);
+    doc.getText('t').insert(0, text);
+    await waitFor(() => !manager.hasUnackedChanges, { timeoutMs: 60_000, what: 'all is acked' });
+    expect([statuses, refusals]).toEqual([['connecting', 'connected'], []]);
+    const reader = new ThinClient(server.url);
+    sockets.push(reader.socket);
+    const copy = reader.open({ roomId: 'large', docId: 'doc' });
+    await waitFor(() => textOf(copy) === text, { timeoutMs: 60_000 });
+  });
+
+  it('takes the state vector of a document with ten thousand clients, though its frames are smaller', async () => {
+    const client = await attacker({ joined: false });
+    // Ids and clocks as they are after years: about 8 bytes each.
+    const vector = new Map(Array.from({ length: 15_000 }, (_, n) => [2 ** 31 + n * 997, 1 + n * 3]));
+    const stateVector = Y.encodeStateVector(vector);
+    expect(stateVector.byteLength).toBeGreaterThan(MAX_FRAME_BYTES * 1.4 + 16 * 1024);
+    const answer = await client.ask('join', { ...ADDRESS, senderId: client.senderId, stateVector });
+    expect(answer).toMatchObject({ ok: true });
+    expect(client.isClosed).toBe(false);
   });
 
   it('closes a repeated offender, who sends 10,000 unreadable frames at once, and says why', async () => {
