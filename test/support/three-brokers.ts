@@ -6,6 +6,7 @@ import { startTestCluster, type TestCluster } from './cluster.ts';
 import { gatherAndJudge, untilQuiet } from './recording/gather.ts';
 import { StoreReader } from './recording/read-store.ts';
 import type { TypingRooms } from './recording/typing-rooms.ts';
+import { waitFor } from './wait.ts';
 
 const PARTITIONS = 4;
 const DOC_TOPIC = 'three-doc';
@@ -46,13 +47,20 @@ export class ThreeBrokers {
     }
   }
 
-  /** Node id of the broker that leads the partition of a room. */
-  async leaderOf(room: string): Promise<number> {
+  /** Node id of the broker that leads the partition of a room; another one than led it formerly, if that is given. */
+  async leaderOf(room: string, formerly?: number): Promise<number> {
     const partition = partitionOf('default', room, PARTITIONS);
     const admin = await openAdmin(this.kafka.brokers);
     try {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [DOC_TOPIC] });
-      return topics[0]!.partitions.find(({ partitionId }) => partitionId === partition)!.leader;
+      // Between two leaders it has none, and brokers hear of a new one at different times.
+      return await waitFor(
+        async () => {
+          const { topics } = await admin.fetchTopicMetadata({ topics: [DOC_TOPIC] });
+          const { leader } = topics[0]!.partitions.find(({ partitionId }) => partitionId === partition)!;
+          return leader > 0 && leader !== formerly ? leader : undefined;
+        },
+        { timeoutMs: 60_000, intervalMs: 100, what: `a leader of ${room}` },
+      );
     } finally {
       await admin.disconnect();
     }

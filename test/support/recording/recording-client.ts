@@ -14,6 +14,7 @@ import {
   type TransportHandlers,
 } from '../../../lib/provider/index.ts';
 import { effectOf, type AckedUpdate, type FinalState } from '../oracle/index.ts';
+import { Stopwatch } from '../stopwatch.ts';
 
 const TENANT = 'default';
 const DOC_ID = 'text';
@@ -39,7 +40,7 @@ export interface SeenNack {
   version: number | undefined;
   code: string;
   permanent: boolean;
-  /** Since the update was last sent. */
+  /** Since the update was last sent, as far as this process ran. */
   afterMs: number;
 }
 
@@ -61,6 +62,7 @@ export class RecordingClient {
   /** The longest that an update, each time that it was sent, waited for an ack or a nack. */
   slowestAnswerMs = 0;
   readonly #sent = new Map<number, Sent>();
+  readonly #clock = new Stopwatch();
   #isSynced = false;
   #hasJoined = false;
 
@@ -126,6 +128,7 @@ export class RecordingClient {
   close(): void {
     this.manager.destroy();
     this.doc.destroy();
+    this.#clock.stop();
   }
 
   #acked(version: number, position: AckedUpdate['position']): void {
@@ -135,7 +138,7 @@ export class RecordingClient {
       return;
     }
     this.#sent.delete(version);
-    if (!sent.isNacked) this.#answeredAfter(performance.now() - sent.at);
+    if (!sent.isNacked) this.#answeredAfter(this.#clock.ms - sent.at);
     const { senderId } = this.manager;
     const { generation, update } = sent;
     this.acks.push({
@@ -150,7 +153,7 @@ export class RecordingClient {
 
   #nacked({ version, code, permanent }: Nack): void {
     const sent = version === undefined ? undefined : this.#sent.get(version);
-    const afterMs = sent ? performance.now() - sent.at : 0;
+    const afterMs = sent ? this.#clock.ms - sent.at : 0;
     this.nacks.push({ version, code, permanent, afterMs });
     this.#answeredAfter(afterMs);
     if (sent) sent.isNacked = true;
@@ -196,7 +199,7 @@ export class RecordingClient {
       this.#sent.set(metadata.version, {
         generation: metadata.generation ?? 1,
         update,
-        at: performance.now(),
+        at: this.#clock.ms,
         isNacked: false,
       });
     }

@@ -9,8 +9,8 @@ export interface TypingRoomsOptions {
 }
 
 const TYPING_MS = 150;
-const JOIN_LIMIT_MS = 60_000;
-const ACK_LIMIT_MS = 90_000;
+const JOIN_LIMIT_MS = 120_000;
+const ACK_LIMIT_MS = 180_000;
 
 /** People in several rooms who type until they are told to stop. */
 export class TypingRooms {
