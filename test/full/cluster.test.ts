@@ -55,7 +55,8 @@ describe('the cluster', () => {
         trace,
         room: 'killed',
         onProgress: ({ acked, total }) => {
-          if (acked < ((kills + 1) * total) / 6 || kills === 4 || killing) return;
+          // In the first third: a gateway that takes its time to come back leaves enough for the next kill.
+          if (acked < ((kills + 1) * total) / 12 || kills === 4 || killing) return;
           const name = `gateway-${(kills++ % 2) + 1}`;
           killing = (async () => {
             await cluster.processes.get(name)!.end('SIGKILL');
@@ -72,7 +73,7 @@ describe('the cluster', () => {
           const found = await summarizeRetryKeys(cluster.databaseUrl);
           return found.rows >= result.transactions ? found : undefined;
         },
-        { timeoutMs: 30_000, what: 'all is stored' },
+        { timeoutMs: 120_000, what: 'all is stored' },
       );
       expect(summary.doubled).toBe(0);
     } finally {
@@ -92,7 +93,7 @@ describe('the cluster', () => {
         expect(result.difference).toBeUndefined();
       }
       await waitFor(async () => (await summarizeRetryKeys(cluster.databaseUrl)).rows >= 600, {
-        timeoutMs: 30_000,
+        timeoutMs: 120_000,
         what: 'the persister has found the new topics',
       });
       expect(cluster.complaints).toEqual([]);
