@@ -5,6 +5,7 @@ import { operatorWebRoutes } from '../http/operator-routes.ts';
 import { RedisCounts } from '../http/redis-counts.ts';
 import { RequestLimit } from '../http/request-limit.ts';
 import type { Principal } from '../accounts/principal.ts';
+import type { TokenVerifier } from '../accounts/tokens.ts';
 import { AppError } from '../errors.ts';
 import { encodeAccessChange, type AccessChange } from '../lifecycle/access-record.ts';
 import type { NackCode } from '../protocol/nack-codes.ts';
@@ -37,12 +38,7 @@ export function openWebRoutes(runtime: Runtime, refusalOf: EndedCheck): WebRoute
     config,
     clock,
     logger: logger.child({ part: 'api' }),
-    verify: async (token: unknown) => {
-      const principal = await tokenVerifierOf(runtime)(token);
-      const code = await refusalOf(principal);
-      if (code === undefined) return principal;
-      throw new AppError(code === 'UNAUTHENTICATED' ? code : 'SERVICE_UNAVAILABLE');
-    },
+    verify: exceptEnded((token) => tokenVerifierOf(runtime)(token), refusalOf),
     guesses: limit('guesses', config.guessesPerMinute),
     presence: limit('presence-questions', config.presenceQuestionsPerMinute),
     trustedProxyHops: config.trustedProxyHops,
@@ -50,6 +46,16 @@ export function openWebRoutes(runtime: Runtime, refusalOf: EndedCheck): WebRoute
   return {
     routes: [...operator, ...authWebRoutes(parts), ...apiWebRoutes(parts)],
     close: async () => counts?.stop(),
+  };
+}
+
+/** Takes no token of a session that has ended; rejects with SERVICE_UNAVAILABLE while nobody can tell. */
+export function exceptEnded(verify: TokenVerifier, refusalOf: EndedCheck): TokenVerifier {
+  return async (token) => {
+    const principal = await verify(token);
+    const code = await refusalOf(principal);
+    if (code === undefined) return principal;
+    throw new AppError(code === 'UNAUTHENTICATED' ? code : 'SERVICE_UNAVAILABLE');
   };
 }
 

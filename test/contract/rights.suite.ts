@@ -110,7 +110,7 @@ export const rightsChecks: Record<string, AccountsCheck> = {
     }
   },
 
-  'recorded changes go to the control topic once it takes them, in order, and none is lost to a crash':
+  'recorded changes go to the control topic once it takes them, in order, and none is lost while it does not':
     async (world) => {
       const taken: Told[] = [];
       let isAway = true;
