@@ -6,7 +6,7 @@ import { outlivesOutage } from '../support/people/outage.ts';
 import { PeopleCluster } from '../support/people/people-cluster.ts';
 import { meet } from '../support/people/sharing.ts';
 
-jest.setTimeout(300_000);
+jest.setTimeout(900_000);
 
 describe('people on a cluster of two gateways that keep them in Redis', () => {
   let redis: RunningRedis;

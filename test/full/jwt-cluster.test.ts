@@ -6,7 +6,7 @@ import { ProductTokens } from '../support/product-tokens.ts';
 import { waitFor } from '../support/wait.ts';
 import { WebhookServer } from '../support/webhook-server.ts';
 
-jest.setTimeout(300_000);
+jest.setTimeout(900_000);
 
 const SECRET = 'an internal secret that is long enough';
 

@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
 import type { BoardEditor } from '../board-editor.ts';
+import { Stopwatch } from '../stopwatch.ts';
 import { waitFor } from '../wait.ts';
 import type { PeopleStage } from './stage.ts';
 import { areThere } from './who-is-there.ts';
@@ -7,9 +8,11 @@ import { areThere } from './who-is-there.ts';
 const PEOPLE = 20;
 /** Of them, with another board open whose page knows both gateways. */
 const MOVERS = 5;
-/** From the death of a gateway to the last leave of its people. */
+/** From the death of a gateway to the last leave of its people, on a machine that answers the API in the usual time. */
 const NOTICED_MS = 10_000;
-const COME_MS = 30_000;
+/** The API tells who is there on two boards in less. */
+const USUAL_MS = 500;
+const COME_MS = 60_000;
 
 /**
  * A gateway is killed with 20 people on a board: those at the other one see 20 leaves, and 20 joins when they come
@@ -39,35 +42,43 @@ export async function outlivesGateway(stage: PeopleStage, killFirst: () => Promi
   const asks = watchers[0]!;
   const aloneId = await stage.board(asks, people[0]!);
   await stage.edit(people[0]!, aloneId, { url: () => urls }).synced();
-  await areThere(asks, boardId, [...ids, ...watchers.map(({ userId }) => userId)]);
-  await areThere(asks, aloneId, [ids[0]!]);
+  const watcherIds = watchers.map(({ userId }) => userId);
+  const askBefore = () =>
+    Promise.all([areThere(asks, boardId, [...ids, ...watcherIds]), areThere(asks, aloneId, [ids[0]!])]);
+  await askBefore();
+  const usual = new Stopwatch();
+  await askBefore();
+  const slowness = Math.max(1, usual.stop() / USUAL_MS);
   const before = watching.map(({ told }) => told.length);
   const beforeOther = watchingOther[0]!.told.length;
 
   await killFirst();
-  const killedAt = performance.now();
+  const sinceKilled = new Stopwatch();
   const takenMs = await Promise.all(
     watching.map(async (editor) => {
       await told([editor], { what: '-', ids, times: 1 });
-      return performance.now() - killedAt;
+      return sinceKilled.ms;
     }),
   );
-  const watcherIds = watchers.map(({ userId }) => userId);
   await Promise.all([areThere(asks, boardId, watcherIds), areThere(asks, aloneId, [])]);
-  expect(performance.now() - killedAt).toBeLessThan(NOTICED_MS);
+  expect(sinceKilled.stop()).toBeLessThan(NOTICED_MS * slowness);
   process.stdout.write(`${PEOPLE} leaves after ${takenMs.map(Math.round).join(' and ')} ms\n`);
-  expect(Math.max(...takenMs)).toBeLessThan(NOTICED_MS);
-  expect([...watching[0]!.people.keys()].sort()).toEqual(watchers.map(({ userId }) => userId).sort());
+  expect(Math.max(...takenMs)).toBeLessThan(NOTICED_MS * slowness);
+  expect([...watching[0]!.people.keys()].sort()).toEqual(watcherIds.toSorted());
 
   urls = [second];
   await told(watching, { what: '+', ids, times: 2 });
   // Each has come back with what it shows, and nothing is said twice.
   editors.forEach(({ manager }, x) => manager.presence.update({ cursor: { x, y: 1 } }));
   movers.forEach(({ manager }, x) => manager.presence.update({ cursor: { x, y: 2 } }));
-  await waitFor(() =>
-    watching.every((editor) => ids.every((id, x) => editor.people.get(id)?.cursor?.x === x)),
+  await waitFor(
+    () => watching.every((editor) => ids.every((id, x) => editor.people.get(id)?.cursor?.x === x)),
+    { timeoutMs: COME_MS, what: 'the cursors of all' },
   );
-  await waitFor(() => moverIds.every((id, x) => watchingOther[0]!.people.get(id)?.cursor?.x === x));
+  await waitFor(() => moverIds.every((id, x) => watchingOther[0]!.people.get(id)?.cursor?.x === x), {
+    timeoutMs: COME_MS,
+    what: 'the cursors of those who have moved',
+  });
   expect(watching.map(({ told }, at) => told.length - before[at]!)).toEqual([2 * PEOPLE, 2 * PEOPLE]);
   expect(watchingOther[0]!.told.length).toBe(beforeOther);
 }

@@ -4,7 +4,7 @@ import { io } from 'socket.io-client';
 import { waitFor } from '../wait.ts';
 import { keepTyping, type PeopleStage } from './stage.ts';
 
-const EXPIRES_WITHIN_MS = 30_000;
+const EXPIRES_WITHIN_MS = 60_000;
 
 /**
  * Without a token: no connection. With one that ends while it is open: renewed by the provider over the open

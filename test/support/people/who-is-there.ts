@@ -23,7 +23,7 @@ export async function areThere(
       if (typeof last === 'number' && last !== 503) throw new Error(`presence of a board: ${last}`);
       return Array.isArray(last) && last.sort().join() === wanted;
     },
-    { timeoutMs: 30_000, intervalMs: 100, what: `${userIds.length} people there by the API` },
+    { timeoutMs: 60_000, intervalMs: 100, what: `${userIds.length} people there by the API` },
   );
   return performance.now() - begun;
 }
