@@ -29,14 +29,7 @@ export interface SeedsOptions {
 /** Runs the schedules of a range of seeds, both ends included. */
 export async function runSeeds(from: number, to: number, options: SeedsOptions = {}): Promise<Totals> {
   const { maxFailures = 10, onSchedule, kind = 'faults' } = options;
-  const totals: Totals = {
-    schedules: 0,
-    events: 0,
-    acked: 0,
-    settledAfterMs: 0,
-    counters: new Counters(),
-    failures: [],
-  };
+  const totals = noTotals();
   const escaped: string[] = [];
   const onRejection = (reason: unknown) => void escaped.push(`unhandled rejection: ${wordsOf(reason)}`);
   process.on('unhandledRejection', onRejection);
@@ -53,6 +46,20 @@ export async function runSeeds(from: number, to: number, options: SeedsOptions =
     process.off('unhandledRejection', onRejection);
   }
   return totals;
+}
+
+const noTotals = (): Totals => ({
+  schedules: 0,
+  events: 0,
+  acked: 0,
+  settledAfterMs: 0,
+  counters: new Counters(),
+  failures: [],
+});
+
+/** What a schedule finds, in words; nothing when no promise is broken. An error of the code under test is a finding. */
+export function findingsOf(schedule: Schedule): Promise<string[]> {
+  return runOne(schedule, noTotals());
 }
 
 const OTHER_LUCK = 16;

@@ -1,15 +1,27 @@
-import { runSchedule } from './run.ts';
-import type { Schedule } from './world/schedule.ts';
+import { findingsOf, type Failure } from './seeds.ts';
+import { schedulesOf } from './world/kinds.ts';
+import type { Schedule, ScheduleKind } from './world/schedule.ts';
 
 export type IsRed = (schedule: Schedule) => Promise<boolean>;
 
-/** Whether a schedule breaks a promise, be it by what the oracle finds or by an error. */
+/** Whether a schedule breaks a promise. */
 export async function isRed(schedule: Schedule): Promise<boolean> {
-  try {
-    return (await runSchedule(schedule)).violations.length > 0;
-  } catch {
-    return true; // an error of the code under test is a finding as well
-  }
+  return (await findingsOf(schedule)).length > 0;
+}
+
+/** What a person has to know of seeds that fail: which, how to see the first again, and its minimal schedule. */
+export async function explainRed(
+  failures: readonly [Failure, ...Failure[]],
+  kind: ScheduleKind,
+  check: IsRed = isRed,
+): Promise<string> {
+  const [first] = failures;
+  const minimal = await shrink(schedulesOf[kind](first.seed), check);
+  const seeds = failures.map(({ seed }) => seed).join(', ');
+  return (
+    `Schedules fail (seeds ${seeds}); npm run sim -- --kind ${kind} --seed ${first.seed} --trace shows the first.\n` +
+    `${first.found.join('\n')}\nMinimal:\n${printSchedule(minimal)}`
+  );
 }
 
 /** The schedule without the actions that its failure does not need: halves first, then one by one, until none can go. */

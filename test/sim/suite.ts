@@ -1,7 +1,6 @@
 import { expect } from '@jest/globals';
 import { runPart, type Part } from '../../scripts/lib/sim-run.ts';
-import { printSchedule, shrink } from './shrink.ts';
-import { schedulesOf } from './world/kinds.ts';
+import { explainRed } from './shrink.ts';
 import type { ScheduleKind } from './world/schedule.ts';
 
 /**
@@ -9,15 +8,14 @@ import type { ScheduleKind } from './world/schedule.ts';
  * of their own they take half the time that they take in jest's contexts.
  */
 export async function expectGreen(from: number, to: number, kind: ScheduleKind = 'faults'): Promise<Part> {
-  const part = await runPart(from, to, kind);
-  const [first] = part.failures;
-  if (!first) return part;
-  const minimal = await shrink(schedulesOf[kind](first.seed));
-  const seeds = part.failures.map(({ seed }) => seed).join(', ');
-  throw new Error(
-    `Schedules fail (seeds ${seeds}); npm run sim -- --kind ${kind} --seed ${first.seed} --trace shows the first.\n` +
-      `${first.found.join('\n')}\nMinimal:\n${printSchedule(minimal)}`,
-  );
+  return expectNoneRed(await runPart(from, to, kind), kind);
+}
+
+/** The same of seeds that have been run. */
+export async function expectNoneRed(part: Part, kind: ScheduleKind): Promise<Part> {
+  const [first, ...others] = part.failures;
+  if (first) throw new Error(await explainRed([first, ...others], kind));
+  return part;
 }
 
 /** A fault that never meets anything proves nothing: each of these has happened. */
