@@ -122,12 +122,14 @@ describe('operations of the persister', () => {
 
   it('rebuilds snapshots from the rows: the same state, with what is pending and what was deleted', async () => {
     const docs = ['a', 'b', 'c'].map((docId) => ({ ...document, docId }));
-    const { updates } = samples();
+    const { updates, missing } = samples();
+    const shape = (of: readonly Uint8Array[]) => shapeOf(of, missing);
     const first = await (await runtime.stream()).endOffset(target());
     for (const of of docs) await append(...updates.map((update, n) => ({ of, version: n + 1, update })));
     await storedThrough(first + docs.length * updates.length - 1);
     const expected = shape(updates);
     expect(expected.pending).toBe(true);
+    expect(expected.afterwards).toEqual({ text: 'world t pending', pending: false });
     for (const of of docs)
       expect(await call('persister.snapshots.make', { document: of })).toEqual({ written: true });
     // A snapshot that somebody has spoilt.
@@ -238,7 +240,7 @@ describe('operations of the persister', () => {
 });
 
 /** Updates of a document with a deletion, an update whose predecessor never came, and a delete of what is not there. */
-function samples(): { updates: Uint8Array[] } {
+function samples(): { updates: Uint8Array[]; missing: Uint8Array } {
   const doc = new Y.Doc();
   const updates: Uint8Array[] = [];
   doc.on('update', (update: Uint8Array) => void updates.push(update));
@@ -248,16 +250,19 @@ function samples(): { updates: Uint8Array[] } {
   doc.getText('t').insert(5, ' lost');
   doc.getText('t').insert(10, ' pending');
   doc.getText('t').delete(6, 3);
-  updates.splice(3, 1);
-  return { updates };
+  const [missing] = updates.splice(3, 1);
+  return { updates, missing: missing! };
 }
 
-/** What can be seen of a state in a fresh document, pending structs and deletes included. */
-function shape(updates: readonly Uint8Array[]) {
+/**
+ * What can be seen of a state in a fresh document. What is pending shows its content when that has come for which it
+ * waits.
+ */
+function shapeOf(updates: readonly Uint8Array[], missing: Uint8Array) {
   const doc = new Y.Doc();
   for (const update of updates) Y.applyUpdate(doc, update);
   const { pendingStructs, pendingDs } = doc.store;
-  return {
+  const before = {
     text: doc.getText('t').toString(),
     map: doc.getMap('m').toJSON(),
     vector: [...Y.decodeStateVector(Y.encodeStateVector(doc))],
@@ -265,4 +270,10 @@ function shape(updates: readonly Uint8Array[]) {
     pending: pendingStructs !== null && pendingDs !== null,
     missing: pendingStructs && [...pendingStructs.missing],
   };
+  Y.applyUpdate(doc, missing);
+  const afterwards = {
+    text: doc.getText('t').toString(),
+    pending: doc.store.pendingStructs !== null || doc.store.pendingDs !== null,
+  };
+  return { ...before, afterwards };
 }
