@@ -23,6 +23,8 @@ const HOUR_MS = 3_600_000;
 const FUZZ_SEED = 20_261_122;
 const NAMES = { issuer: 'y-kafka', audience: 'y-kafka' };
 const secret = randomBytes(32).toString('hex');
+/** Of other systems of the operator. */
+const internalSecret = randomBytes(32).toString('hex');
 
 let cluster: TestCluster;
 let database: Database;
@@ -42,7 +44,9 @@ afterAll(stopServers);
 
 describe('the HTTP API of a cluster', () => {
   beforeAll(async () => {
-    cluster = await startTestCluster({ env: { AUTH: 'accounts', YKAFKA_SECRET: secret } });
+    cluster = await startTestCluster({
+      env: { AUTH: 'accounts', YKAFKA_SECRET: secret, YKAFKA_INTERNAL_SECRET: internalSecret },
+    });
     database = await Database.open({ databaseUrl: cluster.databaseUrl, logger, clock });
     accounts = createAccounts({ database, clock, restoreMs: HOUR_MS });
     const lives = { accessTokenMs: HOUR_MS, sessionIdleMs: HOUR_MS };
@@ -83,6 +87,29 @@ describe('the HTTP API of a cluster', () => {
       body: { boardId: id, role: 'editor' },
     });
     expect(await here!.ask('get', `/api/boards/${id}`)).toMatchObject({ status: 401 });
+  });
+
+  it('tells other systems of the operator a role, at the internal listener of the permissions alone', async () => {
+    const [ann, bob] = [await person('Ann'), await person('Bob')];
+    const api = new DescribedApi(cluster.urls[0]!, (userId) => tokens.get(userId)!);
+    const team = await api.ask('post', '/api/workspaces', { as: ann, body: { name: 'Team' } });
+    const boards = `/api/workspaces/${(team.body as { id: string }).id}/boards`;
+    const { id } = (await api.ask('post', boards, { as: ann, body: { name: 'Plan' } })).body as {
+      id: string;
+    };
+    const ask = (base: string, userId: string, word = internalSecret) =>
+      fetch(`${base}/internal/boards/${id}/permission?userId=${userId}`, {
+        headers: { authorization: `Internal-Secret ${word}` },
+      });
+    const [permissions, gateway] = ['accounts-1', 'gateway-1'].map(
+      (name) => cluster.processes.get(name)!.internalUrl!,
+    );
+    expect(await (await ask(permissions!, ann)).json()).toEqual({ role: 'owner' });
+    expect(await (await ask(permissions!, bob)).json()).toEqual({ role: null });
+    const refused = await ask(permissions!, ann, `${internalSecret}x`);
+    expect([refused.status, await refused.json()]).toEqual([401, { code: 'UNAUTHENTICATED' }]);
+    // Not where people come in, and not where nobody could tell.
+    for (const base of [...cluster.urls, gateway!]) expect((await ask(base, ann)).status).toBe(404);
   });
 
   it('what was being made when the accounts were killed is made once when it is asked again', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { encodeAccessChange, type AccessChange } from '../../lib/lifecycle/access-record.ts';
+import type { AccessChange } from '../../lib/lifecycle/access-record.ts';
 import { AT_ONCE } from '../support/at-once.ts';
 import { BoardEditor } from '../support/board-editor.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
@@ -8,6 +8,7 @@ import { waitFor } from '../support/wait.ts';
 import { WebhookServer } from '../support/webhook-server.ts';
 
 const LATER = { timeoutMs: 60_000 };
+const SECRET = 'an internal secret that is long enough';
 
 let product: WebhookServer;
 let tokens: ProductTokens;
@@ -24,6 +25,7 @@ beforeAll(async () => {
     jwtAudience: tokens.audience,
     jwtWebhookUrl: product.url,
     jwtWebhookSecret: product.secret,
+    internalSecret: SECRET,
     // Longer than what has to happen at once may take.
     accessTtlMs: 6_000,
   });
@@ -46,10 +48,14 @@ function edit(roomId: string, sub: string, claims: object = { tenant: 'acme' }):
   return editor;
 }
 
+/** As the product does, at the internal listener. */
 async function announce(change: AccessChange): Promise<void> {
-  const stream = await server.runtime.stream();
-  const target = { topic: server.runtime.topics.controlTopic, partition: 0 };
-  await stream.append(target, [encodeAccessChange(change)]);
+  const response = await fetch(`${server.internalUrl}/internal/access-changes`, {
+    method: 'POST',
+    headers: { authorization: `Internal-Secret ${SECRET}` },
+    body: JSON.stringify(change),
+  });
+  expect(response.status).toBe(202);
 }
 
 describe('rooms and roles of another product, by its webhook', () => {

@@ -51,6 +51,17 @@ describe('people and their boards on a cluster of two gateways, which tell each 
   it('a Kafka that is away for 12 s is not taken for everybody’s death', () =>
     outlivesOutage(people.stage, { stop: () => kafka.kill('SIGKILL'), start: () => kafka.restart() }));
 
+  it('without a secret of other systems nobody is told a role', async () => {
+    const ada = await people.stage.signIn('ada');
+    const boardId = await people.stage.board(ada);
+    const { internalUrl } = people.cluster.processes.get('accounts-1')!;
+    const path = `/internal/boards/${boardId}/permission?userId=${ada.userId}`;
+    for (const word of ['', 'undefined', 'x'.repeat(32)]) {
+      const headers = { authorization: `Internal-Secret ${word}` };
+      expect((await fetch(`${internalUrl}${path}`, { headers })).status).toBe(404);
+    }
+  });
+
   it('a change of a role whose process dies by kill -9 before it is told reaches both gateways when it is back', () =>
     outlivesAccounts(people, TOKEN_SECONDS));
 
