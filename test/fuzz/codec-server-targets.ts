@@ -143,12 +143,21 @@ function update(input: Uint8Array): void {
     if (!isDecodable(bytes)) continue;
     const folded = foldWithYjs(undefined, [bytes]);
     if (verdict.ok) check(folded.rejected.length === 0, 'what was found applicable is left out of the fold');
+    checkLoads(folded.update);
     orFails(() => describeUpdate(bytes));
     orFails(() => renderUpdate(bytes, { as: 'json' }));
   }
   orFails(() => mergeUpdates([first, second]));
   orFails(() => diffUpdate(first, second));
-  if (isDecodable(first) && isDecodable(second)) foldWithYjs(undefined, [first, second]);
+  if (isDecodable(first) && isDecodable(second)) checkLoads(foldWithYjs(undefined, [first, second]).update);
+}
+
+/** A state that nobody can load, or write again, would be the end of its document. */
+function checkLoads(state: Uint8Array): void {
+  const doc = new Y.Doc({ guid: 'fuzz' });
+  Y.applyUpdate(doc, state);
+  Y.encodeStateAsUpdate(doc);
+  doc.destroy();
 }
 
 /** What the door takes is decoded and written again, with nothing changed that matters. */
