@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { startCluster, type Cluster, type ClusterOptions } from '../../scripts/lib/cluster.ts';
+import { LogLeaks } from './log-leaks.ts';
 import { waitFor } from './wait.ts';
 
 export interface TestCluster extends Cluster {
@@ -30,19 +31,27 @@ export async function createDatabase(prefix: string): Promise<string> {
   return base.href;
 }
 
-/** All services as processes on the run's Kafka and PostgreSQL, with names and topics of their own. */
+/**
+ * All services as processes on the run's Kafka and PostgreSQL, with names and topics of their own. The stop fails when
+ * their logs held a token or an address.
+ */
 export async function startTestCluster(options: Partial<ClusterOptions> = {}): Promise<TestCluster> {
   const id = randomBytes(4).toString('hex');
   const databaseUrl = options.databaseUrl ?? (await createDatabase('cluster'));
   const complaints: string[] = [];
+  const leaks = new LogLeaks();
+  const complain = (name: string, line: string) => {
+    if (/"level":(50|60)/.test(line)) complaints.push(`[${name}] ${line}`);
+  };
   const cluster = await startCluster({
     kafkaBrokers: required('KAFKA_BROKERS').split(','),
     gatewayPorts: [0, 0],
-    onLine: (name, line) => {
-      if (/"level":(50|60)/.test(line)) complaints.push(`[${name}] ${line}`);
-    },
     onDeath: (name, state) => complaints.push(`${name} died: ${JSON.stringify(state)}`),
     ...options,
+    onLine: (name, line) => {
+      leaks.look(line);
+      (options.onLine ?? complain)(name, line);
+    },
     databaseUrl,
     env: {
       YKAFKA_NAMESPACE: `test-${id}`,
@@ -58,7 +67,11 @@ export async function startTestCluster(options: Partial<ClusterOptions> = {}): P
     await cluster.stop();
     throw error;
   }
-  return { ...cluster, databaseUrl, complaints };
+  const stop = async () => {
+    await cluster.stop();
+    leaks.check();
+  };
+  return { ...cluster, stop, databaseUrl, complaints };
 }
 
 /** A gateway is ready without them, and hears of a process that has come a moment after that is ready. */

@@ -9,6 +9,7 @@ import {
   type EmbeddedServer,
 } from '../../scripts/lib/embedded.ts';
 import { fillDatabaseFolder } from './database-folder.ts';
+import { LogLeaks } from './log-leaks.ts';
 
 export interface TestServer extends EmbeddedServer {
   dataDir: string;
@@ -16,10 +17,11 @@ export interface TestServer extends EmbeddedServer {
 
 const servers: TestServer[] = [];
 const folders: string[] = [];
+const leaks = new LogLeaks();
 
 /**
  * A whole server on a free port of loopback with its own data folder (or the one given). Test files call
- * `stopServers` in `afterAll`.
+ * `stopServers` in `afterAll`; it fails when a server's log held a token or an address.
  */
 export async function startEmbedded(
   overrides: Partial<Config> = {},
@@ -32,7 +34,8 @@ export async function startEmbedded(
     {},
     { port: 0, logLevel: 'error', partitions: 4, ...overrides, dataDir, mode: 'embedded' },
   );
-  const server = { ...(await start({ config, logger: createLogger(config.logLevel), ...options })), dataDir };
+  const logger = leaks.watch(options.logger ?? createLogger(config.logLevel));
+  const server = { ...(await start({ ...options, config, logger })), dataDir };
   servers.push(server);
   return server;
 }
@@ -40,4 +43,5 @@ export async function startEmbedded(
 export async function stopServers(): Promise<void> {
   await Promise.all(servers.splice(0).map((server) => server.stop()));
   await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true })));
+  leaks.check();
 }

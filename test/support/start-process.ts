@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { LogLeaks } from './log-leaks.ts';
 import { waitFor } from './wait.ts';
 
 const KEPT_CHARACTERS = 64 * 1024;
@@ -22,7 +24,7 @@ export interface StartOptions {
   env?: Record<string, string>;
 }
 
-/** `npm start` as a user's shell runs it: a process of its own. */
+/** `npm start` as a user's shell runs it: a process of its own. Its end fails when it printed a token or an address. */
 export async function startServerProcess({ dataDir, port, env = {} }: StartOptions): Promise<StartedServer> {
   const child = spawn(process.execPath, ['scripts/start.ts'], {
     cwd: ROOT,
@@ -37,8 +39,11 @@ export async function startServerProcess({ dataDir, port, env = {} }: StartOptio
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
-  for (const stream of [child.stdout, child.stderr])
+  const leaks = new LogLeaks();
+  for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (bytes: Buffer) => (output = (output + bytes.toString()).slice(-KEPT_CHARACTERS)));
+    createInterface(stream).on('line', (line) => leaks.look(line));
+  }
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   const found = await waitFor(() => hasEnded() || /is running: (http:\/\/\S+)/.exec(output), {
@@ -57,8 +62,15 @@ export async function startServerProcess({ dataDir, port, env = {} }: StartOptio
     url: found[1]!,
     pid: child.pid!,
     output: () => output,
-    kill: async () => void (await end(child, 'SIGKILL', ended)),
-    stop: () => end(child, 'SIGTERM', ended),
+    kill: async () => {
+      await end(child, 'SIGKILL', ended);
+      leaks.check();
+    },
+    stop: async () => {
+      const exitCode = await end(child, 'SIGTERM', ended);
+      leaks.check();
+      return exitCode;
+    },
   };
 }
 
