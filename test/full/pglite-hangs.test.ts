@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 async function open(options: { dataDir?: string }) {
-  const host = await startPglite({ ...options, answerLimitMs: 5_000, ...parts });
+  const host = await startPglite({ ...options, answerLimitMs: 10_000, ...parts });
   const orm = await openOrm(parts, { host });
   cleanUps.push(async () => {
     await orm.close(true);

@@ -5,7 +5,7 @@ import { Browser } from '../support/browser.ts';
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
 import { waitFor } from '../support/wait.ts';
 
-jest.setTimeout(300_000);
+jest.setTimeout(900_000);
 
 const NAMESPACE = `sealed-${randomBytes(4).toString('hex')}`;
 const brokers = process.env.KAFKA_BROKERS?.split(',') ?? [];
