@@ -15,9 +15,11 @@ export async function demotesEditor(stage: PeopleStage): Promise<void> {
   const boardId = await stage.board(ada, bob);
   const owner = await stage.edit(ada, boardId).synced();
   const tabs = await atBoth(stage, bob, boardId);
-  const typing = keepTyping(tabs, { word: () => stage.word(), everyMs: 10 });
+  const typing = tabs.map((tab) => keepTyping([tab], { word: () => stage.word(), everyMs: 10 }));
+  // Whoever types on without the right is given it back less and less often.
+  tabs.forEach(({ manager }, index) => manager.on('read-only', () => typing[index]!.stop()));
   try {
-    await waitFor(() => tabs.every((tab) => typing.typed.get(tab)!.length > WORDS), SLOW);
+    await waitFor(() => tabs.every((tab, index) => typing[index]!.typed.get(tab)!.length > WORDS), SLOW);
     const path = `/api/boards/${boardId}/members/${bob.userId}`;
     await isEnforcedAtOnce({
       change: () => ada.api('PATCH', path, { role: 'viewer' }),
@@ -27,7 +29,7 @@ export async function demotesEditor(stage: PeopleStage): Promise<void> {
       beside: () => works(stage, ada, owner),
     });
   } finally {
-    typing.stop();
+    for (const { stop } of typing) stop();
   }
   // What was on its way when she was told may still come in: before what is typed at the same gateways from now on.
   for (const behind of await atBoth(stage, ada, boardId)) {
