@@ -103,9 +103,11 @@ const hasLogged = (name: string, phrase: string) =>
 
 describe('PostgreSQL killed and away for 20 s', () => {
   it('acks and fan-out go on, a room that is known can be joined, the others wait; then all is stored', async () => {
-    const gone = await peopleOf('cold');
+    const gone = [...(await peopleOf('cold')), ...(await peopleOf('warm'))];
     for (const client of gone) for (let n = 0; n < 20; n++) client.edit(Math.random);
     await untilQuiet(gone);
+    const acked = gone.reduce((sum, { acks }) => sum + acks.length, 0);
+    await waitFor(async () => (await store.rows()).length >= acked, { ...SLOW, what: 'it is stored' });
     for (const client of gone) client.close();
     // Nothing of the cold room is in its memory; of the other one there is, since somebody comes before the outage.
     await processOf('fastsync-1').end('SIGKILL');
