@@ -1,5 +1,4 @@
 import { expect } from '@jest/globals';
-import type { ApiAnswer } from '../signed-in.ts';
 import { Stopwatch } from '../stopwatch.ts';
 import { waitFor } from '../wait.ts';
 
@@ -10,7 +9,7 @@ const USUAL_MS = 200;
 const SLOW_MS = 60_000;
 
 export interface Enforced {
-  change: () => Promise<ApiAnswer>;
+  change: () => Promise<{ status: number }>;
   /** Whom it concerns has been told at every gateway. */
   isTold: () => boolean;
   what: string;

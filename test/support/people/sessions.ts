@@ -1,14 +1,16 @@
 import { expect } from '@jest/globals';
-import { AT_ONCE } from '../at-once.ts';
 import type { BoardEditor } from '../board-editor.ts';
 import { handshake } from '../forged-tokens.ts';
 import type { SignedInPerson } from '../signed-in.ts';
 import { waitFor } from '../wait.ts';
+import { isEnforcedAtOnce } from './enforced.ts';
 import type { PeopleStage } from './stage.ts';
 
 /** What each gateway says to a token, over HTTP and at the handshake. */
 const OPEN = [200, 'connected', 200, 'connected'];
 const OVER = [401, 'UNAUTHENTICATED', 401, 'UNAUTHENTICATED'];
+/** Also by a gateway that is about to take connections. */
+const SAID_MS = 60_000;
 
 /**
  * A session that its owner ends from another tab, and one that is signed out of: closed at every gateway at once, and
@@ -25,15 +27,29 @@ export async function endsSessions(stage: PeopleStage): Promise<void> {
   const [phoneToken, deskToken] = [await phone.token(), await desk.token()];
   expect(await Promise.all([phoneToken, deskToken].map((token) => said(stage, token)))).toEqual([OPEN, OPEN]);
 
-  expect((await desk.api('DELETE', `/api/auth/sessions/${await phone.sessionId()}`)).status).toBe(204);
-  await isOver(stage, phoneToken, onPhone);
+  const isClosed = (tabs: readonly BoardEditor[], change: () => Promise<{ status: number }>) =>
+    isEnforcedAtOnce({
+      change,
+      isTold: () => tabs.every(({ notices }) => notices[0]?.code === 'UNAUTHENTICATED'),
+      what: 'closed at both gateways',
+      async beside() {
+        expect((await ada.api('GET', '/api/boards')).status).toBe(200);
+        kept[0]!.type(stage.word());
+        await kept[0]!.saved();
+      },
+    });
+  const phoneId = await phone.sessionId();
+  await isClosed(onPhone, () => desk.api('DELETE', `/api/auth/sessions/${phoneId}`));
+  await says(stage, phoneToken, OVER);
   expect(onDesk.flatMap(({ notices }) => notices)).toEqual([]);
-  expect(await desk.signOut()).toBe(204);
-  await isOver(stage, deskToken, onDesk);
+  await isClosed(onDesk, async () => ({ status: await desk.signOut() }));
+  await says(stage, deskToken, OVER);
 
-  const word = stage.word();
-  kept[0]!.type(word);
-  await waitFor(() => kept[1]!.text === word, { what: 'the session that is left goes on' });
+  const [hers, other] = kept as [BoardEditor, BoardEditor];
+  await waitFor(() => other.text === hers.text, {
+    timeoutMs: SAID_MS,
+    what: 'the session that is left goes on',
+  });
   expect(kept.flatMap(({ notices }) => notices)).toEqual([]);
   expect(await said(stage, await ada.token())).toEqual(OPEN);
 }
@@ -44,29 +60,17 @@ export async function remembersEnded(stage: PeopleStage, restart: () => Promise<
   const phone = await stage.signInAgain(ada);
   const [ended, open] = [await phone.token(), await ada.token()];
   expect((await ada.api('DELETE', `/api/auth/sessions/${await phone.sessionId()}`)).status).toBe(204);
-  await isOver(stage, ended, []);
+  await says(stage, ended, OVER);
   await restart();
-  await says(stage, open, { wanted: OPEN, timeoutMs: 60_000 });
+  await says(stage, open, OPEN);
   expect(await said(stage, ended)).toEqual(OVER);
 }
 
-async function isOver(stage: PeopleStage, token: string, tabs: readonly BoardEditor[]): Promise<void> {
-  await waitFor(() => tabs.every(({ notices }) => notices[0]?.code === 'UNAUTHENTICATED'), {
-    ...AT_ONCE,
-    what: 'closed at both gateways',
-  });
-  await says(stage, token, { wanted: OVER, ...AT_ONCE });
-}
-
-async function says(
-  stage: PeopleStage,
-  token: string,
-  { wanted, timeoutMs }: { wanted: unknown[]; timeoutMs: number },
-): Promise<void> {
+async function says(stage: PeopleStage, token: string, wanted: unknown[]): Promise<void> {
   let last: unknown[] = [];
   const isSo = async () => (last = await said(stage, token)).join() === wanted.join();
   try {
-    await waitFor(isSo, { timeoutMs, intervalMs: 50 });
+    await waitFor(isSo, { timeoutMs: SAID_MS, intervalMs: 50 });
   } catch {
     expect(last).toEqual(wanted);
   }
