@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,6 +24,21 @@ Exit code: 0 nothing found, 1 something found, 2 bad options.`;
 const ROOT = join(import.meta.dirname, '..');
 const STATES = join(ROOT, '.cache/faults');
 const RESULTS = join(ROOT, 'test/faults/RESULTS.md');
+
+/** The command that repeats the run, and the code that it was of. */
+function repeated({ seed, kills, patience }: { seed: number; kills: number; patience: number }): string {
+  const options = patience === 1 ? '' : ` --patience ${patience}`;
+  return `npm run test:faults -- --seed ${seed} --kills ${kills}${options}\` (commit \`${commit()}`;
+}
+
+function commit(): string {
+  try {
+    const git = (...args: string[]) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();
+    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain') === '' ? '' : ' and changes');
+  } catch {
+    return 'unknown'; // no git here
+  }
+}
 
 async function formerResult(stateFile: string): Promise<RunResult | undefined> {
   const text = await readFile(stateFile, 'utf8').catch(() => undefined); // no former run: from the beginning
@@ -56,6 +72,7 @@ async function run(): Promise<number> {
     report: flag,
   });
   const [seed, kills] = [wholeNumber('seed', values.seed), wholeNumber('kills', values.kills)];
+  const patience = wholeNumber('patience', values.patience, { min: 1 });
   const maxSeconds = values['max-seconds'];
   const limit = maxSeconds === undefined ? {} : { maxMs: 1000 * wholeNumber('max-seconds', maxSeconds) };
   const stopping = new AbortController();
@@ -73,7 +90,7 @@ async function run(): Promise<number> {
     seed,
     kills: kills - killedBefore,
     fromStep: former?.nextStep ?? wholeNumber('from', values.from, { min: 1 }),
-    patience: wholeNumber('patience', values.patience, { min: 1 }),
+    patience,
     stop: stopping.signal,
     ...limit,
     print: (line) => console.log(`${new Date().toISOString().slice(11, 23)} ${line}`),
@@ -81,7 +98,7 @@ async function run(): Promise<number> {
     onScenario: (soFar) => writeFile(stateFile, JSON.stringify(joined(former, soFar))),
   });
   const whole = joined(former, result);
-  const report = reportOf(whole, `npm run test:faults -- --seed ${seed} --kills ${kills}`);
+  const report = reportOf(whole, repeated({ seed, kills, patience }));
   console.log(`\n${report}`);
   if (values.report) await writeSection(RESULTS, `faults, seed ${seed}`, report);
   // Whoever writes here is honest: what was set aside would be lost to them.
