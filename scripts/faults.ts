@@ -25,13 +25,7 @@ const ROOT = join(import.meta.dirname, '..');
 const STATES = join(ROOT, '.cache/faults');
 const RESULTS = join(ROOT, 'test/faults/RESULTS.md');
 
-/** The command that repeats the run, and the code that it was of. */
-function repeated({ seed, kills, patience }: { seed: number; kills: number; patience: number }): string {
-  const options = patience === 1 ? '' : ` --patience ${patience}`;
-  return `npm run test:faults -- --seed ${seed} --kills ${kills}${options}\` (commit \`${commit()}`;
-}
-
-function commit(): string {
+function presentCommit(): string {
   try {
     const git = (...args: string[]) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();
     return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain') === '' ? '' : ' and changes');
@@ -98,7 +92,10 @@ async function run(): Promise<number> {
     onScenario: (soFar) => writeFile(stateFile, JSON.stringify(joined(former, soFar))),
   });
   const whole = joined(former, result);
-  const report = reportOf(whole, repeated({ seed, kills, patience }));
+  const report = reportOf(whole, {
+    command: `npm run test:faults -- --seed ${seed} --kills ${kills}${patience === 1 ? '' : ` --patience ${patience}`}`,
+    commit: presentCommit(),
+  });
   console.log(`\n${report}`);
   if (values.report) await writeSection(RESULTS, `faults, seed ${seed}`, report);
   // Whoever writes here is honest: what was set aside would be lost to them.

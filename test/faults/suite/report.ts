@@ -10,8 +10,15 @@ What the suites of \`test/faults\` and \`test/sim\` have found, with the command
 /** One loss is often told by many violations. */
 const MOST_NAMED = 20;
 
+export interface ReportOrigin {
+  /** What repeats the run. */
+  command: string;
+  /** The code that it was of. */
+  commit: string;
+}
+
 /** A table of a run: what was done how often, and how long the rooms needed. */
-export function reportOf(result: RunResult, command: string): string {
+export function reportOf(result: RunResult, { command, commit }: ReportOrigin): string {
   const { steps, seed, acked, lost, quarantined, violations, durationMs } = result;
   const kindOf = ({ fault, isDouble }: StepResult) => (isDouble ? 'two faults at once' : fault);
   const kinds = [...new Set(steps.map(kindOf))].sort();
@@ -27,7 +34,7 @@ export function reportOf(result: RunResult, command: string): string {
   return [
     `### Seed ${seed}`,
     '',
-    `\`${command}\`: ${steps.length} faults, ${kills} of them kill -9, in ${Math.round(durationMs / 60_000)} minutes; ` +
+    `\`${command}\` (commit ${commit}): ${steps.length} faults, ${kills} of them kill -9, in ${Math.round(durationMs / 60_000)} minutes; ` +
       `${acked} updates acked, **${lost} lost**, ${violations.length} violations, ${quarantined} records in quarantine.`,
     '',
     '| kind | times | kills | acked meanwhile | lost | room works again, p50 | max | all runs again, p50 |',

@@ -37,9 +37,9 @@ describe('the report of the fault suite', () => {
   };
 
   it('counts kinds, kills and losses, with median and worst time', () => {
-    const report = reportOf(result, 'the command');
+    const report = reportOf(result, { command: 'the command', commit: 'abc1234' });
     expect(report).toContain(
-      '`the command`: 3 faults, 3 of them kill -9, in 1 minutes; 30 updates acked, **1 lost**',
+      '`the command` (commit abc1234): 3 faults, 3 of them kill -9, in 1 minutes; 30 updates acked, **1 lost**',
     );
     expect(report).toContain('| kill Kafka | 3 | 3 | 30 | 0 | 4.0 s | 9.0 s | 0.9 s |');
     expect(report).toContain('- something was lost');
