@@ -16,7 +16,8 @@ export interface PresenceNode {
 
 /** What an adapter has to give to be checked. */
 export interface PresenceMedium {
-  open(onChange: OnRoomChange): Promise<PresenceNode>;
+  /** A gateway that takes others for dead after so long a silence, TIMEOUT_MS unless it is said. */
+  open(onChange: OnRoomChange, beatTimeoutMs?: number): Promise<PresenceNode>;
   /** Nobody hears anybody for so long. */
   outage(forMs: number): Promise<void>;
   /** One way to what they share and back. */
@@ -34,7 +35,10 @@ export async function waitMs(ms: number): Promise<void> {
 }
 
 /** One thing that every adapter must do; it gets a medium of its own. */
-export type PresenceCheck = (open: () => Promise<Gateway>, medium: PresenceMedium) => Promise<void>;
+export type PresenceCheck = (
+  open: (beatTimeoutMs?: number) => Promise<Gateway>,
+  medium: PresenceMedium,
+) => Promise<void>;
 
 /** Times are a tenth of those of the product: what stands still for this long may be taken for dead. */
 const STALL_MS = TIMEOUT_MS / 4;
@@ -95,7 +99,7 @@ export class Gateway {
     this.#timer = setInterval(() => node.presence.beat(), BEAT_MS);
   }
 
-  static async open(medium: PresenceMedium): Promise<Gateway> {
+  static async open(medium: PresenceMedium, beatTimeoutMs?: number): Promise<Gateway> {
     const told: string[] = [];
     const node = await medium.open((room, { joined, left, moved, regrouped }) => {
       const where = room.tenantId === ROOM.tenantId ? '' : `@${room.tenantId}`;
@@ -103,7 +107,7 @@ export class Gateway {
       for (const userId of left) told.push(`-${userId}${where}`);
       for (const { userId, cursor } of moved) told.push(`${userId}${where}:${cursor?.x}`);
       for (const person of regrouped) told.push(`${person.userId}${where}=${reachOf(person)}`);
-    });
+    }, beatTimeoutMs);
     return new Gateway(node, told);
   }
 

@@ -47,7 +47,8 @@ async function openMedium(pattern: string): Promise<ReaderMedium> {
   let isAway = false;
   const asked = new AskedNodes(() => isAway);
   return {
-    open: async (onChange) => asked.add(openNode({ log, topics, isAway: () => isAway, onChange })),
+    open: async (onChange, beatTimeoutMs = TIMEOUT_MS) =>
+      asked.add(openNode({ log, topics, isAway: () => isAway, onChange, beatTimeoutMs })),
     openReader: async () => new AskedGateways(asked),
     touch: () => log.append({ topic: topics.controlTopic, partition: 0 }, [TOUCH]),
     forget: async () => asked.clear(),
@@ -109,9 +110,10 @@ interface NodeParts {
   topics: ReturnType<typeof createTopicResolver>;
   isAway: () => boolean;
   onChange: OnRoomChange;
+  beatTimeoutMs: number;
 }
 
-function openNode({ log, topics, isAway, onChange }: NodeParts): PresenceNode {
+function openNode({ log, topics, isAway, onChange, beatTimeoutMs }: NodeParts): PresenceNode {
   let isDead = false;
   const stream = new Proxy(log, {
     get: (target, name) => {
@@ -137,12 +139,12 @@ function openNode({ log, topics, isAway, onChange }: NodeParts): PresenceNode {
     metrics: gatewayMetrics(),
     registry: new DefaultRoomRegistry<HostedDocument>(),
     lingerMs: 1_000,
-    beatTimeoutMs: TIMEOUT_MS,
+    beatTimeoutMs,
     onChanged: () => undefined,
   });
   const presence = new SharedPresence({
     ...parts,
-    beatTimeoutMs: TIMEOUT_MS,
+    beatTimeoutMs,
     openBus: (events) => new PresenceTopic({ ...parts, channel, appender, events }),
     onChange,
   });

@@ -166,17 +166,15 @@ export const presenceChecks: Record<string, PresenceCheck> = {
   },
 
   'a gateway that stops takes its people with it at once': async (open) => {
-    const [a, b, c] = [await open(), await open(), await open()];
+    // Nobody is taken for dead in this time: its people go by what it says at its end.
+    const beatTimeoutMs = 10 * 60_000;
+    const [a, b] = [await open(beatTimeoutMs), await open(beatTimeoutMs)];
     b.enter('bob');
     a.enter('ann');
-    c.enter('cleo');
-    await b.isTold('+ann', '+cleo');
-    // The time-out is for her, and hers begins first.
-    c.kill();
-    await waitMs(3 * BEAT_MS);
+    await b.isTold('+ann');
     await a.stop();
-    await b.isTold('-ann', '-cleo');
-    expect(b.told.filter((told) => told.startsWith('-'))).toEqual(['-ann', '-cleo']);
+    await b.isTold('-ann');
+    expect(b.told.filter((told) => told.startsWith('-'))).toEqual(['-ann']);
   },
 
   ...moveChecks,
@@ -189,8 +187,8 @@ export function runPresenceCheck(check: PresenceCheck, medium: PresenceMedium): 
 
 async function runOnce(check: PresenceCheck, medium: PresenceMedium): Promise<void> {
   const opened: Gateway[] = [];
-  const open = async () => {
-    const gateway = await Gateway.open(medium);
+  const open = async (beatTimeoutMs?: number) => {
+    const gateway = await Gateway.open(medium, beatTimeoutMs);
     opened.push(gateway);
     return gateway;
   };

@@ -18,9 +18,12 @@ const EXPIRE_MS = 60_000;
 let redis: RunningRedis;
 let reader: ReturnType<typeof createClient>;
 
-function openNode(onChange: OnRoomChange, expireMs = EXPIRE_MS): PresenceNode {
+function openNode(
+  onChange: OnRoomChange,
+  { expireMs = EXPIRE_MS, beatTimeoutMs = TIMEOUT_MS } = {},
+): PresenceNode {
   const gatewayId = randomBytes(8).toString('hex');
-  const shared = { clock: systemClock, logger: silentLogger, gatewayId, beatTimeoutMs: TIMEOUT_MS };
+  const shared = { clock: systemClock, logger: silentLogger, gatewayId, beatTimeoutMs };
   let bus: RedisPresenceBus | undefined;
   const presence = new SharedPresence({
     ...shared,
@@ -39,7 +42,7 @@ function openNode(onChange: OnRoomChange, expireMs = EXPIRE_MS): PresenceNode {
 }
 
 const medium: ReaderMedium = {
-  open: async (onChange) => openNode(onChange),
+  open: async (onChange, beatTimeoutMs) => openNode(onChange, { beatTimeoutMs }),
   openReader: async () => {
     const reader = new RedisPresenceReader({
       ...{ clock: systemClock, logger: silentLogger, beatIntervalMs: BEAT_MS, beatTimeoutMs: TIMEOUT_MS },
@@ -62,7 +65,7 @@ const medium: ReaderMedium = {
 
 const opened: PresenceNode[] = [];
 const open = (expireMs?: number) => {
-  const node = openNode(() => undefined, expireMs);
+  const node = openNode(() => undefined, { expireMs });
   opened.push(node);
   return node;
 };
