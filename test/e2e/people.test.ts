@@ -10,7 +10,6 @@ import { fillDatabaseFolder } from '../support/database-folder.ts';
 import { startEmbedded, stopServers } from '../support/embedded.ts';
 import { KnownSecrets } from '../support/known-secrets.ts';
 import { OpenIdServer } from '../support/openid-provider.ts';
-import { purgesBoard } from '../support/people/purge.ts';
 import { boardScenarios } from '../support/people/scenarios.ts';
 import { remembersEnded } from '../support/people/sessions.ts';
 import { PeopleStage } from '../support/people/stage.ts';
@@ -37,8 +36,6 @@ let stage: PeopleStage;
 let port: number;
 /** Of the server whose tokens live for seconds: others would see people go whose token comes late. */
 let briefPort: number;
-/** Of the server that is started again to purge. */
-let purgePort: number;
 let dataDir: string;
 
 beforeAll(async () => {
@@ -46,9 +43,9 @@ beforeAll(async () => {
   const { authProviders } = loadConfig({ AUTH_PROVIDERS: provider.settings });
   accounts = { auth: 'accounts', authProviders, guessesPerMinute: 0 };
   const server = await startEmbedded(accounts, { logger });
-  [port, briefPort, purgePort] = (await freePorts(3)) as [number, number, number];
+  [port, briefPort] = (await freePorts(2)) as [number, number];
   dataDir = await mkdtemp(join(tmpdir(), 'ykafka-people-'));
-  provider.serve(server.url, ...[port, briefPort, purgePort].map((each) => `http://127.0.0.1:${each}`));
+  provider.serve(server.url, ...[port, briefPort].map((each) => `http://127.0.0.1:${each}`));
   secrets.add('the provider’s secret', authProviders[0]!.clientSecret);
   stage = new PeopleStage({ urls: [server.url, server.url], provider, secrets, observer: server.runtime });
 });
@@ -72,26 +69,6 @@ describe('people and their boards, from the sign-in on', () => {
       await renewsTokens(brief);
     } finally {
       brief.close();
-    }
-  });
-
-  it('a deleted board that nobody can restore any more is gone, by a tombstone, and nobody brings it back', async () => {
-    const config = { ...accounts, port: purgePort };
-    let server = await startEmbedded(config, { logger });
-    const observer = {
-      topics: server.runtime.topics,
-      stream: () => server.runtime.stream(),
-      store: () => server.runtime.store(),
-      database: () => server.runtime.database(),
-    };
-    const there = new PeopleStage({ ...stage.parts, urls: [server.url, server.url], observer });
-    try {
-      await purgesBoard(there, async () => {
-        await server.stop();
-        server = await startEmbedded({ ...config, dataDir: server.dataDir }, { logger });
-      });
-    } finally {
-      there.close();
     }
   });
 

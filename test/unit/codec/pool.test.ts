@@ -227,7 +227,7 @@ describe('a codec on threads', () => {
   });
 
   it('rejects what waits when it is closed, and everything afterwards', async () => {
-    const codec = pool({ workerUrl: HANGING });
+    const codec = pool({ workerUrl: HANGING, timeoutMs: 200 });
     const { state } = sample(10);
     const running = codec.check(state);
     const waiting = codec.fold(state, []);
