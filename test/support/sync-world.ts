@@ -14,6 +14,7 @@ import { EpochBook, registerTopics } from '../../lib/stream/epochs.ts';
 import type { DeliveredRecord, Stream, TopicPartition } from '../../lib/stream/port.ts';
 import { createTopicResolver } from '../../lib/stream/topic-resolver.ts';
 import { readLogEntry } from '../../lib/sync/records.ts';
+import type { Epochs } from '../../lib/sync/epochs.ts';
 import { createSyncSource, type JoinSource, type SyncLimits } from '../../lib/sync/join.ts';
 import type { SyncRequest } from '../../lib/sync/port.ts';
 import { barrierRecord, updateRecord } from './log-records.ts';
@@ -45,6 +46,7 @@ export interface SyncWorldOptions {
   /** Faults, at the ports. */
   wrapStream?: (stream: Stream) => Stream;
   wrapStore?: (store: PersistenceAdapter) => PersistenceAdapter;
+  wrapEpochs?: (epochs: Epochs) => Epochs;
 }
 
 let rooms = 0;
@@ -79,7 +81,7 @@ export class SyncWorld {
         findStored: (document) => store.findStored(document),
       },
       topics: this.topics,
-      epochs: this.#epochs,
+      epochs: options.wrapEpochs?.(this.#epochs) ?? this.#epochs,
       codec: options.codec ?? createInlineCodec(),
       clock: systemClock,
       limits: { ...SYNC_LIMITS, ...options.limits },
