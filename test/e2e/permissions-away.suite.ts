@@ -14,7 +14,15 @@ let api: ApiClient;
 let owner: string;
 const editors: BoardEditor[] = [];
 
+/** Nobody can be asked from here on. What was changed before has been heard: changes come in their order. */
 async function takeAway(): Promise<void> {
+  const witness = await api.person();
+  const boardId = await makeBoard(await makeTeam(), { [witness]: 'viewer' });
+  const editor = await open(witness, boardId);
+  const path = `/api/boards/${boardId}/members/${witness}`;
+  expect((await api.ask('delete', path, { as: owner })).status).toBe(204);
+  await waitFor(() => editor.denied.length > 0, { what: 'the last change is heard' });
+  editor.close();
   await server.broker.destroyService(server.broker.getLocalService('permissions'));
 }
 
