@@ -9,6 +9,7 @@ import {
   type Transport,
   type YwasmDoc,
 } from '../../lib/provider/index.ts';
+import { freePorts } from '../../scripts/dev/ports.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -241,10 +242,11 @@ describe('a connection that breaks', () => {
   });
 
   it('what was not acked is sent again after the server has been restarted on its data', async () => {
-    const first = await startEmbedded();
+    // Of those that no connection is given while nobody listens there.
+    const [port] = (await freePorts(1)) as [number];
+    const first = await startEmbedded({ port });
     const { dataDir } = first;
     const room = newRoom();
-    const port = Number(new URL(first.url).port);
     const a = connect(room, { url: first.url });
     const doc = await open(a);
     text(doc).insert(0, 'acked ');
