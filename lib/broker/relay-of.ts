@@ -7,7 +7,7 @@ interface Held {
 }
 
 /** What a process has recorded it relays itself, at once; the others look now and then for what a dead one has left. */
-const POLL_MS = 5_000;
+export const RELAY_POLL_MS = 5_000;
 const relays = new WeakMap<Runtime, Held>();
 
 /**
@@ -43,6 +43,6 @@ function makeRelay(runtime: Runtime): AccessRelay {
     controlTopic: topics.controlTopic,
     clock,
     logger: logger.child({ part: 'permissions' }),
-    pollMs: POLL_MS,
+    pollMs: RELAY_POLL_MS,
   });
 }

@@ -31,23 +31,18 @@ export interface EmbeddedServer {
 export interface EmbeddedOptions {
   config: Config;
   logger: Logger;
-  /** For tests, as `openLogFile`: see RuntimeOptions. */
+  /** For tests, as what follows: see RuntimeOptions. */
+  clock?: RuntimeOptions['clock'];
   wrapStream?: RuntimeOptions['wrapStream'];
   openLogFile?: RuntimeOptions['openLogFile'];
 }
 
 /** All services in this process, on the embedded log and database of `config.dataDir`. */
-export async function startEmbedded({
-  config,
-  logger,
-  wrapStream,
-  openLogFile,
-}: EmbeddedOptions): Promise<EmbeddedServer> {
+export async function startEmbedded({ config, logger, ...given }: EmbeddedOptions): Promise<EmbeddedServer> {
   // Before seconds of opening log and database: who has the port already should hear of it at once.
   await assertListenable(config.host, config.port);
   const nodeId = config.nodeId || 'embedded';
-  const faults = { ...(wrapStream ? { wrapStream } : {}), ...(openLogFile ? { openLogFile } : {}) };
-  const runtime = createRuntime({ config, logger, nodeId, ...faults });
+  const runtime = createRuntime({ config, logger, nodeId, ...given });
   const broker = new ServiceBroker({
     ...createBrokerOptions(config, nodeId, { metrics: runtime.metrics }),
     created: (made) => attachRuntime(made, runtime),

@@ -4,7 +4,7 @@ import { documentKey } from '../../lib/protocol/ids.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
 import { OpenIdServer } from '../support/openid-provider.ts';
 import { SignedInPerson, type BoardEditor } from '../support/signed-in.ts';
-import { AT_ONCE } from '../support/at-once.ts';
+import { toldOnly, WHEN_TOLD } from '../support/at-once.ts';
 import { waitFor } from '../support/wait.ts';
 
 let provider: OpenIdServer;
@@ -16,7 +16,7 @@ const editors: BoardEditor[] = [];
 beforeAll(async () => {
   provider = await OpenIdServer.start();
   const { authProviders } = loadConfig({ AUTH_PROVIDERS: provider.settings });
-  server = await startEmbedded({ auth: 'accounts', authProviders, guessesPerMinute: 0 });
+  server = await startEmbedded({ auth: 'accounts', authProviders, guessesPerMinute: 0 }, { clock: toldOnly });
   provider.serve(server.url);
   ada = await SignedInPerson.signIn('ada', server.url, provider);
   bob = await SignedInPerson.signIn('bob', server.url, provider);
@@ -101,11 +101,11 @@ describe('a board', () => {
     await guest.saved();
     const path = `/api/boards/${boardId}/members/${bob.userId}`;
     expect((await ada.api('PATCH', path, { role: 'viewer' })).status).toBe(204);
-    await waitFor(() => guest.state.isReadOnly && guest.state.isSynced, AT_ONCE);
+    await waitFor(() => guest.state.isReadOnly && guest.state.isSynced, WHEN_TOLD);
     owner.type('still seen');
     await waitFor(() => guest.text === 'mine still seen');
     expect((await ada.api('PATCH', path, { role: 'editor' })).status).toBe(204);
-    await waitFor(() => !guest.state.isReadOnly && guest.state.isSynced, AT_ONCE);
+    await waitFor(() => !guest.state.isReadOnly && guest.state.isSynced, WHEN_TOLD);
     guest.type('!');
     await waitFor(() => owner.text === 'mine still seen!');
   });
@@ -115,7 +115,7 @@ describe('a board', () => {
     owner.type('kept');
     await owner.saved();
     expect((await ada.api('DELETE', `/api/boards/${boardId}`)).status).toBe(204);
-    await waitFor(() => owner.denied.length > 0 && guest.denied.length > 0, AT_ONCE);
+    await waitFor(() => owner.denied.length > 0 && guest.denied.length > 0, WHEN_TOLD);
     expect((await ada.api('POST', `/api/boards/${boardId}/restore`)).status).toBe(200);
     expect((await edit(bob, boardId).synced()).text).toBe('kept');
   });

@@ -4,7 +4,7 @@ import * as Y from 'yjs';
 import { ProtocolManager, type ManagerEvents } from '../../lib/provider/index.ts';
 import { ApiClient } from '../support/api-client.ts';
 import type { TestServer } from '../support/embedded.ts';
-import { AT_ONCE } from '../support/at-once.ts';
+import { WHEN_TOLD } from '../support/at-once.ts';
 import { waitFor } from '../support/wait.ts';
 
 let server: TestServer;
@@ -77,7 +77,7 @@ export function documentRules(start: () => Promise<TestServer>): void {
         status: 200,
         body: { document: 'text/part', read: 'viewer', write: 'owner' },
       });
-      await waitFor(() => by.state('part', 'text')?.isReadOnly, AT_ONCE);
+      await waitFor(() => by.state('part', 'text')?.isReadOnly, WHEN_TOLD);
       await waitFor(() => by.state('text')?.isSynced && by.state('part', 'text')?.isSynced);
       expect(by.state('text')).toMatchObject({ isReadOnly: false });
       part.getText('t').insert(7, '!');
@@ -86,7 +86,7 @@ export function documentRules(start: () => Promise<TestServer>): void {
       await waitFor(() => of.doc.getText('t').toString() === 'hers', { what: 'she writes the rest on' });
 
       await api.ask('post', rules, { as: owner, body: { document: 'text/part', read: 'owner' } });
-      await waitFor(() => by.denied.some(({ docId }) => docId === 'part'), AT_ONCE);
+      await waitFor(() => by.denied.some(({ docId }) => docId === 'part'), WHEN_TOLD);
       expect(by.state('part', 'text')).toMatchObject({ halted: 'refused' });
       await waitFor(() => by.state('text')?.isSynced);
       expect(by.state('text')?.halted).toBeUndefined();

@@ -5,7 +5,7 @@ import type { RoomView } from '../../lib/gateway/port.ts';
 import { ApiClient } from '../support/api-client.ts';
 import { BoardEditor } from '../support/board-editor.ts';
 import type { TestServer } from '../support/embedded.ts';
-import { AT_ONCE } from '../support/at-once.ts';
+import { WHEN_TOLD } from '../support/at-once.ts';
 import { waitFor } from '../support/wait.ts';
 import permissions from '../../services/permissions.service.ts';
 
@@ -62,7 +62,7 @@ async function subscriptionsOf(boardId: string): Promise<number> {
 
 /** She is told at once, for good, and can bring nothing in any more. */
 async function isShutOut(editor: BoardEditor): Promise<void> {
-  await waitFor(() => editor.denied.length > 0, { ...AT_ONCE, what: 'she is told' });
+  await waitFor(() => editor.denied.length > 0, { ...WHEN_TOLD, what: 'she is told' });
   expect(editor.denied[0]).toMatchObject({ code: 'PERMISSION_DENIED' });
   expect(editor.state).toMatchObject({ halted: 'refused', isSynced: false });
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiClient } from '../support/api-client.ts';
-import { AT_ONCE } from '../support/at-once.ts';
+import { WHEN_TOLD } from '../support/at-once.ts';
 import { BoardEditor } from '../support/board-editor.ts';
 import type { TestServer } from '../support/embedded.ts';
 import { waitFor } from '../support/wait.ts';
@@ -57,7 +57,7 @@ export function rolesGiven(start: () => Promise<TestServer>): void {
       ]);
       expect(await give(member, 'editor', member)).toBe(403);
       expect(await give(member, 'editor')).toBe(204);
-      await waitFor(() => !his.state.isReadOnly && his.state.isSynced, AT_ONCE);
+      await waitFor(() => !his.state.isReadOnly && his.state.isSynced, WHEN_TOLD);
       his.type('his');
       await waitFor(() => hers.text === 'his', { what: 'what he writes' });
       expect(await listed(member)).toEqual([
@@ -71,7 +71,7 @@ export function rolesGiven(start: () => Promise<TestServer>): void {
       const path = `/api/boards/${board}/members/${member}`;
       expect(await give(member, 'editor')).toBe(204);
       expect((await api.ask('delete', path, { as: owner })).status).toBe(204);
-      await waitFor(() => his.state.isReadOnly && his.state.isSynced, AT_ONCE);
+      await waitFor(() => his.state.isReadOnly && his.state.isSynced, WHEN_TOLD);
       expect((await api.ask('delete', path, { as: owner })).body).toMatchObject({ code: 'MEMBER_NOT_FOUND' });
     });
 

@@ -4,7 +4,7 @@ import type { RoomRoles } from '../../lib/accounts/principal.ts';
 import { BoardEditor } from '../support/board-editor.ts';
 import type { TestServer } from '../support/embedded.ts';
 import { LocalPerson } from '../support/local-person.ts';
-import { AT_ONCE } from '../support/at-once.ts';
+import { WHEN_TOLD } from '../support/at-once.ts';
 import { waitFor } from '../support/wait.ts';
 
 let server: TestServer;
@@ -27,6 +27,12 @@ const serviceToken = async (...[rooms, more]: Parameters<typeof create>) => (awa
 
 const revoke = (params: object) =>
   server.broker.call<{ revoked: number }, object>('auth.serviceTokens.revoke', params);
+
+/** It is told that its token is not taken; on a slow machine an attempt to connect may come to nothing before that. */
+async function isRefused({ notices, errors }: BoardEditor): Promise<void> {
+  const isSaid = () => [...notices, ...errors].some(({ code }) => code === 'UNAUTHENTICATED');
+  await waitFor(isSaid, { timeoutMs: 30_000, what: 'the token is not taken' });
+}
 
 /** What other servers may do with a token of their own. */
 export function serviceTokens(start: () => Promise<TestServer>): void {
@@ -92,12 +98,11 @@ export function serviceTokens(start: () => Promise<TestServer>): void {
       expect(listed.rows.map(({ id }) => id)).toEqual(expect.arrayContaining([one.id, other.id]));
       expect(JSON.stringify(listed)).not.toContain(one.token.split('.')[2]);
       expect(await revoke({ id: one.id })).toEqual({ revoked: 1 });
-      await waitFor(() => bad!.notices.length > 0, AT_ONCE);
+      await waitFor(() => bad!.notices.length > 0, WHEN_TOLD);
       expect(bad!.notices[0]).toMatchObject({ code: 'UNAUTHENTICATED', permanent: true });
       const again = edit(board.id, async () => one.token);
-      await waitFor(() => again.errors.length > 0);
-      expect(again.errors[0]).toMatchObject({ code: 'UNAUTHENTICATED' });
-      expect(again.text).toBe('');
+      await isRefused(again);
+      expect([again.statuses.includes('connected'), again.text]).toEqual([false, '']);
       const before = good!.text;
       good!.type('+');
       await good!.saved();
@@ -118,9 +123,7 @@ export function serviceTokens(start: () => Promise<TestServer>): void {
     it('ends', async () => {
       const token = await serviceToken({ [board.id]: 'viewer' }, { lifeMs: 1_000 });
       const reader = edit(board.id, async () => token);
-      await waitFor(() => reader.notices.length + reader.errors.length > 0, { timeoutMs: 20_000 });
-      const codes = [...reader.notices, ...reader.errors].map(({ code }) => code);
-      expect(codes[0]).toBe('UNAUTHENTICATED');
+      await isRefused(reader);
     });
   });
 }
