@@ -45,11 +45,10 @@ describe('people in a room, by the provider', () => {
     bob.manager.presence.update({ selection: ['a', 'b'] });
     bob.manager.presence.viewport({ x: 3, y: 4, zoom: 2 });
     for (let x = 0; x < 100; x++) bob.manager.presence.update({ cursor: { x, y: 2 } });
-    await waitFor(() => ann.manager.presence.people.get(bob.self)?.cursor?.x === 99, { what: 'the cursor' });
-    expect(ann.manager.presence.people.get(bob.self)).toMatchObject({
-      selection: ['a', 'b'],
-      viewport: { x: 3, y: 4, zoom: 2 },
-    });
+    const seen = () => ann.manager.presence.people.get(bob.self);
+    // It is shown in two messages.
+    await waitFor(() => seen()?.cursor?.x === 99 && seen()?.viewport, { what: 'cursor and viewport' });
+    expect(seen()).toMatchObject({ selection: ['a', 'b'], viewport: { x: 3, y: 4, zoom: 2 } });
     bob.manager.destroy();
     await waitFor(() => ann.told.includes(`-${bob.self}`), { what: 'the leave' });
     expect(ann.told).toEqual([`+${ann.self}`, `+${bob.self}`, `-${bob.self}`]);
