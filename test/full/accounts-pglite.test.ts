@@ -6,14 +6,14 @@ import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { Database } from '../../lib/store/database.ts';
 import { fillDatabaseFolder } from '../support/database-folder.ts';
-import { AccountsWorld } from './accounts-world.ts';
-import { accountsChecks } from './accounts.suite.ts';
-import { inviteChecks } from './invites.suite.ts';
-import { listChecks } from './lists.suite.ts';
-import { rightsChecks } from './rights.suite.ts';
-import { checkRoleChanges } from './role-changes.suite.ts';
-import { serviceTokenChecks } from './service-tokens.suite.ts';
-import { sessionChecks } from './sessions.suite.ts';
+import { AccountsWorld } from '../contract/accounts-world.ts';
+import { accountsChecks } from '../contract/accounts.suite.ts';
+import { inviteChecks } from '../contract/invites.suite.ts';
+import { listChecks } from '../contract/lists.suite.ts';
+import { rightsChecks } from '../contract/rights.suite.ts';
+import { checkRoleChanges } from '../contract/role-changes.suite.ts';
+import { serviceTokenChecks } from '../contract/service-tokens.suite.ts';
+import { sessionChecks } from '../contract/sessions.suite.ts';
 
 describe('accounts on PGlite', () => {
   let folder: string;

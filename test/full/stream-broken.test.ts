@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { appendBreaks } from './stream-broken/append.ts';
-import { breakStream, type Break, type BreaksByCheck } from './stream-broken/break.ts';
-import { consumeBreaks } from './stream-broken/consume.ts';
-import { followBreaks } from './stream-broken/follow.ts';
-import { readBreaks } from './stream-broken/read.ts';
-import { topicsBreaks } from './stream-broken/topics.ts';
-import { makeEmbedded } from './stream-checks/embedded-harness.ts';
-import type { StreamHarness } from './stream-checks/harness.ts';
-import { streamChecks } from './stream.suite.ts';
+import { appendBreaks } from '../contract/stream-broken/append.ts';
+import { breakStream, type Break, type BreaksByCheck } from '../contract/stream-broken/break.ts';
+import { consumeBreaks } from '../contract/stream-broken/consume.ts';
+import { followBreaks } from '../contract/stream-broken/follow.ts';
+import { readBreaks } from '../contract/stream-broken/read.ts';
+import { topicsBreaks } from '../contract/stream-broken/topics.ts';
+import { makeEmbedded } from '../contract/stream-checks/embedded-harness.ts';
+import type { StreamHarness } from '../contract/stream-checks/harness.ts';
+import { streamChecks } from '../contract/stream.suite.ts';
 
 /** Deliveries of the embedded log take milliseconds; what has not come by then does not come. */
 const WAIT_MS = 500;
