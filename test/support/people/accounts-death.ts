@@ -13,6 +13,7 @@ export async function outlivesAccounts(people: PeopleCluster, tokenSeconds: numb
   const { stage } = people;
   const [ada, bob] = [await stage.signIn('ada'), await stage.signIn('bob')];
   const boardId = await stage.board(ada, bob);
+  await stage.untilChangesAreHeard();
   const owner = await stage.edit(ada, boardId).synced();
   const tabs = [await stage.edit(bob, boardId).synced(), await stage.edit(bob, boardId, { at: 1 }).synced()];
   const { client } = await stage.parts.observer.database();

@@ -16,6 +16,8 @@ export async function outlivesOutage(
   const [ada, bob, cleo] = [await stage.signIn('ada'), await stage.signIn('bob'), await stage.signIn('cleo')];
   const dora = await stage.signIn('dora');
   const boardId = await stage.board(ada, bob, cleo);
+  // What is heard only afterwards would have them join again, before anybody can be asked whether they may.
+  await stage.untilChangesAreHeard();
   const ids = [ada, bob, cleo].map(({ userId }) => userId);
   const hers = stage.edit(ada, boardId);
   const his = stage.edit(bob, boardId, { at: 1 });

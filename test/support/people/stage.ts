@@ -6,6 +6,7 @@ import type { BoardEditor, BoardEditorOptions } from '../board-editor.ts';
 import type { KnownSecrets } from '../known-secrets.ts';
 import type { OpenIdServer } from '../openid-provider.ts';
 import { emailOf, SignedInPerson } from '../signed-in.ts';
+import { waitFor } from '../wait.ts';
 
 export interface StageParts {
   /** Of the gateways; with one of them both names are the same. */
@@ -18,6 +19,7 @@ export interface StageParts {
 
 const MAX_READ_BYTES = 16 * 1024 * 1024;
 const SIGN_INS_AT_ONCE = 4;
+const HEARD_MS = 60_000;
 /** Reconnects soon, so that a test waits for the server and not for the client. */
 const RECONNECT = { reconnectMinMs: 50, reconnectMaxMs: 500 };
 /** In the URL of a callback. */
@@ -74,6 +76,22 @@ export class PeopleStage {
       const { status } = await guest.accept(token);
       if (status !== 200) throw new Error(`${guest.name} cannot accept: ${status}`);
     }
+  }
+
+  /**
+   * Every gateway has heard what was changed until now, and asks nobody for it any more: changes come in their order.
+   * For who then takes away whom they would ask.
+   */
+  async untilChangesAreHeard(): Promise<void> {
+    const [owner, witness] = [await this.signIn('owner'), await this.signIn('witness')];
+    const boardId = await this.board(owner, witness);
+    const editors = [this.edit(witness, boardId), this.edit(witness, boardId, { at: 1 })];
+    for (const editor of editors) await editor.synced(HEARD_MS);
+    const { status } = await owner.api('DELETE', `/api/boards/${boardId}/members/${witness.userId}`);
+    if (status !== 204) throw new Error(`The witness cannot be taken out: ${status}`);
+    const areTold = () => editors.every(({ denied }) => denied.length > 0);
+    await waitFor(areTold, { timeoutMs: HEARD_MS, what: 'the last change is heard' });
+    for (const editor of editors) editor.close();
   }
 
   edit(person: SignedInPerson, boardId: string, { at = 0, url, ...options }: EditOptions = {}): BoardEditor {
