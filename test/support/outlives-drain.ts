@@ -50,7 +50,7 @@ async function restartOneAfterTheOther(cluster: TestCluster, tokens: ProductToke
   };
   try {
     const watchers = [add('watcher 1', second), add('watcher 2', second)];
-    for (const watcher of watchers) await watcher.sees(watcher);
+    for (const watcher of watchers) await watcher.sees(...watchers);
     const people = Array.from({ length: PEOPLE }, (_, at) => add(`person ${at}`, [first, second]));
     for (const watcher of watchers) await watcher.sees(...people);
     // The last one whose turn it would be.
