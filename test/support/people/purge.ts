@@ -6,6 +6,7 @@ import type { PeopleStage } from './stage.ts';
 const LATER_HOURS = 721;
 /** The accounts look right after their start, and seconds later when the others were not there yet. */
 const PURGED_MS = 60_000;
+const SLOW = { timeoutMs: 60_000 };
 
 /**
  * A deleted board that nobody can restore any more is gone from the store, by a tombstone in its log; a page that was
@@ -20,9 +21,9 @@ export async function purgesBoard(stage: PeopleStage, restart: () => Promise<voi
   for (const editor of [hers, beside, away]) await editor.synced();
   const word = stage.word();
   for (const editor of [hers, beside]) editor.type(word);
-  await waitFor(() => away.text === word, { what: 'everybody has it' });
+  await waitFor(() => away.text === word, { ...SLOW, what: 'everybody has it' });
   for (const id of [document, other])
-    await waitFor(async () => (await stage.storedOf(id)) === 1, { what: 'it is stored' });
+    await waitFor(async () => (await stage.storedOf(id)) === 1, { ...SLOW, what: 'it is stored' });
   away.manager.disconnect();
   away.type(stage.word());
 
@@ -34,7 +35,7 @@ export async function purgesBoard(stage: PeopleStage, restart: () => Promise<voi
   await restart();
 
   await waitFor(async () => !(await isListed(stage, boardId)), { timeoutMs: PURGED_MS, what: 'purged' });
-  await waitFor(async () => (await stage.storedOf(document)) === 0, { what: 'its rows are gone' });
+  await waitFor(async () => (await stage.storedOf(document)) === 0, { ...SLOW, what: 'its rows are gone' });
   expect(await stage.generationOf(document)).toBe(2);
   away.manager.connect();
   await waitFor(() => away.denied.length > 0, { what: 'who comes back is told', timeoutMs: 30_000 });
