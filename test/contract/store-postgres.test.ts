@@ -4,6 +4,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { ENTITIES } from '../../lib/store/entities.ts';
 import { STORE_MIGRATIONS } from '../../lib/store/migrations/index.ts';
+import { DEFAULT_STORE_LIMITS, type StoreLimits } from '../../lib/store/limits.ts';
 import { openOrm } from '../../lib/store/postgres-orm.ts';
 import { createPostgresStore } from '../../lib/store/postgres.ts';
 import type { PersistenceAdapter } from '../../lib/store/port.ts';
@@ -14,8 +15,14 @@ import { waitFor } from '../support/wait.ts';
 describe('store on PostgreSQL', () => {
   let database: TestDatabase;
   let store: PersistenceAdapter;
-  const open = (poolSize = 4) =>
-    createPostgresStore({ databaseUrl: database.url, poolSize, logger: silentLogger, clock: systemClock });
+  const open = (poolSize = 4, limits: Partial<StoreLimits> = {}) =>
+    createPostgresStore({
+      databaseUrl: database.url,
+      poolSize,
+      limits: { ...DEFAULT_STORE_LIMITS, ...limits },
+      logger: silentLogger,
+      clock: systemClock,
+    });
 
   beforeAll(async () => {
     database = await makeDatabase();
@@ -33,7 +40,8 @@ describe('store on PostgreSQL', () => {
   });
 
   it('runs all checks at once on a pool of one', async () => {
-    const single = await open(1);
+    // The last one waits for all others, on whatever machine.
+    const single = await open(1, { connectTimeoutMs: 300_000 });
     await Promise.all(Object.values(storeChecks).map((check) => check(single)));
     await single.close();
   });
@@ -103,10 +111,12 @@ describe('store on PostgreSQL', () => {
       'all',
       trx,
     );
-    const waiting = store.storeBatch(bench.batch(1, [bench.update(1)]));
+    const impatient = await open(1, { lockTimeoutMs: 300 });
+    const waiting = impatient.storeBatch(bench.batch(1, [bench.update(1)]));
     await expect(waiting).rejects.toMatchObject({ type: 'STORE_UNAVAILABLE', data: { sqlState: '55P03' } });
     await connection.rollback(trx);
     await orm.close(true);
+    await impatient.close();
     await bench.put(1, [bench.update(1)]);
   });
 
