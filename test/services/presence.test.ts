@@ -70,7 +70,8 @@ describe('presence service, for an operator', () => {
 });
 
 describe('presence service, over HTTP', () => {
-  const QUESTIONS = 10;
+  /** Few: a slow machine gives hardly one back while a test asks more than these. */
+  const QUESTIONS = 4;
 
   it('tells who may see a board who is on it, and a member of the workspace how many are on each', async () => {
     const accounts = await startEmbedded({ auth: 'accounts', presenceQuestionsPerMinute: QUESTIONS });
@@ -103,7 +104,7 @@ describe('presence service, over HTTP', () => {
     const burst = (path: string, as: string, length: number) =>
       Promise.all(Array.from({ length }, () => api.ask('get', path, { as })));
     const isRefused = ({ status }: { status: number }) => status === 429;
-    const answers = await burst(onBoard, people.viewer, 2 * QUESTIONS);
+    const answers = await burst(onBoard, people.viewer, 3 * QUESTIONS);
     const refused = answers.filter(isRefused);
     expect(refused.length).toBeGreaterThan(0);
     expect(refused.length).toBeLessThan(answers.length);
