@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import * as Y from 'yjs';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
@@ -11,8 +12,9 @@ import { makeDatabase, type TestDatabase } from '../contract/store-database.ts';
 import { waitFor } from '../support/wait.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** So many more than are rebuilt when it is killed that a busy machine does not come too late. */
 const DOCUMENTS = 400;
+/** From here on a run waits for whoever is to kill it, so that a busy machine does not come too late. */
+const GATED = 300;
 const PLACE = { epoch: 1, partition: 0 };
 /** What somebody has made of the snapshots: an empty document each. */
 const SPOILT = Y.encodeStateAsUpdate(new Y.Doc());
@@ -49,6 +51,7 @@ function shape(updates: readonly Uint8Array[]) {
 describe('npm run rebuild', () => {
   let database: TestDatabase;
   let store: PersistenceAdapter;
+  let gate: pg.Client;
   const expected = Array.from({ length: DOCUMENTS }, (_, n) => updatesOf(n));
 
   beforeAll(async () => {
@@ -84,9 +87,20 @@ describe('npm run rebuild', () => {
       const spoilt = { ...snapshot, data: SPOILT, stateVector: Uint8Array.of(0) };
       expect(await store.persistSnapshot(spoilt)).toBe(true);
     }
+    await database.run(`
+      create function wait_at_gate() returns trigger language plpgsql as $$ begin
+        if (select count(*) from document_snapshots where octet_length(data) > ${SPOILT.byteLength}) >= ${GATED} then
+          perform pg_advisory_lock_shared(4711); perform pg_advisory_unlock_shared(4711);
+        end if;
+        return new;
+      end $$;
+      create trigger gate before insert or update on document_snapshots for each row execute function wait_at_gate()`);
+    gate = new pg.Client({ connectionString: database.url });
+    await gate.connect();
   });
 
   afterAll(async () => {
+    await gate.end();
     await store.close();
     await database.drop();
   });
@@ -129,12 +143,14 @@ describe('npm run rebuild', () => {
     expect(whole[0]).toEqual({ text: 'world 0', hasStructs: true, hasDeletes: true });
     for (const count of KILLS) {
       const before = await connections();
+      await gate.query('select pg_advisory_lock(4711)');
       const { child, ended } = start();
       await waitFor(async () => (await rebuilt()) >= count || child.exitCode !== null, {
         timeoutMs: 120_000,
       });
       child.kill('SIGKILL');
       expect(await ended).toBeNull();
+      await gate.query('select pg_advisory_unlock(4711)');
       // What it had asked for last may still be done.
       await waitFor(async () => (await connections()).every((pid) => before.includes(pid)), {
         timeoutMs: 60_000,
