@@ -46,7 +46,7 @@ export async function startServerProcess({ dataDir, port, env = {} }: StartOptio
   }
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
-  const found = await waitFor(() => hasEnded() || /is running: (http:\/\/\S+)/.exec(output), {
+  const found = await waitFor(() => hasEnded() || /is running: (http:\/\/\S+)\s/.exec(output), {
     timeoutMs: 180_000,
     what: 'the server prints its URL',
   })
