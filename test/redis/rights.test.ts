@@ -12,7 +12,7 @@ import { startRedis, type RunningRedis } from '../../scripts/dev/redis.ts';
 import { ApiClient } from '../support/api-client.ts';
 import { BoardEditor } from '../support/board-editor.ts';
 import { startEmbedded, stopServers } from '../support/embedded.ts';
-import { AT_ONCE } from '../support/at-once.ts';
+import { AT_ONCE, toldOnly, WHEN_TOLD } from '../support/at-once.ts';
 import { Stopwatch } from '../support/stopwatch.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -137,7 +137,10 @@ describe('rights shared over Redis, by Moleculer’s cacher', () => {
   });
 
   it('make no difference to who is let in: removed is removed, in a server with Redis', async () => {
-    const server = await startEmbedded({ auth: 'accounts', guessesPerMinute: 0, redisUrl: redis.url });
+    const server = await startEmbedded(
+      { auth: 'accounts', guessesPerMinute: 0, redisUrl: redis.url },
+      { clock: toldOnly },
+    );
     const api = new ApiClient(server);
     const owner = await api.person();
     const accounts = await api.accounts;
@@ -162,9 +165,9 @@ describe('rights shared over Redis, by Moleculer’s cacher', () => {
     expect(await stored()).toBe(1);
     const target = { boardId: board.id, memberId: guest };
     await accounts.boardMembers.update(owner, target, { role: 'viewer' });
-    await waitFor(() => editor.state.isReadOnly && editor.state.isSynced, AT_ONCE);
+    await waitFor(() => editor.state.isReadOnly && editor.state.isSynced, WHEN_TOLD);
     await accounts.boardMembers.remove(owner, target);
-    await waitFor(() => editor.denied.length > 0, AT_ONCE);
+    await waitFor(() => editor.denied.length > 0, WHEN_TOLD);
     editor.close();
     const again = edit(guest);
     await waitFor(() => again.denied.length > 0);
