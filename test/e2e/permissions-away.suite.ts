@@ -21,7 +21,7 @@ async function takeAway(): Promise<void> {
   const editor = await open(witness, boardId);
   const path = `/api/boards/${boardId}/members/${witness}`;
   expect((await api.ask('delete', path, { as: owner })).status).toBe(204);
-  await waitFor(() => editor.denied.length > 0, { what: 'the last change is heard' });
+  await waitFor(() => editor.denied.length > 0, { ...WHEN_TOLD, what: 'the last change is heard' });
   editor.close();
   await server.broker.destroyService(server.broker.getLocalService('permissions'));
 }
@@ -129,12 +129,18 @@ export function permissionsAway(start: () => Promise<TestServer>): void {
       await takeAway();
       const path = `/api/boards/${boardId}/members/${member}`;
       expect((await api.ask('delete', path, { as: owner })).status).toBe(204);
-      await waitFor(async () => (await subscriptionsOf(boardId)) === 0, { what: 'the old right has ended' });
+      await waitFor(async () => (await subscriptionsOf(boardId)) === 0, {
+        ...WHEN_TOLD,
+        what: 'the old right has ended',
+      });
       editor.type('late');
       await bringBack();
-      await waitFor(() => editor.state.isReadOnly && editor.state.isSynced, { what: 'she reads on' });
+      await waitFor(() => editor.state.isReadOnly && editor.state.isSynced, {
+        ...WHEN_TOLD,
+        what: 'she reads on',
+      });
       // What she typed without the right is given back.
-      await waitFor(() => editor.replaced.length > 0);
+      await waitFor(() => editor.replaced.length > 0, WHEN_TOLD);
       expect(editor.denied).toMatchObject([{ code: 'READ_ONLY' }]);
       expect(editor.text).toBe('');
     });
