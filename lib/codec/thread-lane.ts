@@ -55,6 +55,8 @@ export class ThreadLane {
 
   async #onThread(work: Work, timeoutMs: number): Promise<WorkAnswer> {
     const { clock, tasks, threadsLost } = this.#options;
+    // Closed while its inputs were copied: a pool that was destroyed would still start a thread for it.
+    if (this.#closed) throw new AppError('SERVICE_UNAVAILABLE', { message: 'The codec is closed.' });
     const kill = new AbortController();
     let timedOut = false;
     const timer = clock.setTimeout(() => {

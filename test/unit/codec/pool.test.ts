@@ -9,7 +9,6 @@ import { shareCodec } from '../../../lib/codec/shared.ts';
 import { silentLogger, type Logger } from '../../../lib/log.ts';
 import { waitFor } from '../../support/wait.ts';
 
-const HANGING = new URL('../../support/hanging-worker.ts', import.meta.url);
 const NAMING = new URL('../../support/naming-worker.ts', import.meta.url);
 const MB = 1024 ** 2;
 
@@ -125,17 +124,6 @@ describe('a codec on threads', () => {
     expect(pooled.byteLength).toBe(state.byteLength + 8);
   });
 
-  it('does small work while large work is done', async () => {
-    const codec = pool({ workerUrl: HANGING, timeoutMs: 8_000 });
-    let isLargeDone = false;
-    const large = codec.check(sample(5 * MB).state).catch(() => (isLargeDone = true));
-    const { state } = sample(10);
-    expect((await codec.fold(state, [])).rejected).toEqual([]);
-    expect(isLargeDone).toBe(false);
-    await codec.close();
-    await large;
-  });
-
   it('tells when large work has ended, also with an error, and says nothing of small work', async () => {
     const told: number[] = [];
     const codec = pool({ onLargeWork: (bytes) => told.push(bytes) });
@@ -181,16 +169,6 @@ describe('a codec on threads', () => {
     expect((await codec.fold(state, [])).rejected).toEqual([]);
   });
 
-  it('kills the thread of a task that does not end, and goes on with another', async () => {
-    const codec = pool({ workerUrl: HANGING, timeoutMs: 4_000 });
-    const { state } = sample(10);
-    const endless = codec.check(state);
-    const waiting = codec.fold(state, []);
-    await expect(endless).rejects.toMatchObject({ type: 'CODEC_TIMEOUT' });
-    // The time limit of a task begins with its work, not while it waits behind another.
-    expect((await waiting).rejected).toEqual([]);
-  });
-
   it('folds and merges more updates than a call can have arguments', async () => {
     const codec = pool({ inlineBytes: 1_000_000, timeoutMs: 60_000 });
     const { updates } = sample(10);
@@ -210,32 +188,13 @@ describe('a codec on threads', () => {
   });
 
   it('loses a thread, not the process, to a task that needs too much memory', async () => {
-    const codec = pool({ maxHeapMb: 16 });
+    const codec = pool({ maxHeapMb: 16, timeoutMs: 300_000 });
     const doc = new Y.Doc({ guid: 'many' });
     doc.getArray('a').push(Array.from({ length: 120_000 }, (_, i) => ({ [`key-${i}`]: [i, `${i}`] })));
     await expect(codec.render(Y.encodeStateAsUpdate(doc), { as: 'json' })).rejects.toMatchObject({
       type: 'CODEC_FAILED',
     });
     expect((await codec.check(sample(10).state)).ok).toBe(true);
-  });
-
-  it('does small work inline: no thread is started for it', async () => {
-    // A check on a thread would never end here.
-    const codec = pool({ inlineBytes: 1_000, workerUrl: HANGING, timeoutMs: 1_000 });
-    expect((await codec.check(sample(10).state)).ok).toBe(true);
-    await expect(codec.check(sample(5_000).state)).rejects.toMatchObject({ type: 'CODEC_TIMEOUT' });
-  });
-
-  it('rejects what waits when it is closed, and everything afterwards', async () => {
-    const codec = pool({ workerUrl: HANGING, timeoutMs: 200 });
-    const { state } = sample(10);
-    const running = codec.check(state);
-    const waiting = codec.fold(state, []);
-    const settled = Promise.allSettled([running, waiting]);
-    await codec.close();
-    await codec.close();
-    expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    await expect(codec.stateVectorOf(state)).rejects.toMatchObject({ type: 'SERVICE_UNAVAILABLE' });
   });
 
   it('is shared by the services of a process until the last one closes it', async () => {
