@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { isStartedByFaultSuite } from '../../lib/config.ts';
 import { TAKEN_BACK, type FailpointMessage } from '../../lib/failpoints.ts';
 
@@ -26,6 +27,7 @@ export class ServiceProcess {
   readonly name: string;
   readonly #options: ServiceProcessOptions;
   #child: ChildProcess | undefined;
+  #isOpen = false;
   #exited: Promise<void> = Promise.resolve();
   #port: number | undefined;
   #isExpectedToEnd = false;
@@ -55,8 +57,9 @@ export class ServiceProcess {
     return this.isRunning ? undefined : this.#child?.exitCode;
   }
 
+  /** Until its end has been told, and its last lines: who starts it again then hears nothing more of the last run. */
   get isRunning(): boolean {
-    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+    return this.#isOpen;
   }
 
   /** Base URL of its internal listener, once it has told. */
@@ -89,11 +92,13 @@ export class ServiceProcess {
       ],
     });
     this.#child = child;
+    this.#isOpen = true;
     for (const stream of [child.stdout!, child.stderr!])
       createInterface({ input: stream }).on('line', (line) => this.#take(line));
     this.#exited = new Promise((resolve) => {
       // Not `exit`: its last lines may still be on their way then.
       child.once('close', (code, signal) => {
+        this.#isOpen = false;
         if (!this.#isExpectedToEnd) this.#options.onDeath?.(this.name, { code, signal });
         resolve();
       });
@@ -142,6 +147,12 @@ export class ServiceProcess {
     const timer = setTimeout(() => this.#child?.kill('SIGKILL'), timeoutMs);
     await this.#exited;
     clearTimeout(timer);
+  }
+
+  /** Resolves when it does not run any more, or has not ended by itself in time. */
+  async ended(timeoutMs: number): Promise<void> {
+    if (!this.isRunning) return;
+    await Promise.race([this.#exited, pause(timeoutMs, undefined, { ref: false })]);
   }
 
   /** Orders a failpoint; does nothing unless the process was started with failpoints. */

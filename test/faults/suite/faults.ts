@@ -1,23 +1,17 @@
 import type { Random } from '../../support/random.ts';
 import {
   delayAt,
-  disturb,
   failAt,
   FOLD_POINTS,
-  freeze,
   freezeAt,
   GATEWAY_POINTS,
   JOIN_POINTS,
-  kill,
   killAt,
-  killKafka,
-  killPostgres,
-  killTwo,
   SNAPSHOT_POINTS,
   STORE_POINTS,
   TRIM_POINTS,
-  type Inject,
-} from './acts.ts';
+} from './acts-at-points.ts';
+import { disturb, freeze, kill, killKafka, killPostgres, killTwo, type Inject } from './acts.ts';
 
 export interface FaultKind {
   /** How often it is chosen, among all. */
