@@ -62,11 +62,14 @@ let made: Promise<string> | undefined;
 export const databaseTemplate = (): Promise<string> => (made ??= findTemplate());
 
 async function findTemplate(): Promise<string> {
-  const found = join(KEPT, await hashOfSources());
+  const name = await hashOfSources();
+  const found = join(KEPT, name);
   if (await exists(found)) return found;
   await mkdir(KEPT, { recursive: true });
+  // Not the one that another process has finished since the look above: it is being copied.
   for (const old of await readdir(KEPT))
-    if (!old.startsWith(UNFINISHED)) await rm(join(KEPT, old), { recursive: true, force: true });
+    if (old !== name && !old.startsWith(UNFINISHED))
+      await rm(join(KEPT, old), { recursive: true, force: true });
   const unfinished = join(KEPT, UNFINISHED + randomBytes(6).toString('hex'));
   const store = await createPostgresStore({
     dataDir: unfinished,
