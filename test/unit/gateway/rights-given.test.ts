@@ -32,7 +32,7 @@ async function heard(log: TestLog, url: string, ...changes: AccessChange[]): Pro
   await waitFor(() => codes(witness).length > 0, { what: 'the changes are heard' });
   witness.socket.disconnect();
   // Behind this answer nothing is on its way any more.
-  await Promise.all(clients.map((client) => client.leave({ roomId: 'nowhere', docId: 'a' })));
+  await Promise.all(clients.map((client) => client.answered()));
 }
 
 function newDeciders(): Deciders {
