@@ -12,6 +12,7 @@ import {
 import { waitFor } from '../../support/wait.ts';
 import { cleanUp, onCleanUp, openLog, startGateway } from './harness.ts';
 import { RawClient } from './raw-client.ts';
+import { ForwardClock } from './steered-clock.ts';
 
 afterEach(cleanUp);
 
@@ -112,7 +113,8 @@ describe('awareness', () => {
 
   it('the people of a gateway that died are gone when it has been silent for the time-out', async () => {
     const log = await openLog();
-    const one = await startGateway(log);
+    const clock = new ForwardClock();
+    const one = await startGateway(log, { clock });
     let isDead = false;
     const mute = new Proxy(log.stream, {
       get: (target, name) => {
@@ -126,6 +128,6 @@ describe('awareness', () => {
     await person(two.url, 'bob');
     await waitFor(() => ann.names().join() === 'ann,bob');
     isDead = true;
-    await waitFor(() => ann.names().join() === 'ann', AT_ONCE);
+    await clock.hastenUntil(() => ann.names().join() === 'ann', 'nobody else is there');
   });
 });

@@ -89,10 +89,10 @@ export interface GatewayOptions {
   clock?: Clock;
 }
 
-/** A gateway on a free port of loopback. */
+/** A gateway on a free port of loopback. It takes no other one for dead that a busy machine has only held up. */
 export async function startGateway(log: TestLog, options: GatewayOptions = {}): Promise<TestGateway> {
   const { clock = systemClock } = options;
-  const config = loadConfig({}, { port: 0, beatIntervalMs: 200, beatTimeoutMs: 1000, ...options.config });
+  const config = loadConfig({}, { port: 0, beatIntervalMs: 200, beatTimeoutMs: 10_000, ...options.config });
   const gateway = new Gateway({
     config,
     clock,

@@ -9,8 +9,9 @@ import {
   type PresenceSync,
 } from '../../../lib/protocol/index.ts';
 import { waitFor } from '../../support/wait.ts';
-import { cleanUp, openLog, startGateway, type TestLog } from './harness.ts';
+import { cleanUp, openLog, startGateway, type GatewayOptions, type TestLog } from './harness.ts';
 import { RawClient } from './raw-client.ts';
+import { ForwardClock } from './steered-clock.ts';
 
 const A = { roomId: 'r', docId: 'a' };
 const B = { roomId: 'r', docId: 'b' };
@@ -85,9 +86,8 @@ class Tab {
   }
 }
 
-async function openGateway(log?: TestLog, stream?: TestLog['stream']) {
-  const known = log ?? (await openLog());
-  return startGateway(known, { access: byToken, ...(stream ? { stream } : {}) });
+async function openGateway(log?: TestLog, options: Pick<GatewayOptions, 'stream' | 'clock'> = {}) {
+  return startGateway(log ?? (await openLog()), { access: byToken, ...options });
 }
 
 afterEach(cleanUp);
@@ -190,7 +190,8 @@ describe('awareness client ids of people', () => {
 
   it('they are told over all gateways, and go with one that dies', async () => {
     const log = await openLog();
-    const survivor = await openGateway(log);
+    const clock = new ForwardClock();
+    const survivor = await openGateway(log, { clock });
     let isDead = false;
     const stream = new Proxy(log.stream, {
       get: (target, name) => {
@@ -199,7 +200,7 @@ describe('awareness client ids of people', () => {
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
     });
-    const dying = await openGateway(log, stream);
+    const dying = await openGateway(log, { stream });
     const bob = await Tab.in(survivor.url, 'bob');
     await Tab.in(survivor.url, 'ann', 1);
     const there = await Tab.in(dying.url, 'ann', 2);
@@ -208,6 +209,7 @@ describe('awareness client ids of people', () => {
     there.announce(B, 3);
     await bob.sees('ann', 2, 'a:1,2', 'b:3');
     isDead = true;
+    await clock.hastenUntil(() => bob.idsOf('ann') === 'a:1', 'what was at the other one has gone');
     await bob.sees('ann', 1, 'a:1');
     expect(bob.left).toEqual([]);
   });
