@@ -8,6 +8,7 @@ export class SlowSync implements SyncSource {
   readonly #sync: SyncSource;
   #gate: Promise<void> = Promise.resolve();
   failWith: AppError | undefined;
+  /** Those that have an answer, which may still be on its way: it knows nothing of what comes from then on. */
   readonly requests: SyncRequest[] = [];
 
   constructor(sync: SyncSource) {
@@ -22,9 +23,9 @@ export class SlowSync implements SyncSource {
   }
 
   async join(request: SyncRequest): Promise<SyncAnswer> {
-    this.requests.push(request);
     if (this.failWith) throw this.failWith;
     const answer = await this.#sync.join(request);
+    this.requests.push(request);
     await this.#gate;
     return answer;
   }
