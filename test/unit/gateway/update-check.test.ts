@@ -36,7 +36,7 @@ describe('the check of large updates', () => {
   });
 
   it('one that hangs is refused, and the next one is checked', async () => {
-    const { check } = open({ workerUrl: slow, timeoutMs: 2_000 });
+    const { check } = open({ workerUrl: slow, timeoutMs: 500 });
     const results = await Promise.all([check(Uint8Array.of(NO_END, ...SOUND)), check(taking(0))]);
     expect(results).toEqual(['bad', 'sound']);
   });
@@ -56,7 +56,7 @@ describe('the check of large updates', () => {
   });
 
   it('where no thread starts nothing is refused for good', async () => {
-    const { check } = open({ workerUrl: stuckStart, timeoutMs: 50 });
+    const { check } = open({ workerUrl: stuckStart, timeoutMs: 20 });
     expect(await check(SOUND)).toBe('busy');
   });
 
