@@ -46,7 +46,10 @@ export async function renewsTokens(stage: PeopleStage): Promise<void> {
   const out = stage.edit(cleo, boardId, { getToken: () => (isSignedOut ? undefined : cleo.newToken()) });
   const editors = [renewing, waiting, out];
   for (const editor of editors) await editor.synced();
-  expect(renewing.told).not.toContain(`-${bob.userId}`);
+  // Where the machine is late with a token, they are told so before.
+  const earlier = [waiting, out].map(({ notices }) => notices.length);
+  if (earlier[0] === 0) expect(renewing.told).not.toContain(`-${bob.userId}`);
+  const toldSince = () => [waiting, out].map(({ notices }, at) => notices.slice(earlier[at]));
   isAway = isSignedOut = true;
 
   const typing = keepTyping(editors, { word: () => stage.word(), everyMs: 25 });
@@ -65,8 +68,8 @@ export async function renewsTokens(stage: PeopleStage): Promise<void> {
       what: 'no token for him',
     });
     // Each gateway closes those of its own.
-    await waitFor(() => [waiting, out].every(({ notices }) => notices.length > 0), { what: 'both are told' });
-    for (const { notices } of [waiting, out])
+    await waitFor(() => toldSince().every(({ length }) => length > 0), { what: 'both are told' });
+    for (const notices of toldSince())
       expect(notices).toEqual([expect.objectContaining({ code: 'UNAUTHENTICATED', permanent: true })]);
     expect(out.errors.at(-1)).toMatchObject({ code: 'UNAUTHENTICATED', permanent: true });
     // What is typed from here on cannot have been sent.
