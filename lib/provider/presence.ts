@@ -56,6 +56,8 @@ export class RoomPresence extends TypedEmitter<PresenceEvents> {
   #own: { cursor?: PresenceCursor | null; selection?: string[] } = {};
   #ownViewport: PresenceViewport | undefined;
   #hasNews = { update: false, viewport: false };
+  /** What was sent and has not come back: it is lost if the server took the connection out of the room meanwhile. */
+  #isOnTheWay = { update: false, viewport: false };
 
   constructor(parts: RoomPresenceParts) {
     super();
@@ -103,6 +105,7 @@ export class RoomPresence extends TypedEmitter<PresenceEvents> {
   /** The connection has ended: nobody is known any more. */
   forget(): void {
     this.#self = undefined;
+    this.#isOnTheWay = { update: false, viewport: false };
     this.#pause.clear();
     for (const userId of [...this.#people.keys()]) this.#leave(userId);
   }
@@ -121,8 +124,11 @@ export class RoomPresence extends TypedEmitter<PresenceEvents> {
     this.emit('presence-sync', { users: shown, all: true });
     // An empty list says that the room was left.
     this.#self = typeof self === 'string' && there.has(self) ? self : undefined;
-    if (this.#self === undefined || !isNew) return;
-    this.#hasNews = { update: Object.keys(this.#own).length > 0, viewport: this.#ownViewport !== undefined };
+    if (this.#self === undefined) return;
+    const { update, viewport } = this.#hasNews;
+    this.#hasNews = isNew
+      ? { update: Object.keys(this.#own).length > 0, viewport: this.#ownViewport !== undefined }
+      : { update: update || this.#isOnTheWay.update, viewport: viewport || this.#isOnTheWay.viewport };
     this.#sendSoon();
   }
 
@@ -136,7 +142,14 @@ export class RoomPresence extends TypedEmitter<PresenceEvents> {
     if (!known) return [];
     const person = { ...known, cursor, selection, viewport, ...reachOf(news) };
     this.#people.set(userId, person);
+    if (userId === this.#self) this.#seesItself(person);
     return [person];
+  }
+
+  #seesItself({ cursor, selection, viewport }: PresenceState): void {
+    const own = { cursor, selection, ...this.#own };
+    if (isSame(own.cursor, cursor) && isSame(own.selection, selection)) this.#isOnTheWay.update = false;
+    if (isSame(this.#ownViewport, viewport)) this.#isOnTheWay.viewport = false;
   }
 
   #join({ userId, user = {}, ...news }: Omit<PresencePerson, keyof PresenceState>): void {
@@ -158,6 +171,8 @@ export class RoomPresence extends TypedEmitter<PresenceEvents> {
     const { update, viewport } = this.#hasNews;
     if (!update && !viewport) return;
     this.#hasNews = { update: false, viewport: false };
+    this.#isOnTheWay.update ||= update;
+    this.#isOnTheWay.viewport ||= viewport;
     if (update) send({ event: SocketEvent.PresenceUpdate, content: { roomId, ...this.#own } });
     if (viewport && this.#ownViewport)
       send({ event: SocketEvent.PresenceViewport, content: { roomId, ...this.#ownViewport } });
@@ -175,6 +190,11 @@ function cut(ids: readonly string[]): string[] {
     shown.push(id);
   }
   return shown;
+}
+
+function isSame(own: object | null | undefined, shown: object | null): boolean {
+  const essence = (value: object | null | undefined) => JSON.stringify(Object.entries(value ?? {}).sort());
+  return essence(own) === essence(shown);
 }
 
 /** What is said of it; what is left out stays. */

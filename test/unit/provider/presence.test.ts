@@ -29,4 +29,34 @@ describe('what is shown of the own person', () => {
       presence.destroy();
     },
   );
+
+  it('is shown again when the server has lost it while rights changed, and only then', () => {
+    const sent: PresenceMessage[] = [];
+    const environment = new SimulatedEnvironment(1);
+    const presence = new RoomPresence({ roomId: 'room', environment, send: (message) => sent.push(message) });
+    const shows = (state: object, all = true) => {
+      const users = [{ userId: 'ann', cursor: null, selection: [], viewport: null, ...state }];
+      const content = { roomId: 'room', users, ...(all && { all, self: 'ann' }) };
+      presence.receive({ event: 'presence:sync', content });
+    };
+    const viewport = { x: 1, y: 1, zoom: 2 };
+    shows({});
+    presence.update({ cursor: { x: 1, y: 0 } });
+    presence.viewport(viewport);
+    environment.advance(1_000);
+    shows({ cursor: { y: 0, x: 1 }, viewport }, false);
+    // The next one is lost: the connection was not in the room for a moment.
+    presence.update({ cursor: { x: 2, y: 0 } });
+    sent.length = 0;
+    shows({ cursor: { x: 1, y: 0 }, viewport });
+    environment.advance(1_000);
+    const again = { event: 'presence:update', content: { roomId: 'room', cursor: { x: 2, y: 0 } } };
+    expect(sent).toEqual([again]);
+    shows({ cursor: { x: 2, y: 0 }, viewport }, false);
+    // What another tab shows later stays.
+    shows({ cursor: { x: 3, y: 0 }, viewport });
+    environment.advance(1_000);
+    expect(sent).toEqual([again]);
+    presence.destroy();
+  });
 });
