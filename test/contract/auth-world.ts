@@ -15,10 +15,10 @@ export const TOKEN_MS = 15 * 60_000;
 const NAMES = { issuer: 'y-kafka', audience: 'y-kafka' };
 const SECRET = randomBytes(32).toString('hex');
 
-/** Sessions and tokens on one database, by a clock that tests move. */
+/** Sessions and tokens on one database, by a clock that only tests move: their limits are seconds. */
 export class AuthWorld {
-  #laterMs = 0;
-  readonly clock: Clock = { ...systemClock, wallTime: () => systemClock.wallTime() + this.#laterMs };
+  #timeMs = systemClock.wallTime();
+  readonly clock: Clock = { ...systemClock, wallTime: () => this.#timeMs };
   readonly accounts;
   readonly auth: Auth;
   readonly #database: Database;
@@ -30,7 +30,7 @@ export class AuthWorld {
   }
 
   later(ms: number): void {
-    this.#laterMs += ms;
+    this.#timeMs += ms;
   }
 
   /** As in another process. */
