@@ -8,6 +8,7 @@ import { FaultyStream } from './faulty-stream.ts';
 import { cleanUp, openLog, startGateway } from './harness.ts';
 import { RawClient } from './raw-client.ts';
 import { startSlow } from './slow-sync.ts';
+import { SteeredClock } from './steered-clock.ts';
 
 afterEach(cleanUp);
 
@@ -166,10 +167,14 @@ describe('joining without a gap', () => {
   });
 
   it('a join that takes too long is refused, and a later answer changes nothing', async () => {
-    const { sync, url } = await startSlow({ joinTimeoutMs: 2_000 });
+    const clock = new SteeredClock();
+    const { sync, url } = await startSlow({ joinTimeoutMs: 2_000 }, clock);
     const ann = await RawClient.connect(url);
     const release = sync.hold();
-    expect(await ann.tryJoin(A)).toMatchObject({ ok: false, code: 'UNAVAILABLE', permanent: false });
+    const joining = ann.tryJoin(A);
+    await waitFor(() => sync.requests.length === 1);
+    clock.advance(2_000);
+    expect(await joining).toMatchObject({ ok: false, code: 'UNAVAILABLE', permanent: false });
     release();
     const answer = await ann.join(A);
     expect(ann.states(A)).toMatchObject([{ join: answer.join }]);
@@ -178,16 +183,26 @@ describe('joining without a gap', () => {
   it('has one time limit for all its parts: the right, the follow, the state', async () => {
     const log = await openLog();
     const never = new Promise<never>(() => undefined);
+    const clock = new SteeredClock();
     let asked = 0;
     const open = { read: true, write: true } as const;
     // The second question comes when the document is hosted: of the limit a good part is gone.
     const access: AccessControl = {
       identify: async () => ({ ok: true, identity: { tenantId: 'default' } }),
-      mayUse: () => (++asked % 2 === 0 ? never : open),
+      mayUse: () => (clock.advance(1_500), ++asked % 2 === 0 ? never : open),
     };
-    const { url } = await startGateway(log, { access, config: { joinTimeoutMs: 2_000 } });
+    const { url } = await startGateway(log, { access, clock, config: { joinTimeoutMs: 3_100 } });
     const ann = await RawClient.connect(url);
-    expect(await ann.tryJoin(A)).toMatchObject({ ok: false, code: 'UNAVAILABLE', permanent: false });
+    const joining = ann.tryJoin(A);
+    let isAnswered = false;
+    const noted = joining.then(() => (isAnswered = true));
+    await waitFor(() => asked === 2);
+    clock.advance(99);
+    await ann.answered();
+    expect(isAnswered).toBe(false);
+    clock.advance(1);
+    await noted;
+    expect(await joining).toMatchObject({ ok: false, code: 'UNAVAILABLE', permanent: false });
     expect(asked).toBe(2);
   });
 

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from '../../../lib/clock.ts';
 import type { Config } from '../../../lib/config.ts';
 import type { AppError } from '../../../lib/errors.ts';
 import type { SyncAnswer, SyncRequest, SyncSource } from '../../../lib/sync/port.ts';
@@ -32,8 +33,8 @@ export class SlowSync implements SyncSource {
 }
 
 /** A gateway on a log of its own whose joins can be held up. */
-export async function startSlow(config: Partial<Config> = {}) {
+export async function startSlow(config: Partial<Config> = {}, clock: Clock = systemClock) {
   const log = await openLog();
   const sync = new SlowSync(log.sync);
-  return { sync, ...(await startGateway(log, { sync, config })) };
+  return { sync, ...(await startGateway(log, { sync, config, clock })) };
 }
