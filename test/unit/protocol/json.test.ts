@@ -24,7 +24,7 @@ describe('JSON from outside', () => {
           expect(parseBoundedJson(bytesOf(variant))).toEqual({ ok: true, value: JSON.parse(variant) });
         }
       }),
-      { numRuns: 500 },
+      { seed: 1, numRuns: 500 },
     );
   });
 
@@ -41,7 +41,7 @@ describe('JSON from outside', () => {
         expect(isBoundedJson(padded(text))).toBe(parses(text));
         expect(isBoundedJson(text)).toBe(parses(text));
       }),
-      { numRuns: 5_000 },
+      { seed: 1, numRuns: 5_000 },
     );
   });
 

@@ -173,14 +173,14 @@ describe('every decoder, on every input', () => {
         if (bytes.byteLength > 0) bytes[0] = first;
         readAll(bytes);
       }),
-      { numRuns: 50_000 },
+      { seed: 1, numRuns: 50_000 },
     );
   });
 
   it('never throws and hands out no byte beyond the input: 50,000 damaged ones', () => {
     fc.assert(
       fc.property(damage, (how) => readAll(damaged(how))),
-      { numRuns: 50_000 },
+      { seed: 1, numRuns: 50_000 },
     );
   });
 
@@ -204,7 +204,7 @@ describe('every decoder, on every input', () => {
         const result = holder.handle(encodeSyncPayload(SyncMessageType.Update, bytes));
         expect(result.ok || result.failure.code === 'BAD_UPDATE').toBe(true);
       }),
-      { numRuns: 3_000 },
+      { seed: 1, numRuns: 3_000 },
     );
   });
 });
