@@ -61,8 +61,7 @@ describe('topics', () => {
     const topic = `meant-${randomUUID()}`;
     await stream.ensureTopics([{ topic, kind: 'doc', partitions: 1 }]);
     const { topicId } = (await stream.identity(topic))!;
-    const errors: unknown[] = [];
-    const follow = (meant: string) =>
+    const follow = (meant: string, errors: unknown[]) =>
       stream.follow({
         topic,
         partition: 0,
@@ -71,11 +70,14 @@ describe('topics', () => {
         onBatch: () => undefined,
         onError: (error) => errors.push(error),
       });
-    const right = await follow(topicId);
+    const [ofRight, errors]: [unknown[], unknown[]] = [[], []];
+    const right = await follow(topicId, ofRight);
     expect(right.topicId).toBe(topicId);
-    const wrong = await follow(randomUUID());
+    const wrong = await follow(randomUUID(), errors);
     await waitFor(() => errors.length > 0, { ...SLOW, what: 'the alarm' });
-    expect(errors).toMatchObject([{ type: 'STREAM_IDENTITY_CHANGED' }]);
+    const changed = { type: 'STREAM_IDENTITY_CHANGED' };
+    expect(errors).toMatchObject([changed]);
+    expect(ofRight).not.toContainEqual(expect.objectContaining(changed));
     await Promise.all([right.stop(), wrong.stop()]);
   });
 
