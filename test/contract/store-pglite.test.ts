@@ -108,5 +108,5 @@ describe('store on PGlite', () => {
     expect(await store.persistSnapshot(bench.snapshot(0, { data }))).toBe(true);
     const { snapshot } = await bench.load();
     expect(Buffer.compare(snapshot!.data, data)).toBe(0);
-  }, 20_000);
+  }, 60_000);
 });

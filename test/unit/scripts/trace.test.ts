@@ -17,7 +17,7 @@ describe('the shipped traces', () => {
     const prefix = limitTrace(trace, 5000);
     expect(prefix.transactions).toHaveLength(5000);
     expect(mergeOutOfOrder(prefix)).toBe(prefix.endContent);
-  }, 60_000);
+  });
 
   it('reads one author as a chain, and a prefix has the text that plain editing gives', async () => {
     const trace = await readTrace(PAPER);
@@ -25,7 +25,7 @@ describe('the shipped traces', () => {
     const prefix = limitTrace(trace, 10_000);
     expect(mergeOutOfOrder(prefix)).toBe(prefix.endContent);
     expect(limitTrace(trace)).toBe(trace);
-  }, 60_000);
+  });
 });
 
 describe('positions', () => {
