@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadConfig } from '../../lib/config.ts';
-import { documentKey } from '../../lib/protocol/ids.ts';
 import { startEmbedded, stopServers, type TestServer } from '../support/embedded.ts';
+import { updatesInLog } from '../support/log-records.ts';
 import { OpenIdServer } from '../support/openid-provider.ts';
 import { SignedInPerson, type BoardEditor } from '../support/signed-in.ts';
 import { toldOnly, WHEN_TOLD } from '../support/at-once.ts';
@@ -39,15 +39,8 @@ function edit(person: SignedInPerson, boardId: string): BoardEditor {
 
 /** Updates of a board in the log. */
 async function appendedTo(boardId: string): Promise<number> {
-  const { topics } = server.runtime;
-  const stream = await server.runtime.stream();
   const workspaceId = (await ada.api('GET', `/api/boards/${boardId}`)).body.workspaceId as string;
-  const document = { tenantId: workspaceId, roomId: boardId, docId: 'doc' };
-  const target = topics.target('doc', document);
-  const toOffset = await stream.endOffset(target);
-  if (toOffset === 0) return 0;
-  const { records } = await stream.read({ ...target, fromOffset: 0, toOffset, maxBytes: 16 * 1024 * 1024 });
-  return records.filter(({ key, headers }) => key === documentKey(document) && headers.t === '0').length;
+  return updatesInLog({ tenantId: workspaceId, roomId: boardId, docId: 'doc' }, server.runtime);
 }
 
 async function sharedBoard(role: string) {

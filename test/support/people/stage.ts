@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { documentKey, type DocumentId } from '../../../lib/protocol/ids.ts';
+import type { DocumentId } from '../../../lib/protocol/ids.ts';
 import type { Runtime } from '../../../lib/broker/runtime.ts';
 import { Browser } from '../browser.ts';
 import type { BoardEditor, BoardEditorOptions } from '../board-editor.ts';
 import type { KnownSecrets } from '../known-secrets.ts';
+import { updatesInLog } from '../log-records.ts';
 import type { OpenIdServer } from '../openid-provider.ts';
 import { emailOf, SignedInPerson } from '../signed-in.ts';
 import { waitFor } from '../wait.ts';
@@ -17,7 +18,6 @@ export interface StageParts {
   observer: Pick<Runtime, 'topics' | 'stream' | 'store' | 'database'>;
 }
 
-const MAX_READ_BYTES = 16 * 1024 * 1024;
 const SIGN_INS_AT_ONCE = 4;
 const HEARD_MS = 60_000;
 /** Reconnects soon, so that a test waits for the server and not for the client. */
@@ -106,20 +106,15 @@ export class PeopleStage {
   }
 
   /** Updates of a board in the log. */
-  async appendedTo(board: DocumentId): Promise<number> {
-    const { topics } = this.parts.observer;
-    const stream = await this.parts.observer.stream();
-    const target = topics.target('doc', board);
-    const toOffset = await stream.endOffset(target);
-    if (toOffset === 0) return 0;
-    const { records } = await stream.read({ ...target, fromOffset: 0, toOffset, maxBytes: MAX_READ_BYTES });
-    return records.filter(({ key, headers }) => key === documentKey(board) && headers.t === '0').length;
+  appendedTo(board: DocumentId): Promise<number> {
+    return updatesInLog(board, this.parts.observer);
   }
 
   /** Updates of a board in the database. */
   async storedOf(board: DocumentId): Promise<number> {
     let count = 0;
-    for await (const _row of (await this.parts.observer.store()).exportHistory(board)) count++;
+    for await (const { repeatOf } of (await this.parts.observer.store()).exportHistory(board))
+      if (repeatOf === undefined) count++;
     return count;
   }
 
