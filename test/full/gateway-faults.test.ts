@@ -9,8 +9,8 @@ import { waitFor } from '../support/wait.ts';
 // Whole sessions with restarts; every wait inside has a deadline of its own.
 jest.setTimeout(900_000);
 
-/** Words of all come to all in less. */
-const USUAL_MS = 500;
+/** Words of all come to all in less, where nothing is slow. */
+const USUAL_MS = 200;
 /** A machine that is slow without a fault, too, has as much more time; but who waits for a connection is not slow. */
 const slownessOf = (...usualMs: number[]) => Math.min(10, Math.max(USUAL_MS, ...usualMs) / USUAL_MS);
 
@@ -57,6 +57,13 @@ async function untilRoomWorks(people: readonly Typist[], timeoutMs: number): Pro
   return took.stop();
 }
 
+/** The longest of some times, so that one moment of quiet does not speak for all. */
+async function usualOf(people: readonly Typist[]): Promise<number> {
+  const times: number[] = [];
+  while (times.length < 5) times.push(await untilRoomWorks(people, 60_000));
+  return Math.max(...times);
+}
+
 async function untilAllAgree(fresh: { url: string; rooms: number }): Promise<void> {
   stopTyping();
   await waitFor(() => typists.every(({ manager }) => !manager.hasUnackedChanges), {
@@ -85,7 +92,7 @@ describe('a gateway that fails', () => {
     stopTyping = keepTyping(typists, 50);
     const gateway = cluster.processes.get('gateway-1')!;
     const times: Record<string, number> = {};
-    times.before = await untilRoomWorks(typists, 60_000);
+    times.before = await usualOf(typists);
 
     const killed = gateway.end('SIGKILL');
     times.kill = await untilRoomWorks(typists, 60_000);
@@ -102,7 +109,7 @@ describe('a gateway that fails', () => {
     gateway.signal('SIGCONT');
     await untilAllAgree({ url: second, rooms: 1 });
     await gateway.waitUntilReady();
-    times.after = await untilRoomWorks(typists, 60_000);
+    times.after = await usualOf(typists);
     process.stdout.write(`room works again: ${JSON.stringify(times)}\n`);
     const slowness = slownessOf(times.before, times.after);
     expect(times.kill).toBeLessThan(3_000 * slowness);
