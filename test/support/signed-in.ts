@@ -56,7 +56,8 @@ export class SignedInPerson {
     let page: Page = await browser.open(`${url}/api/auth/test?returnTo=/`, isCallback);
     for (let step = 0; step < 5 && !isCallback(page.url); step++)
       page = await browser.submit(page, { login: name, password: 'any' }, isCallback);
-    await browser.open(page.url);
+    const end = await browser.open(page.url);
+    if (end.url.includes('signInError')) throw new Error(`the sign-in of ${name} ended at ${end.url}`);
     return new SignedInPerson({ name, browser, url, session: await refresh(browser, url) });
   }
 
