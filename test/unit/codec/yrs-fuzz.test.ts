@@ -65,7 +65,7 @@ describe('random sessions of three people', () => {
         if (byYrs) taken++;
         if (byYrs) expect(shown(byYrs.update)).toEqual(shown(byYjs.update));
       }),
-      { numRuns: 400 },
+      { seed: 1, numRuns: 400 },
     );
     expect(taken).toBeGreaterThan(100);
   });

@@ -7,7 +7,10 @@ const text = fc.array(character, { maxLength: 1500 }).map((parts) => parts.join(
 
 describe('a text indexed by code points', () => {
   it('counts as the iterator of strings does', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (s) => countCodePoints(s) === [...s].length));
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (s) => countCodePoints(s) === [...s].length),
+      { seed: 1 },
+    );
   });
 
   it('agrees with an array of characters under random edits', () => {
@@ -27,7 +30,7 @@ describe('a text indexed by code points', () => {
         for (let n = 0; n <= model.length; n += 1 + (model.length >> 4))
           expect(indexed.toUnits(n)).toBe(model.slice(0, n).join('').length);
       }),
-      { numRuns: 60 },
+      { seed: 1, numRuns: 60 },
     );
   });
 
