@@ -1,3 +1,7 @@
+/** Parts of the time-out that pass between two own beats, and after which the own beat is late. */
+const USUAL = 1 / 3;
+const LATE = 2 / 3;
+
 /** Which gateways live, by when something was last heard of them on one channel, times in ms of one clock. */
 export class HeardBeats {
   readonly #own: string;
@@ -20,15 +24,22 @@ export class HeardBeats {
       this.#heardAtMs.set(gateway, nowMs);
       return false;
     }
-    const wasAway = nowMs - this.#ownHeardAtMs > this.#timeoutMs;
+    const gapMs = nowMs - this.#ownHeardAtMs;
+    const wasAway = gapMs > this.#timeoutMs;
     // After an outage of the channel the others were not heard either, and not all find it again at one time: they get
     // twice their time.
-    if (wasAway) {
-      this.#listensSinceMs = nowMs + this.#timeoutMs;
-      for (const known of this.#heardAtMs.keys()) this.#heardAtMs.set(known, this.#listensSinceMs);
-    }
+    if (wasAway) this.#hearAllAt(() => nowMs + this.#timeoutMs);
+    // Nor were they for most of a gap that is shorter: a machine that stands still for some seconds runs on with
+    // whichever comes first.
+    else if (gapMs > LATE * this.#timeoutMs)
+      this.#hearAllAt((heardAtMs) => Math.min(nowMs, heardAtMs + gapMs - USUAL * this.#timeoutMs));
     this.#ownHeardAtMs = nowMs;
     return wasAway;
+  }
+
+  #hearAllAt(later: (heardAtMs: number) => number): void {
+    this.#listensSinceMs = later(this.#listensSinceMs);
+    for (const [known, heardAtMs] of this.#heardAtMs) this.#heardAtMs.set(known, later(heardAtMs));
   }
 
   /**

@@ -46,13 +46,42 @@ describe('which gateways are heard', () => {
           expect(beats.isSilent('other')).toBe(false);
         }
         beats.heard('other', 39_000);
-        beats.heard('own', 44_000);
-        expect(beats.isSilent('other')).toBe(false);
+        for (const ms of [40_000, 42_000, 44_000]) {
+          beats.heard('own', ms);
+          expect(beats.isSilent('other')).toBe(false);
+        }
         beats.heard('own', 46_000);
         expect(beats.isSilent('other')).toBe(true);
       }
     },
   );
+
+  it.each([1, 500, 1_000, 1_999])(
+    'a machine that stands still for some seconds makes nobody dead (the other beats %i ms after)',
+    (otherAfterMs) => {
+      for (let stillMs = 500; stillMs <= 12_000; stillMs += 100) {
+        const beats = open();
+        bothBeat(beats, { fromMs: 1, toMs: 9_999, otherAfterMs });
+        // The own beat comes back first; the other one has been late by as much.
+        for (const ms of [0, 1, 2].map((beat) => 10_000 + stillMs + beat * INTERVAL_MS)) {
+          beats.heard('own', ms);
+          expect(beats.isSilent('other')).toBe(false);
+          if (ms > 10_000 + stillMs) beats.heard('other', ms + 1);
+        }
+      }
+    },
+  );
+
+  it('one that has died is dead soon after a machine has stood still', () => {
+    const beats = open();
+    beats.heard('other', 1);
+    for (const ms of [2_000, 4_000, 9_000]) {
+      beats.heard('own', ms);
+      expect(beats.isSilent('other')).toBe(false);
+    }
+    beats.heard('own', 11_000);
+    expect(beats.isSilent('other')).toBe(true);
+  });
 
   it('one that has died in an outage is dead twice the time-out after it', () => {
     const beats = open();
