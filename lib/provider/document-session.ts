@@ -197,9 +197,9 @@ export class DocumentSession {
   }
 
   /** Refused in this attempt only: a full state shows whether an earlier one has reached the log. */
-  refuse(nack: Nack & { version: number }): void {
-    this.refused.set(nack.version, nack);
-    this.joins.want('uncut');
+  refuse(...nacks: readonly (Nack & { version: number })[]): void {
+    for (const nack of nacks) this.refused.set(nack.version, nack);
+    if (nacks.length > 0) this.joins.want('uncut');
   }
 
   noteUnacked(): void {

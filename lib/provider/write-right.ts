@@ -58,8 +58,14 @@ export class WriteRight {
   /** A join is complete. What was on its way when the right ended is refused like what has no version yet. */
   onLive(): void {
     if (!this.#isReadOnly) return;
-    for (const { version } of this.#session.outgoing.queue.unsent())
-      this.#session.refuse({ version, code: 'READ_ONLY', message: MESSAGE, permanent: true });
+    const { outgoing, refused } = this.#session;
+    const unsent = outgoing.queue.unsent().filter(({ version }) => !refused.has(version));
+    // Once each: every refusal asks for a whole state, and its answer comes here again.
+    this.#session.refuse(
+      ...unsent.map(
+        ({ version }) => ({ version, code: 'READ_ONLY', message: MESSAGE, permanent: true }) as const,
+      ),
+    );
     this.onWaiting();
   }
 

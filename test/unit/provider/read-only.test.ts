@@ -173,6 +173,27 @@ describe('documents that may not be written', () => {
     expect(client.all('document-replaced')[0]!.unacked).toHaveLength(1);
   });
 
+  it('give back all that was on its way then, with what waited behind it, after a few joins', () => {
+    const { client, doc } = opened(false);
+    const { session } = world;
+    world.server.appendRule = () => 'NOT_JOINED';
+    for (const word of ['one ', 'two ', 'three ']) {
+      type(doc(), word);
+      world.run(1);
+    }
+    const before = world.server.joins.length;
+    world.server.isReadOnly = true;
+    session.nack(ROOM, 0, 'ACCESS_CHANGED');
+    world.run(10_000);
+    expect(client.all('update-refused').map(({ version }) => version)).toEqual([1, 2]);
+    const [replaced, ...more] = client.all('document-replaced');
+    expect(more).toEqual([]);
+    expect(shown(replaced!.state, replaced!.unacked)).toBe('server one two three ');
+    expect(textOf(doc())).toBe('server ');
+    expect(client.manager.hasUnackedChanges).toBe(false);
+    expect(world.server.joins.length - before).toBeLessThan(5);
+  });
+
   it('send what waits when the right to write comes before the state with which it would be given back', () => {
     const { client, doc } = opened(true);
     world.server.isReadOnly = false;
