@@ -42,8 +42,8 @@ const LONG: readonly Lane[] = [
  * paid: a quarter of what a short test of a whole server takes. The long lane's run long enough.
  */
 const FAST_FLAGS = ['--liftoff-only'];
-/** One more than the smallest machine has cores: many tests wait for time limits or for Kafka. */
-const FAST_WORKERS = 3;
+/** Two more than the smallest machine has cores: many tests wait for time limits, for Kafka or for other processes. */
+const FAST_WORKERS = 4;
 
 const isFull = process.argv.includes('--full');
 const lane = isFull ? 'full' : 'fast';
