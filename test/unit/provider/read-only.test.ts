@@ -194,6 +194,25 @@ describe('documents that may not be written', () => {
     expect(world.server.joins.length - before).toBeLessThan(5);
   });
 
+  it('give it back after a few joins, too, when the rights change once more meanwhile', () => {
+    for (let afterMs = 0; afterMs <= 30; afterMs++) {
+      const { client, doc } = opened(false);
+      const { session } = world;
+      world.server.appendRule = () => 'NOT_JOINED';
+      type(doc(), 'mine');
+      world.run(1);
+      const before = world.server.joins.length;
+      world.server.isReadOnly = true;
+      session.nack(ROOM, 0, 'ACCESS_CHANGED');
+      world.run(afterMs);
+      session.nack(ROOM, 0, 'ACCESS_CHANGED');
+      world.run(10_000);
+      expect(client.all('document-replaced')).toMatchObject([{ docId: 'doc', reason: 'refused' }]);
+      expect(world.server.joins.length - before).toBeLessThan(6);
+      world.destroy();
+    }
+  });
+
   it('send what waits when the right to write comes before the state with which it would be given back', () => {
     const { client, doc } = opened(true);
     world.server.isReadOnly = false;
